@@ -1,0 +1,1 @@
+"""Benchmarks: what a delivery costs, beside the floor and beside others' servers."""

@@ -1,0 +1,1 @@
+"""Others' servers, each written as its own documentation recommends for a broadcast."""

@@ -1,0 +1,40 @@
+"""aiohttp as its documentation shows it: for each client, `await ws.send_str(text)`."""
+
+import asyncio
+from pathlib import Path
+
+from aiohttp import WSMsgType, web
+
+from bench.peers.common import Audience, announce, run
+
+
+async def main(load: Path) -> None:
+    """Serve, wait for the clients, then send turn after turn."""
+    audience: Audience[web.WebSocketResponse] = Audience(load)
+
+    async def handler(request: web.Request) -> web.WebSocketResponse:
+        ws = web.WebSocketResponse()
+        await ws.prepare(request)
+        async for message in ws:
+            if message.type is WSMsgType.TEXT:
+                audience.subscribe(ws, message.data)
+        return ws
+
+    app = web.Application()
+    app.router.add_get("/ws", handler)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    announce(runner.addresses[0][1])
+
+    await audience.ready.wait()
+    while True:
+        for text, subscribers in audience.turn:
+            for ws in subscribers:
+                # Backpressure is send_str's own: it waits for a client whose buffer is full.
+                await ws.send_str(text)
+        await asyncio.sleep(0)
+
+
+if __name__ == "__main__":
+    run(main)

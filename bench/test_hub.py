@@ -1,0 +1,92 @@
+"""What the hub costs by itself: everything of a turn but the encoding and the system call."""
+
+import json
+import random
+from typing import Any
+
+import pytest
+
+from bench.load import SCENARIOS
+from bench.ours import ReadyMadeEncoder, ReadyMadeMarket
+from feeds.envelope import ArrayInWebSocket
+from feeds.hub import Hub
+from feeds.interest import Interest
+from ticker.batch import CHANNELS, QUOTES, TRADES
+
+Benchmark = Any
+
+
+class NullTransport:
+    """Swallows what is written."""
+
+    def __init__(self) -> None:
+        nothing: list[int] = []
+        self.write = nothing.__contains__  # a call into C that does next to nothing
+        self.unread = nothing.__len__
+
+    def abort(self) -> None:
+        """Do nothing."""
+
+
+@pytest.mark.parametrize("name", ["all-100", "all-1", "sub-20", "sub-100"])
+def test_turn(benchmark: Benchmark, name: str) -> None:
+    """One turn of a scenario of the fan-out, without encoding and without the kernel."""
+    scenario = SCENARIOS[name]
+    turn = [{"text": text, "symbol": json.loads(text)["symbol"]} for text in scenario.events()]
+    market = ReadyMadeMarket(turn)
+    hub = Hub(
+        scenario.symbols, CHANNELS, ReadyMadeEncoder(market.universe, turn), ArrayInWebSocket()
+    )
+    for client in range(scenario.clients):
+        member = hub.join(NullTransport(), 0.0, lambda _: None)
+        picks = scenario.picks(client)
+        symbols = range(scenario.symbols) if picks is None else picks
+        hub.subscribe(member, Interest().add(symbols, [TRADES, QUOTES]), 0.0)
+    batch = market.step(0)
+
+    def one_turn() -> None:
+        hub.publish(batch)
+        for _ in hub.flush(0.0):
+            pass
+
+    benchmark(one_turn)
+    benchmark.extra_info["ns_a_delivery"] = round(
+        benchmark.stats["median"] / scenario.deliveries * 1e9, 1
+    )
+    benchmark.extra_info["ns_a_write"] = round(benchmark.stats["median"] / scenario.clients * 1e9)
+
+
+@pytest.mark.parametrize("way", ["taken", "pushed"])
+def test_board_against_pushing(benchmark: Benchmark, way: str) -> None:
+    """1,000 groups take 20 of 500 symbols off a board, against each event being pushed to each group's list."""
+    scenario = SCENARIOS["sub-20"]
+    fragments = [text.encode() + b"," for text in scenario.events()]
+    picks = [random.Random(n).sample(range(500), 20) for n in range(1_000)]
+    if way == "taken":
+        from feeds.board import Board, Part
+
+        board = Board(frozenset({TRADES}), 500, b"[")
+        board.read(whole=False)
+        parts = [Part(board, pick, 500) for pick in picks]
+
+        def turn() -> None:
+            board.fill(range(500), fragments)
+            for part in parts:
+                b"".join(part.take())
+            board.wipe()
+    else:
+        pending: list[list[bytes]] = [[] for _ in picks]
+        appends: list[list[Any]] = [[] for _ in fragments]
+        for chosen, into in zip(picks, pending, strict=True):
+            for symbol in chosen:
+                appends[symbol].append(into.append)
+
+        def turn() -> None:
+            for fragment, each in zip(fragments, appends, strict=True):
+                for append in each:
+                    append(fragment)
+            for into in pending:
+                b"".join(into)
+                into.clear()
+
+    benchmark(turn)

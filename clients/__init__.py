@@ -1,0 +1,1 @@
+"""Clients of the feed. They import nothing of the market and the server: copy what you need."""

@@ -1,0 +1,241 @@
+"""A client for Python programs: connect, subscribe, iterate over typed events.
+
+    async with TickerClient("ws://127.0.0.1:8765/ws") as client:
+        await client.subscribe("AAPL", "MSFT", channels=["trades", "quotes"])
+        async for event in client:
+            match event:
+                case Trade():
+                    print(event.symbol, event.price, event.size)
+
+To use it elsewhere, copy this file and those that it imports; they need aiohttp and orjson.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Iterable
+from types import TracebackType
+from typing import Self
+
+from clients.backoff import Backoff
+from clients.buffer import EventBuffer
+from clients.connection import Connection
+from clients.decode import Item, build_snapshot
+from clients.events import (
+    Connected,
+    ConnectionLostError,
+    Disconnected,
+    Event,
+    Hello,
+    Instrument,
+    Snapshot,
+)
+from clients.intake import Intake
+from clients.link import Link
+from clients.tracker import Tracker, chunks
+
+__all__ = ["DEFAULT_URL", "TickerClient"]
+
+DEFAULT_URL = "ws://127.0.0.1:8765/ws"
+
+
+class TickerClient:
+    """A connection to a feed, kept up across failures; an asynchronous iterator of `Event`s.
+
+    Entering the context connects, and subscribes to *symbols* if there are any; ConnectError when
+    the server can't be reached then. Later the client connects again by itself, with *backoff*,
+    subscribes to what it had, and says so by the events `Disconnected` and `Connected` (not with
+    `connection_events=False`). Snapshots then come for every symbol. Lost events show as `Gap`.
+
+    A task reads the socket, so requests work whether or not somebody iterates. When *buffer* events
+    wait to be taken, it stops reading; the server then sees a slow consumer and sends the newest
+    event of each symbol later, instead of a queue growing here. It goes on while a request waits.
+
+    Iteration ends after `close()`, and raises ClosedError when the server closed the connection
+    for good or, with `reconnect=False`, at all; RequestError when it refuses what it once granted.
+
+    *on_message* is called with the text and the objects of each message, whether or not its events
+    are taken yet. *ssl* is as in aiohttp: False accepts any certificate. Times are in seconds.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        symbols: Iterable[str] = (),
+        channels: Iterable[str] = ("trades",),
+        interval: str | None = None,
+        token: str | None = None,
+        connection_events: bool = True,
+        reconnect: bool = True,
+        buffer: int = 10_000,
+        request_timeout: float = 10.0,
+        backoff: Backoff | None = None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        ssl: ssl.SSLContext | bool = True,
+        on_message: Callable[[str, list[Item]], object] | None = None,
+    ) -> None:
+        self._symbols = tuple(symbols)
+        self._channels = tuple(channels)
+        self._interval = interval
+        self._connection_events = connection_events
+        self._tracker = Tracker()
+        self._buffer = EventBuffer(buffer)
+        self._link = Link(
+            url,
+            handle=self._handle,
+            changed=self._changed,
+            resume=self._tracker.requests,
+            token=token,
+            reconnect=reconnect,
+            request_timeout=request_timeout,
+            backoff=backoff or Backoff(),
+            sleep=sleep,
+            ssl=ssl,
+        )
+        self._intake = Intake(self._buffer.events, self._tracker, self._link.replies, on_message)
+        self._task: asyncio.Task[None] | None = None
+        self.hello: Hello | None = None
+        """What the server said last; None before the first connection."""
+
+    async def __aenter__(self) -> Self:
+        connection = await self._link.open()
+        self._task = asyncio.create_task(self._run(connection), name=f"feed {self._link.url}")
+        try:
+            if self._symbols:
+                await self.subscribe(*self._symbols)
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        link = self._link
+        state = "connected" if link.connection else "closed" if self._buffer.ended else "down"
+        waiting = len(self._buffer.events)
+        return (
+            f"<TickerClient {link.url} [{state}, {waiting} waiting, {link.reconnects} reconnects]>"
+        )
+
+    @property
+    def reconnects(self) -> int:
+        """How often the connection was made again."""
+        return self._link.reconnects
+
+    def __aiter__(self) -> Self:
+        self._require_open()
+        return self
+
+    def __anext__(self) -> Awaitable[Event]:
+        return self._buffer.get()
+
+    async def batch(self) -> list[Event]:
+        """Wait for events, then take all that are here: the fastest way to read. [] after `close()`."""
+        self._require_open()
+        return await self._buffer.get_all()
+
+    async def subscribe(
+        self,
+        *symbols: str,
+        channels: Iterable[str] | None = None,
+        interval: str | None = None,
+        snapshot: bool = True,
+    ) -> tuple[str, ...]:
+        """Subscribe to symbols, patterns (`A*`) or everything (`*`); return the symbols it came to.
+
+        *channels* defaults to those of the client, *interval*, of bars, to the server's default.
+        Raises RequestError when the server refuses, ConnectionLostError, and TimeoutError. More
+        than 1,000 symbols take several requests, of which the first ones may work and one fail.
+        """
+        wish: Item = {"channels": list(channels or self._channels)}
+        if interval := interval or self._interval:
+            wish["interval"] = interval
+        if not snapshot:
+            wish["snapshot"] = False
+        return await self._change("subscribe", symbols, wish)
+
+    async def unsubscribe(
+        self, *symbols: str, channels: Iterable[str] | None = None, interval: str | None = None
+    ) -> tuple[str, ...]:
+        """Unsubscribe, from all channels and intervals unless some are named; as `subscribe`."""
+        wish: Item = {} if channels is None else {"channels": list(channels)}
+        if interval:
+            wish["interval"] = interval
+        return await self._change("unsubscribe", symbols, wish)
+
+    async def snapshot(self, *symbols: str) -> list[Snapshot]:
+        """Get the state of symbols without subscribing to them; raises as `subscribe`."""
+        parts: list[Item] = []
+        for some in chunks(symbols):
+            parts += await self._ask({"action": "snapshot", "symbols": some})
+        return [build_snapshot(item) for item in parts]
+
+    async def symbols(self) -> list[Instrument]:
+        """List the universe; raises as `subscribe`."""
+        parts = await self._ask({"action": "symbols"})
+        fields = Instrument.__slots__
+        return [
+            Instrument(*[entry[name] for name in fields])
+            for part in parts
+            for entry in part["symbols"]
+        ]
+
+    async def ping(self) -> float:
+        """Ask the server for its time, in Unix milliseconds; raises as `subscribe`."""
+        (pong,) = await self._ask({"action": "ping"})
+        return float(pong["time"])
+
+    async def close(self) -> None:
+        """Close the connection; iteration ends when the events that are here are taken."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        self._link.fail(ConnectionLostError("the client is closed"))
+        self._buffer.finish()
+
+    async def _change(self, action: str, symbols: tuple[str, ...], wish: Item) -> tuple[str, ...]:
+        came_to: list[str] = []
+        for some in chunks(symbols):
+            for reply in await self._ask({"action": action, "symbols": some, **wish}):
+                came_to += reply["symbols"]
+        return tuple(came_to)
+
+    def _require_open(self) -> None:
+        if self._task is None:
+            raise RuntimeError(
+                "the client is not connected; use it as: async with TickerClient(...)"
+            )
+
+    async def _ask(self, request: Item) -> list[Item]:
+        self._require_open()
+        with self._buffer.urgent():
+            return await self._link.ask(request)
+
+    async def _run(self, connection: Connection) -> None:
+        try:
+            await self._link.run(connection)
+        except Exception as error:  # whatever it is, who iterates must learn of it
+            self._buffer.finish(error)
+
+    async def _changed(self, event: Connected | Disconnected) -> None:
+        if isinstance(event, Connected):
+            self.hello = event.hello
+            self._tracker.hello(event.hello.epoch)
+        if self._connection_events:
+            self._buffer.events.append(event)
+            self._buffer.announce()
+            await self._buffer.room()
+
+    async def _handle(self, text: str) -> None:
+        self._intake.take(text)
+        self._buffer.announce()
+        await self._buffer.room()

@@ -1,0 +1,240 @@
+"""What a client reads from the feed, as typed values, and what can go wrong.
+
+Every value is immutable. `time` is Unix time in milliseconds with a microsecond fraction, prices are
+decimals, sizes are whole shares. `channel` is `trades`, `quotes`, `status`, or `bars:` and the
+interval, as in `bars:1m`. `merged` counts the earlier events that this one replaces, because this
+connection was a slow consumer for a while; it is 0 on a connection that keeps up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = [
+    "Bar",
+    "ClosedError",
+    "ConnectError",
+    "Connected",
+    "ConnectionLostError",
+    "Disconnected",
+    "Event",
+    "Gap",
+    "Hello",
+    "Instrument",
+    "MalformedMessageError",
+    "Quote",
+    "RequestError",
+    "Snapshot",
+    "Status",
+    "TickerError",
+    "Trade",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """One trade: *size* shares changed hands at *price*."""
+
+    symbol: str
+    seq: int
+    time: float
+    price: float
+    size: int
+    merged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The best bid and the best ask from now on; bid < ask."""
+
+    symbol: str
+    seq: int
+    time: float
+    bid: float
+    bid_size: int
+    ask: float
+    ask_size: int
+    merged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """The trades of one interval that is over, summed up; `time` is the start of the interval."""
+
+    symbol: str
+    seq: int
+    time: float
+    interval: str
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: int
+    vwap: float
+    trades: int
+    merged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A change of trading status: `trading` or `halted`, and why."""
+
+    symbol: str
+    seq: int
+    time: float
+    status: str
+    reason: str
+    merged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state of a symbol. The next event of a channel is the one after `seq[channel]`.
+
+    `size`, `open`, `high` and `low` are None until the day's first trade; `last` is then the
+    previous close.
+    """
+
+    symbol: str
+    time: float
+    seq: Mapping[str, int]
+    last: float
+    size: int | None
+    bid: float
+    bid_size: int
+    ask: float
+    ask_size: int
+    open: float | None
+    high: float | None
+    low: float | None
+    prev_close: float
+    volume: int
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Events `first` to `last`, both inclusive, of a symbol and channel did not reach this client.
+
+    `reason` is `reconnect` (they happened while the connection was down), `sequence` (the server
+    broke its promise), `out_of_order` (it went backwards: nothing is missing, `last < first`), or a
+    word of the server's own.
+    """
+
+    symbol: str
+    channel: str
+    first: int
+    last: int
+    reason: str
+
+    @property
+    def missing(self) -> int:
+        """How many events are missing."""
+        return max(0, self.last - self.first + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """What the server says of itself. `epoch` names one run of one market; see the protocol."""
+
+    protocol: int
+    server: str
+    epoch: str
+    seed: int
+    symbols: int
+    channels: tuple[str, ...]
+    intervals: tuple[str, ...]
+    heartbeat_ms: float
+    auth: bool
+    synthetic: bool
+
+    @classmethod
+    def parse(cls, item: Mapping[str, Any]) -> Hello:
+        """Read a `hello` object; KeyError or TypeError when it isn't one."""
+        return cls(
+            item["protocol"],
+            item["server"],
+            item["epoch"],
+            item["seed"],
+            item["symbols"],
+            tuple(item["channels"]),
+            tuple(item.get("intervals", ())),
+            item["heartbeat_ms"],
+            item.get("auth", False),
+            item["synthetic"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The connection stands (again). `reconnects` is 0 for the first one."""
+
+    hello: Hello
+    reconnects: int
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """The connection is down, or an attempt to connect failed; the next one is in `retry_in` s."""
+
+    reason: str
+    code: int
+    retry_in: float
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """One entry of the list of symbols."""
+
+    symbol: str
+    name: str
+    sector: str
+    tick_size: float
+    round_lot: int
+
+
+Event = Trade | Quote | Bar | Status | Snapshot | Gap | Connected | Disconnected
+
+
+class TickerError(Exception):
+    """Base of all errors of the client."""
+
+
+class ConnectError(TickerError):
+    """The server can't be reached, refuses WebSocket, or speaks something else.
+
+    `reason` says why, without the address.
+    """
+
+    def __init__(self, message: str, reason: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason or message
+
+
+class ConnectionLostError(TickerError):
+    """The connection went down before the reply came; the request may or may not have worked."""
+
+
+class MalformedMessageError(TickerError):
+    """The server sent something that the protocol doesn't allow."""
+
+
+class ClosedError(TickerError):
+    """The connection is over and connecting again would not help: `code` and `reason` say why."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"connection closed with {code}: {reason or 'no reason given'}")
+        self.code = code
+        self.reason = reason
+
+
+class RequestError(TickerError):
+    """The server refused a request: `code` from the table of errors, `message` for people."""
+
+    def __init__(self, code: str, message: str, id: int | str | None = None) -> None:  # noqa: A002  # the wire's word
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.id = id

@@ -1,0 +1,206 @@
+"""`tickerplant record`: write what the feed sends into a file, one JSON object a line."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import orjson
+
+from clients.client import DEFAULT_URL, TickerClient
+from clients.decode import Item
+from clients.events import Disconnected, Gap
+from clients.running import race, run_until_signal
+
+__all__ = ["Recorder", "record", "run_record", "split"]
+
+REPLIES = frozenset(
+    {"subscribed", "unsubscribed", "symbols", "authenticated", "pong", "heartbeat", "error"}
+)
+"""What is between the client and the server only, and no part of the market's story."""
+SEQUENCED = frozenset({"trade", "quote", "bar", "status"})
+"""What counts as an event."""
+PROGRESS_S = 1.0
+
+
+def run_record(
+    url: str = DEFAULT_URL,
+    *,
+    output: str,
+    symbols: Sequence[str] = ("*",),
+    channels: Sequence[str] = ("trades", "quotes"),
+    interval: str | None = None,
+    count: int | None = None,
+    duration: float | None = None,
+    token: str | None = None,
+    verify: bool = True,
+) -> int:
+    """Record into the file *output*, `-` for stdout; return the exit code.
+
+    Each line is one object as the server sent it: `hello` first, and again after a reconnect; then
+    snapshots, events and gaps. It ends after *count* events, after *duration* seconds, or on
+    Ctrl-C. A file appears under its name when it is complete, until then it is `output.part`;
+    it replaces one of that name. 1 if the server can't be reached or refuses, or the file can't be
+    written. Progress goes to stderr when that is a terminal, lost events in any case.
+    """
+
+    async def main(stop: asyncio.Event) -> int:
+        return await record(
+            url,
+            output=output,
+            symbols=symbols,
+            channels=channels,
+            interval=interval,
+            count=count,
+            duration=duration,
+            token=token,
+            verify=verify,
+            stop=stop,
+        )
+
+    try:
+        return run_until_signal(main)
+    except OSError as error:
+        print(f"error: cannot write {output}: {error.strerror or error}", file=sys.stderr)
+        return 1
+
+
+async def record(
+    url: str,
+    *,
+    output: str,
+    symbols: Sequence[str],
+    channels: Sequence[str],
+    stop: asyncio.Event,
+    interval: str | None = None,
+    count: int | None = None,
+    duration: float | None = None,
+    token: str | None = None,
+    verify: bool = True,
+) -> int:
+    """As `run_record`, until *stop* is set; raises the errors of the client and of the file."""
+    # What comes before the server has agreed is kept in memory: a refusal leaves no file behind.
+    recorder = Recorder(io.BytesIO(), stop, count)
+    client = TickerClient(url, token=token, ssl=verify, on_message=recorder.take)
+    async with client:
+        await client.subscribe(*symbols, channels=channels, interval=interval)
+        with _opened(output) as file:
+            recorder.into(file)
+            if duration is not None:
+                asyncio.get_running_loop().call_later(duration, stop.set)
+            try:
+                await race(stop, _follow(client, recorder), _progress(recorder))
+            finally:
+                print(recorder.summary(), file=sys.stderr)
+    return 0
+
+
+@contextmanager
+def _opened(output: str) -> Iterator[IO[bytes]]:
+    """Open *output*, and put the file in its place when the block is left."""
+    if output == "-":
+        yield sys.stdout.buffer
+        return
+    path = Path(output)
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        try:
+            yield file
+        finally:
+            file.flush()
+            os.fsync(file.fileno())
+            part.replace(path)
+
+
+def split(text: str, items: list[Item]) -> list[str]:
+    """Cut the text of a message into the texts of its objects, one line each.
+
+    The cut is at `,{"type":"`, which no JSON string can hold, as a quote is escaped there. Should
+    the server write its messages otherwise, the objects are written anew, with the same values.
+    """
+    start = '{"type":"'
+    head, *tail = text[1:-1].split("," + start)
+    lines = [head, *[start + part for part in tail]]
+    if len(lines) == len(items) and "\n" not in text and all(map(_is_whole, lines, items)):
+        return lines
+    return [orjson.dumps(item).decode() for item in items]
+
+
+def _is_whole(line: str, item: Item) -> bool:
+    return line.startswith(f'{{"type":"{item["type"]}"') and line.endswith("}")
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Writes messages to a file, up to *count* events; then it sets *done*."""
+
+    file: IO[bytes]
+    done: asyncio.Event
+    count: int | None = None
+    events: int = 0
+    written: int = 0
+    """Bytes."""
+    missing: int = 0
+    """Events in gaps."""
+    began: float = field(default_factory=time.monotonic)
+
+    def take(self, text: str, items: list[Item]) -> None:
+        """Write what belongs into a recording; OSError when the file can't be written."""
+        lines = []
+        for line, item in zip(split(text, items), items, strict=True):
+            if self.done.is_set():
+                break
+            kind = item["type"]
+            if kind not in REPLIES:
+                lines.append(line)
+                self.events += kind in SEQUENCED
+                if self.events == self.count:
+                    self.done.set()
+        if lines:
+            self.written += self.file.write("".join(f"{line}\n" for line in lines).encode())
+            # A line is in the file soon after it happened, also for who reads the file meanwhile.
+            self.file.flush()
+
+    def into(self, file: IO[bytes]) -> None:
+        """Go on in *file*, with what was written elsewhere until now."""
+        self.file.seek(0)
+        file.write(self.file.read())
+        file.flush()
+        self.file = file
+
+    def summary(self) -> str:
+        """One line about what was recorded so far."""
+        lost = f", {self.missing:,} missing" if self.missing else ""
+        return (
+            f"{self.events:,} events, {self.written / 1e6:,.1f} MB "
+            f"in {time.monotonic() - self.began:,.0f} s{lost}"
+        )
+
+
+async def _follow(client: TickerClient, recorder: Recorder) -> None:
+    """Tell on stderr what is not in the file."""
+    while events := await client.batch():
+        for event in events:
+            if isinstance(event, Gap):
+                recorder.missing += event.missing
+                what = f"{event.missing} {event.channel} of {event.symbol}"
+                print(f"gap: {what} missing ({event.reason})", file=sys.stderr)
+            elif isinstance(event, Disconnected):
+                again = f"trying again in {event.retry_in:.1f} s"
+                print(f"disconnected: {event.reason}; {again}", file=sys.stderr)
+
+
+async def _progress(recorder: Recorder) -> None:
+    """Overwrite one line every second, if somebody is there to see it."""
+    while True:
+        await asyncio.sleep(PROGRESS_S)
+        if sys.stderr.isatty():
+            print(f"\r{recorder.summary()} ", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,169 @@
+"""What a client is subscribed to, and whether anything got lost. No I/O.
+
+The rule is the protocol's: for each symbol and channel, `seq == last_seq + 1 + merged`. Whatever
+breaks it is a gap. A new connection in the same epoch asks for exactly what was missed, and is
+checked likewise: what the server no longer has is a gap.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from clients.decode import Item
+from clients.events import Gap
+
+__all__ = ["MAX_ENTRIES", "Tracker", "chunks"]
+
+MAX_ENTRIES = 1000
+"""The most symbols that one request may name."""
+
+MAX_RESUMED = 2000
+"""The most symbols whose sequences one request tells; more would make it too long for the server."""
+
+_CHANNELS = {"trade": "trades", "quote": "quotes", "status": "status"}
+
+
+def chunks(symbols: Iterable[str]) -> Iterator[list[str]]:
+    """Cut *symbols* into lists that one request may name."""
+    entries = list(symbols)
+    for start in range(0, len(entries), MAX_ENTRIES):
+        yield entries[start : start + MAX_ENTRIES]
+
+
+class Tracker:
+    """The subscriptions of one client and the last sequence of each symbol and channel.
+
+    A channel is named as in the `seq` of a snapshot: `trades`, or `bars:1m`.
+    """
+
+    def __init__(self) -> None:
+        self._epoch: str | None = None
+        self._wanted: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self._everything: set[str] = set()
+        self._last: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        # The same dictionaries by the type of the event, which saves the hot path a step.
+        self._by_type = {kind: self._last[channel] for kind, channel in _CHANNELS.items()}
+        # The sequences from before the reconnect, each until its symbol and channel is heard of again.
+        self._before: defaultdict[str, dict[str, int]] = defaultdict(dict)
+
+    def hello(self, epoch: str) -> None:
+        """Begin a connection: sequences go on within an epoch, and start afresh in another."""
+        if epoch == self._epoch:
+            for channel, seqs in self._last.items():
+                self._before[channel] |= seqs
+        else:
+            self._before.clear()
+        for seqs in self._last.values():
+            seqs.clear()
+        self._epoch = epoch
+
+    def subscribed(self, reply: Item, request: Item) -> None:
+        """Note what a `subscribed` *reply* to *request* granted."""
+        symbols = reply["symbols"]
+        for channel in _names(reply["channels"], reply.get("interval")):
+            wanted, last = self._wanted[channel], self._last[channel]
+            for symbol in symbols:
+                if symbol not in wanted:
+                    wanted[symbol] = None
+                    last.pop(symbol, None)
+            if "*" in request.get("symbols", ()):
+                self._everything.add(channel)
+
+    def unsubscribed(self, reply: Item, request: Item) -> None:
+        """Note what an `unsubscribed` *reply* to *request* took away."""
+        interval = request.get("interval")
+        gone = set(_names(reply["channels"], interval))
+        if "bars" in reply["channels"] and interval is None:
+            gone |= {channel for channel in self._wanted if channel.startswith("bars:")}
+        for channel in gone:
+            self._everything.discard(channel)
+            for symbol in reply["symbols"]:
+                self._wanted[channel].pop(symbol, None)
+                self._last[channel].pop(symbol, None)
+                self._before[channel].pop(symbol, None)
+
+    def requests(self) -> Iterator[Item]:
+        """Yield the `subscribe` requests that bring a new connection to where the last one was."""
+        groups: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+        for channel, wanted in self._wanted.items():
+            if channel in self._everything:
+                groups["*",].append(channel)
+            elif wanted:
+                groups[tuple(wanted)].append(channel)
+        for symbols, channels in groups.items():
+            plain = [channel for channel in channels if ":" not in channel]
+            wishes: list[Item] = [{"channels": plain}] if plain else []
+            for channel in channels:
+                if channel not in plain:
+                    name, _, interval = channel.partition(":")
+                    wishes.append({"channels": [name], "interval": interval})
+            for wish in wishes:
+                names = _names(wish["channels"], wish.get("interval"))
+                for some in chunks(symbols):
+                    request = {"action": "subscribe", "symbols": some, **wish}
+                    yield request | self._resume(some, names)
+
+    def _resume(self, symbols: list[str], channels: list[str]) -> Item:
+        """Give the fields that ask for exactly what was missed, if that is known and not too much."""
+        since: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        for channel in channels:
+            before = self._before[channel]
+            for symbol in before if symbols == ["*"] else symbols:
+                if symbol in before:
+                    since[symbol][channel] = before[symbol]
+        if not since or len(since) > MAX_RESUMED:
+            return {}
+        return {"epoch": self._epoch, "since": dict(since)}
+
+    def snapshot(self, item: Item) -> list[Gap]:
+        """Take the sequences of a `snapshot`, asked for or not; return what the reconnect lost."""
+        symbol = item["symbol"]
+        gaps = []
+        for channel, seq in item["seq"].items():
+            if symbol in self._wanted[channel]:
+                before = self._before[channel].pop(symbol, seq)
+                if seq > before:
+                    gaps.append(Gap(symbol, channel, before + 1, seq, "reconnect"))
+                self._last[channel][symbol] = seq
+        return gaps
+
+    def event(self, item: Item) -> Gap | None:
+        """Check the sequence of an event; return the gap before it, if there is one."""
+        seqs = self._by_type.get(item["type"])
+        if seqs is None:
+            seqs = self._last[f"bars:{item['interval']}"]
+        symbol = item["symbol"]
+        seq = item["seq"]
+        last = seqs.get(symbol)
+        follows = last == seq - 1  # TypeError if seq is no number: before it is stored
+        seqs[symbol] = seq
+        if follows and "merged" not in item:
+            return None
+        return self._check(item, last)
+
+    def _check(self, item: Item, last: int | None) -> Gap | None:
+        """The same for an event that is not simply the next one."""
+        channel = _CHANNELS.get(item["type"]) or f"bars:{item['interval']}"
+        symbol = item["symbol"]
+        reason = "sequence"
+        if last is None:
+            last = self._before[channel].pop(symbol, None)
+            reason = "reconnect"
+        until = item["seq"] - item.get("merged", 0) - 1
+        if last is None or last == until:
+            return None
+        return Gap(symbol, channel, last + 1, until, reason if last < until else "out_of_order")
+
+    def gap(self, item: Item) -> Gap:
+        """Take a gap that the server itself announces."""
+        symbol, first, until = item["symbol"], item["from"], item["to"]
+        (channel,) = _names([item["channel"]], item.get("interval"))
+        self._before[channel].pop(symbol, None)
+        self._last[channel][symbol] = until
+        return Gap(symbol, channel, first, until, item["reason"])
+
+
+def _names(channels: Iterable[str], interval: str | None) -> list[str]:
+    """Name channels as in a snapshot's `seq`; without an interval, `bars` stands for itself."""
+    return [f"bars:{interval}" if name == "bars" and interval else name for name in channels]

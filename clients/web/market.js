@@ -1,0 +1,140 @@
+/** What the page knows of the market: values for each symbol, changed by the feed's events. */
+import { decimalsOf } from "./format.js";
+import { Series } from "./sparkline.js";
+
+export class Row {
+  name = "";
+  decimals = 2;
+  last = null;
+  bid = null;
+  bidSize = null;
+  ask = null;
+  askSize = null;
+  open = null;
+  high = null;
+  low = null;
+  prevClose = null;
+  volume = null;
+  halted = false;
+  version = 0; // goes up with every change, so that a view knows whether to draw
+  series = new Series();
+
+  constructor(symbol) {
+    this.symbol = symbol;
+  }
+
+  get change() {
+    if (this.last === null || !this.prevClose) return null;
+    return this.last - this.prevClose;
+  }
+
+  get percent() {
+    return this.change === null ? null : (100 * this.change) / this.prevClose;
+  }
+}
+
+export class Market {
+  /** @type {Map<string, Row>} */
+  rows = new Map();
+  revision = 0; // goes up when rows come or go, or get a name
+  events = 0;
+  merged = 0;
+  time = null; // of the newest event
+  /** Symbols of which something was merged or lost, so that the day's volume is off. */
+  unsure = new Set();
+
+  clear() {
+    this.rows.clear();
+    this.unsure.clear();
+    this.time = null;
+    this.revision++;
+  }
+
+  define(instruments) {
+    for (const { symbol, name, tick_size: tickSize } of instruments) {
+      const row = this.#row(symbol);
+      row.name = name ?? "";
+      row.decimals = decimalsOf(tickSize ?? 0.01);
+      row.version++;
+    }
+    this.revision++;
+  }
+
+  /** Applies one message of the server. */
+  apply(events) {
+    for (const event of events) {
+      if (event.symbol === undefined) continue;
+      const row = this.#row(event.symbol);
+      row.version++;
+      switch (event.type) {
+        case "trade":
+          this.#trade(row, event);
+          break;
+        case "quote":
+          this.#quote(row, event);
+          break;
+        case "status":
+          row.halted = event.status === "halted";
+          break;
+        case "bar":
+          // A day is over: the next one's open and previous close come with a snapshot.
+          if (event.interval === "1d") this.unsure.add(event.symbol);
+          break;
+        case "snapshot":
+          this.#snapshot(row, event);
+          continue;
+        default:
+          continue;
+      }
+      this.events++;
+      this.time = event.time;
+      if (event.merged) this.#noteMerged(event);
+    }
+  }
+
+  #noteMerged({ type, symbol, merged }) {
+    this.merged += merged;
+    if (type === "trade") this.unsure.add(symbol);
+  }
+
+  #row(symbol) {
+    let row = this.rows.get(symbol);
+    if (!row) {
+      row = new Row(symbol);
+      this.rows.set(symbol, row);
+      this.revision++;
+    }
+    return row;
+  }
+
+  #trade(row, { price, size, time }) {
+    row.last = price;
+    row.volume += size;
+    row.open ??= price;
+    row.high = Math.max(row.high ?? price, price);
+    row.low = Math.min(row.low ?? price, price);
+    row.series.push(time, price);
+  }
+
+  #quote(row, event) {
+    row.bid = event.bid;
+    row.bidSize = event.bid_size;
+    row.ask = event.ask;
+    row.askSize = event.ask_size;
+  }
+
+  #snapshot(row, event) {
+    this.#quote(row, event);
+    row.last = event.last;
+    row.open = event.open;
+    row.high = event.high;
+    row.low = event.low;
+    row.prevClose = event.prev_close;
+    row.volume = event.volume;
+    row.halted = event.status === "halted";
+    if (event.last !== null) row.series.push(event.time, event.last);
+    this.time ??= event.time;
+    this.unsure.delete(row.symbol);
+    row.version++;
+  }
+}

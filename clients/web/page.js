@@ -1,0 +1,164 @@
+/** The live price wall: puts the parts together. Everything that arrives is drawn once a frame. */
+import { Detail } from "./detail.js";
+import { percent, price, whole } from "./format.js";
+import { History, SparkLoader } from "./history.js";
+import { Market } from "./market.js";
+import { Status } from "./status.js";
+import { WallTable } from "./table.js";
+import { followTheme } from "./theme.js";
+import { TickerClient } from "./ticker-client.js";
+
+const TICK_MS = 1_000;
+const COUNT_MS = 250;
+const REFRESH_TICKS = 5; // how often the symbols that we are unsure of are asked for
+
+const find = (id) => document.getElementById(id);
+
+const options = new URLSearchParams(location.search);
+const feed = new URL(options.get("ws") ?? "/ws", location.href);
+if (feed.protocol.startsWith("http")) feed.protocol = feed.protocol.replace("http", "ws");
+const token = options.get("token") ?? undefined;
+
+let scheduled = false;
+let revision = -1; // of the market, as it is arranged
+let ticks = 0;
+let epoch = null; // of the market that is shown
+let instruments; // its symbols, or the promise of them
+
+const client = new TickerClient(feed.href, { token, channels: ["trades", "quotes", "status"] });
+const market = new Market();
+// Another host's history would be another origin, which the page's policy forbids to ask.
+const history = new History(feed.host === location.host ? location.origin : null);
+const sparks = new SparkLoader(history);
+const status = new Status(client, market);
+const table = new WallTable(market, { changed: schedule });
+const detail = new Detail({ client, market, history, changed: schedule });
+
+function schedule() {
+  if (scheduled) return;
+  scheduled = true;
+  requestAnimationFrame(frame);
+}
+
+function frame() {
+  scheduled = false;
+  if (revision !== market.revision) arrange();
+  table.draw();
+  detail.draw();
+}
+
+function arrange() {
+  revision = market.revision;
+  table.arrange();
+  const total = market.rows.size;
+  const filtered = find("filter").value.trim() !== "";
+  find("shown").textContent = filtered ? `${table.shown} of ${total}` : "";
+  find("empty").hidden = table.shown > 0;
+  find("empty").textContent = filtered ? "No symbol like that." : "Waiting for the first prices…";
+}
+
+function tick() {
+  status.tick();
+  if (table.restless) table.arrange();
+  drawBreadth();
+  drawTitle();
+  if (++ticks % REFRESH_TICKS === 0 && market.unsure.size && client.state.state === "live") {
+    client.snapshot([...market.unsure].slice(0, 1_000)).catch(() => {});
+  }
+  schedule();
+}
+
+function drawBreadth() {
+  let up = 0;
+  let down = 0;
+  for (const row of market.rows.values()) {
+    if (row.change > 0) up++;
+    else if (row.change < 0) down++;
+  }
+  find("advancing").textContent = whole(up);
+  find("declining").textContent = whole(down);
+  find("bar-up").style.flexGrow = up;
+  find("bar-down").style.flexGrow = down;
+  find("breadth").setAttribute("aria-label", `${up} up, ${down} down since the previous close`);
+}
+
+function drawTitle() {
+  const row = market.rows.get(detail.symbol);
+  const parts = row ? [row.symbol, price(row.last, row.decimals), percent(row.percent), "· "] : [];
+  document.title = `${parts.join(" ")}tickerplant`;
+}
+
+async function welcome(hello) {
+  if (hello.epoch !== epoch) {
+    epoch = hello.epoch;
+    market.clear();
+    status.restart();
+    instruments = client.symbols();
+  }
+  market.define(await instruments);
+  if (market.rows.has(detail.symbol)) detail.reload();
+  else detail.close();
+  schedule();
+}
+
+function refused(error) {
+  if (error.code !== "closed") status.refused(error);
+}
+
+client.addEventListener("hello", ({ detail: hello }) => {
+  welcome(hello).catch((error) => {
+    epoch = null; // the next connection begins anew
+    refused(error);
+  });
+});
+client.addEventListener("state", schedule);
+client.addEventListener("gap", ({ detail: { symbol } }) => market.unsure.add(symbol));
+client.onbatch = (events) => {
+  const before = market.events;
+  market.apply(events);
+  detail.apply(events);
+  if (market.events !== before) status.note();
+  schedule();
+};
+client.subscribe("*").catch(refused);
+client.subscribe("*", { channels: ["bars"], interval: "1d", snapshot: false }).catch(refused);
+
+table.onview = (rows) => sparks.view(rows);
+table.onselect = (symbol, byKeyboard) => {
+  detail.open(symbol);
+  // Where the panel covers the table, or a key opened it, the focus belongs into it.
+  if (byKeyboard || getComputedStyle(find("detail")).position === "absolute") find("d-close").focus();
+};
+detail.onchange = (symbol) => {
+  const previous = table.selected;
+  table.select(symbol);
+  if (symbol === null && find("detail").contains(document.activeElement)) table.focus(previous);
+  const address = new URL(location.href);
+  address.hash = symbol ?? "";
+  window.history.replaceState(null, "", address);
+  drawTitle();
+  schedule();
+};
+sparks.onload = schedule;
+
+find("filter").addEventListener("input", ({ target }) => {
+  table.filter(target.value);
+  arrange();
+  schedule();
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && event.target !== find("filter")) detail.close();
+  if (event.key !== "/" || event.target.matches("input")) return;
+  event.preventDefault();
+  find("filter").focus();
+});
+followTheme(() => {
+  table.invalidate();
+  schedule();
+});
+
+if (location.hash.length > 1) detail.open(decodeURIComponent(location.hash.slice(1)));
+setInterval(tick, TICK_MS);
+setInterval(() => status.countDown(), COUNT_MS);
+addEventListener("online", () => client.state.state === "waiting" && client.reconnect());
+globalThis.tickerplant = { client, market }; // for the curious, in the console

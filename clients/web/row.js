@@ -1,0 +1,100 @@
+/** One line of the table: an element that shows now this row of the market, now that. */
+import { compact, direction, percent, price, signed, whole } from "./format.js";
+import { drawSparkline } from "./sparkline.js";
+import { colours } from "./theme.js";
+
+export class RowView {
+  /** @type {import("./market.js").Row | null} */
+  row = null;
+
+  #version = -1;
+  #last = null; // the price on the screen, to know which way the next one goes
+  #beat = 0;
+  #parts;
+
+  constructor(template) {
+    this.element = template.content.firstElementChild.cloneNode(true);
+    const find = (selector) => this.element.querySelector(selector);
+    this.button = find(".open");
+    this.canvas = find("canvas");
+    this.#parts = {
+      sub: find(".sub"),
+      halt: find(".halt"),
+      name: find(".c-name"),
+      last: find(".c-last"),
+      change: find(".c-change"),
+      percent: find(".c-percent span"),
+      bid: find(".c-bid span"),
+      bidSize: find(".c-bid small"),
+      ask: find(".c-ask span"),
+      askSize: find(".c-ask small"),
+      volume: find(".c-volume"),
+    };
+  }
+
+  show(row, index, selected) {
+    if (row !== this.row) {
+      this.row = row;
+      this.#version = -1;
+      this.#last = null;
+      delete this.#parts.last.dataset.tick;
+      this.button.textContent = row.symbol;
+      this.element.dataset.symbol = row.symbol;
+    }
+    this.element.setAttribute("aria-rowindex", index + 2); // the first is the header
+    if (selected) this.element.setAttribute("aria-current", "true");
+    else this.element.removeAttribute("aria-current");
+  }
+
+  /** Ends the flash: in an element that is moved it would start again. */
+  calm() {
+    delete this.#parts.last.dataset.beat;
+  }
+
+  /** Draws it again, even if nothing changed: the colours or the size did. */
+  invalidate() {
+    this.#version = -1;
+  }
+
+  draw(size) {
+    const { row } = this;
+    if (this.#version === row.version) return;
+    this.#version = row.version;
+    this.#drawText(row);
+    this.#flash(row.last);
+    drawSparkline(this.canvas, size, row.series, colours[direction(row.series.change)]);
+  }
+
+  #drawText(row) {
+    const { decimals } = row;
+    const way = direction(row.change);
+    if (this.element.dataset.way !== way) this.element.dataset.way = way;
+    this.#parts.halt.hidden = !row.halted;
+    this.#write("name", row.name);
+    this.#write("sub", row.name);
+    this.#write("last", price(row.last, decimals));
+    this.#write("change", signed(row.change, decimals));
+    this.#write("percent", percent(row.percent));
+    this.#write("bid", price(row.bid, decimals));
+    this.#write("bidSize", row.bidSize === null ? "" : `× ${whole(row.bidSize)}`);
+    this.#write("ask", price(row.ask, decimals));
+    this.#write("askSize", row.askSize === null ? "" : `× ${whole(row.askSize)}`);
+    this.#write("volume", compact(row.volume));
+  }
+
+  #write(part, text) {
+    const element = this.#parts[part];
+    if (element.textContent !== text) element.textContent = text;
+  }
+
+  #flash(last) {
+    const before = this.#last;
+    this.#last = last;
+    if (before === null || last === before) return;
+    const { dataset } = this.#parts.last;
+    dataset.tick = last > before ? "up" : "down";
+    // Two names for one animation: changing the name starts it again, without a forced layout.
+    this.#beat = 1 - this.#beat;
+    dataset.beat = this.#beat;
+  }
+}

@@ -1,0 +1,108 @@
+"""
+The board: what happened in a turn on some channels, by symbol.
+
+Fragments of one symbol are put together once, whoever wants them. A group then *takes* its symbols off the board: for a
+subscription to twenty symbols that is one C call that picks twenty entries, where handing each event to each subscriber
+would be twenty calls. A turn with few events is taken the other way round: by going through what happened, and asking
+the subscription whether it wants that. Both ways give the same bytes: by symbol id, each symbol's events in order.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from operator import itemgetter
+
+__all__ = ["Board", "Part"]
+
+
+class Board:
+    """
+    The turn's fragments on some channels.
+
+    Args:
+        channels: the channel numbers.
+        symbols: how many symbols the market has.
+        head: what every message begins with (see :mod:`feeds.envelope`).
+    """
+
+    __slots__ = ("channels", "entries", "fragments", "happened", "partial", "parts")
+
+    def __init__(self, channels: frozenset[int], symbols: int, head: bytes) -> None:
+        self.channels = channels
+        self.entries: list[bytes] = [b""] * symbols + [head]
+        """By symbol id, the fragments of the turn, put together; the last entry is the head."""
+        self.happened: list[int] = []
+        """The symbols that have an entry, in order."""
+        self.fragments: Sequence[bytes] = ()
+        """All fragments of the turn, in the order of the market."""
+        self.parts = 0
+        """How many parts of groups read this board."""
+        self.partial = 0
+        """How many of them read less than the whole of it; without any, the board needs no symbols."""
+
+    def read(self, whole: bool) -> None:
+        """Note that one more part reads this board: the whole of it, or some symbols."""
+        self.parts += 1
+        self.partial += not whole
+
+    def drop(self, whole: bool) -> None:
+        """Note that a part reads this board no more."""
+        self.parts -= 1
+        self.partial -= not whole
+
+    def fill(self, symbols: Sequence[int], fragments: Sequence[bytes]) -> None:
+        """Put the turn's fragments on the board. Linear in fragments, where anybody reads less than the whole."""
+        assert not self.fragments, "a board is wiped before it is filled again"
+        self.fragments = fragments
+        if not self.partial:
+            return
+        entries, happened = self.entries, self.happened
+        for symbol, fragment in zip(symbols, fragments, strict=True):
+            if entry := entries[symbol]:
+                entries[symbol] = entry + fragment
+            else:
+                entries[symbol] = fragment
+                happened.append(symbol)
+        happened.sort()
+
+    def wipe(self) -> None:
+        """Take everything off. Linear in symbols that have an entry."""
+        entries = self.entries
+        for symbol in self.happened:
+            entries[symbol] = b""
+        self.happened.clear()
+        self.fragments = ()
+
+
+class Part:
+    """
+    The part of a subscription that one board serves: some symbols, on the board's channels.
+
+    Args:
+        board: where the events are.
+        symbols: the symbol ids.
+        total: how many symbols the market has.
+    """
+
+    __slots__ = ("_board", "_pick", "_symbols")
+
+    def __init__(self, board: Board, symbols: Collection[int], total: int) -> None:
+        self._board = board
+        self._symbols = frozenset(symbols)
+        self._pick: Callable[[Sequence[bytes]], Sequence[bytes]] | None = None
+        if len(self._symbols) < total:
+            # The head comes first, and makes sure that there are two: itemgetter of one gives no tuple.
+            self._pick = itemgetter(total, *sorted(self._symbols))
+
+    def take(self) -> Sequence[bytes]:
+        """
+        Give the head, then the fragments that are wanted; nothing at all, or nothing but empty entries, if none are.
+
+        Cost: about 10 ns a symbol of the part or 40 ns a symbol of the turn, whichever is less.
+        """
+        board = self._board
+        if self._pick is None:
+            return (board.entries[-1], *board.fragments) if board.fragments else ()
+        if len(self._symbols) < 4 * len(board.happened):
+            return self._pick(board.entries)
+        symbols, entries = self._symbols, board.entries
+        wanted = [entries[symbol] for symbol in board.happened if symbol in symbols]
+        return (entries[-1], *wanted) if wanted else ()

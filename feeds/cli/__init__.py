@@ -1,0 +1,88 @@
+"""
+The command line: the one place that puts market, feed and clients together.
+
+An option's value comes from the command line, else from ``TICKERPLANT_<OPTION>``, else from the command's table in the
+TOML file of ``--config``, else it is the default.
+"""
+
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from feeds.cli import serve, tools
+from ticker import __version__
+
+__all__ = ["cli", "main"]
+
+
+def _read_config(context: click.Context, _: click.Parameter, path: Path | None) -> Path | None:
+    """Make the file's tables the defaults of the commands."""
+    if path is None:
+        return None
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise click.BadParameter(f"can't read {str(path)!r}: {error}") from error
+    group = context.command
+    assert isinstance(group, click.Group)
+    for name, table in tables.items():
+        command = group.commands.get(name)
+        if command is None or not isinstance(table, dict):
+            raise click.BadParameter(
+                f"{path}: {name!r} is no command; the tables are {', '.join(group.commands)}"
+            )
+        known = {p.name for p in command.params if isinstance(p, click.Option)}
+        for key in table:
+            if key.replace("-", "_") not in known:
+                options = ", ".join(sorted(k.replace("_", "-") for k in known if k))
+                raise click.BadParameter(
+                    f"{path}: {name!r} has no option {key!r}; its options are {options}"
+                )
+    context.default_map = {
+        name: {key.replace("-", "_"): value for key, value in table.items()}
+        for name, table in tables.items()
+    }
+    return path
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="tickerplant %(version)s")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    envvar="TICKERPLANT_CONFIG",
+    is_eager=True,
+    expose_value=False,
+    callback=_read_config,
+    help="TOML file with a table of options for each command.",
+)
+def cli() -> None:
+    """Invent a stock market and stream it: trades, quotes and bars over WebSocket."""
+
+
+cli.add_command(serve.serve)
+for _command in tools.COMMANDS:
+    cli.add_command(_command)
+
+
+def main(args: list[str] | None = None) -> Any:
+    """
+    Run the command line.
+
+    Exits with 0; with 1 when the work failed; with 2 and one line on stderr when an option isn't allowed;
+    with 130 when interrupted.
+    """
+    try:
+        code = cli.main(args, prog_name="tickerplant", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
+    except click.ClickException as error:
+        click.echo(f"tickerplant: {error.format_message()}", err=True)
+        sys.exit(2)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,154 @@
+"""``tickerplant serve``: the live market."""
+
+import asyncio
+import gc
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+
+from feeds.config import FeedConfig
+from feeds.errors import ConfigError
+from feeds.server import FeedServer
+from ticker import __version__
+
+__all__ = ["loop_factory", "run_feed", "serve"]
+
+
+def loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """
+    Give the maker of an event loop: ``auto`` is uvloop where it is installed.
+
+    Raises:
+        ConfigError: uvloop was asked for and isn't installed.
+    """
+    if name == "asyncio" or (name == "auto" and find_spec("uvloop") is None):
+        return None
+    if find_spec("uvloop") is None:
+        raise ConfigError(
+            "loop 'uvloop' isn't installed here: pip install uvloop, or choose asyncio"
+        )
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+def _web_root() -> Path | None:
+    import clients
+
+    root = Path(clients.__file__).parent / "web"
+    return root if (root / "index.html").is_file() else None
+
+
+@click.command(context_settings={"auto_envvar_prefix": "TICKERPLANT", "show_default": True})
+@click.option("--host", default="127.0.0.1", help="Address to listen on.")
+@click.option("--port", type=int, default=8765, help="TCP port; 0: any free one.")
+@click.option(
+    "--symbols",
+    default="30",
+    metavar="N|A,B|FILE",
+    help="A number, symbols, or a CSV or TOML file.",
+)
+@click.option(
+    "--rate",
+    type=float,
+    default=10.0,
+    help="Events a second and symbol, trades and quotes together.",
+)
+@click.option("--seed", type=int, default=7, help="Same seed and options, same events.")
+@click.option(
+    "--clock",
+    default="wall",
+    metavar="wall|manual|max|xN",
+    help="Where the market's time comes from.",
+)
+@click.option("--turn-ms", type=float, default=10.0, help="Pace of turns, in milliseconds.")
+@click.option("--turn-events", type=int, default=500, help="Events of a turn with --clock max.")
+@click.option(
+    "--heartbeat-s", type=float, default=5.0, help="Longest silence of a connection, in seconds."
+)
+@click.option(
+    "--history-mb", type=float, default=64.0, help="Memory to resume from, in megabytes; 0: none."
+)
+@click.option(
+    "--loop", type=click.Choice(["auto", "asyncio", "uvloop"]), default="auto", help="Event loop."
+)
+@click.option("--ready-json", is_flag=True, help="Print one JSON object on stdout when ready.")
+@click.option("--verbose", "-v", is_flag=True, help="Log more, to stderr.")
+def serve(*, loop: str, ready_json: bool, verbose: bool, **options: Any) -> int:
+    """Serve a live market until interrupted."""
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    try:
+        config = FeedConfig(**options, web_root=_web_root())
+        with asyncio.Runner(loop_factory=loop_factory(loop)) as runner:
+            return runner.run(run_feed(FeedServer(config), ready_json=ready_json))
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _calm_the_collector() -> None:
+    """
+    Let the garbage collector look at new objects rarely, and at old ones hardly ever.
+
+    A connection is a few hundred objects that live long; a full collection over thousands of them stops the feed for
+    tenths of a second, and there is next to nothing in cycles to find (``bench/connections.py``).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 1_000)
+
+
+async def run_feed(server: FeedServer, *, ready_json: bool) -> int:
+    """Serve until SIGINT or SIGTERM; give the exit code."""
+    _calm_the_collector()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with server:
+        click.echo(_ready_line(server) if ready_json else _banner(server))
+        sys.stdout.flush()
+        stopping = asyncio.ensure_future(stop.wait())
+        failing = asyncio.ensure_future(server.wait())
+        await asyncio.wait((stopping, failing), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if failing.done():
+            failing.result()
+        failing.cancel()
+    return 0
+
+
+def _ready_line(server: FeedServer) -> str:
+    ready = {
+        "event": "ready",
+        "url": server.url,
+        "ws": server.ws_url,
+        "port": server.port,
+        "seed": server.config.seed,
+        "pid": os.getpid(),
+        "version": __version__,
+    }
+    return json.dumps(ready, separators=(",", ":"))
+
+
+def _banner(server: FeedServer) -> str:
+    config, symbols = server.config, len(server.market.universe)
+    page = server.url + "/" if config.web_root else "(not installed)"
+    return (
+        f"tickerplant {__version__}: {symbols} invented {'symbol' if symbols == 1 else 'symbols'},"
+        f" about {config.rate * symbols:,.0f} events a second, seed {config.seed}, clock {server.clock.name}\n"
+        f"  page       {page}\n"
+        f"  websocket  {server.ws_url}\n"
+        "Ctrl-C stops it."
+    )

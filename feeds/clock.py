@@ -1,0 +1,173 @@
+"""
+Clocks: where the market's time comes from. Injected, never read from the system elsewhere.
+
+=========== ==================================================================
+``wall``    the market's time is the time of day
+``x10``     the market's time runs ten times as fast (any number: ``x0.5``)
+``max``     as fast as clients read: a turn follows a turn
+``manual``  time stands until somebody moves it
+=========== ==================================================================
+"""
+
+import asyncio
+import math
+import re
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from feeds.errors import ConfigError
+from ticker.market import DEFAULT_START_US
+
+__all__ = ["Clock", "ManualClock", "MaxClock", "ScaledClock", "parse_clock"]
+
+
+class Clock(Protocol):
+    """Where the pump gets the market's time from."""
+
+    name: str
+    """How the clock is called on the command line."""
+    start_us: int
+    """The market's time at the start: a whole second, in microseconds."""
+    drains: bool
+    """Whether a turn waits until every client has room, instead of conflating for those that haven't."""
+
+    def seconds(self) -> float:
+        """Give the time in which silence and progress are measured: seconds, from any origin."""
+        ...
+
+    def now_us(self) -> int | None:
+        """Give the market's time in microseconds, or None: as far as the next turn's events go."""
+        ...
+
+    async def turn_over(self) -> None:
+        """Return when it is time for the next turn."""
+        ...
+
+
+class ScaledClock:
+    """
+    The time of day, from the start on at a chosen speed.
+
+    Args:
+        start_us: the market's time at the start; None: the second of the day that has just begun.
+        turn_s: the pace of turns, in real seconds.
+        speed: market seconds a real second.
+        monotonic: gives real seconds, from any origin.
+        time_of_day: gives Unix time, in seconds.
+    """
+
+    drains = False
+
+    def __init__(
+        self,
+        start_us: int | None,
+        *,
+        turn_s: float = 0.01,
+        speed: float = 1.0,
+        monotonic: Callable[[], float] = time.monotonic,
+        time_of_day: Callable[[], float] = time.time,
+    ) -> None:
+        self.name = "wall" if speed == 1 else f"x{speed:g}"
+        self.seconds = monotonic
+        self._turn_s, self._speed = turn_s, speed
+        self._started = self._next = monotonic()
+        begun = 0.0
+        if start_us is None:
+            begun, whole = math.modf(time_of_day())
+            start_us = int(whole) * 1_000_000
+        self.start_us = start_us
+        # What has passed of the second counts as passed, so that the market's time is the time of day, not a bit less.
+        self._started -= begun / speed
+
+    def now_us(self) -> int:
+        return self.start_us + int((self.seconds() - self._started) * self._speed * 1e6)
+
+    async def turn_over(self) -> None:
+        # Turns keep their pace: a late one shortens the next wait, but missed ones aren't made up for.
+        now = self.seconds()
+        self._next = max(self._next + self._turn_s, now)
+        await asyncio.sleep(self._next - now)
+
+
+class MaxClock:
+    """
+    No waiting: the market's time is what its events need.
+
+    Args:
+        start_us: the market's time at the start.
+        monotonic: gives real seconds, from any origin.
+    """
+
+    drains = True
+    name = "max"
+
+    def __init__(self, start_us: int, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.start_us = start_us
+        self.seconds = monotonic
+
+    def now_us(self) -> None:
+        return None
+
+    async def turn_over(self) -> None:
+        await asyncio.sleep(0)
+
+
+class ManualClock:
+    """
+    Time that stands still until :meth:`advance`.
+
+    Args:
+        start_us: the market's time at the start.
+    """
+
+    drains = False
+    name = "manual"
+
+    def __init__(self, start_us: int) -> None:
+        self._now_us = self.start_us = start_us
+        self._moved = asyncio.Event()
+
+    def seconds(self) -> float:
+        return (self._now_us - self.start_us) / 1e6
+
+    def now_us(self) -> int:
+        return self._now_us
+
+    def advance(self, by_us: int) -> None:
+        """Move the time on; the next turn gives the events in between."""
+        if by_us < 0:
+            raise ValueError(f"time can't be moved by {by_us} µs: it doesn't go back")
+        self._now_us += by_us
+        self._moved.set()
+
+    async def turn_over(self) -> None:
+        await self._moved.wait()
+        self._moved.clear()
+
+
+def parse_clock(text: str, start_us: int | None, turn_s: float) -> Clock:
+    """
+    Make the clock that a user asked for.
+
+    Args:
+        text: the clock's name.
+        start_us: the market's time at the start; None: now, and for clocks without a pace of their own a fixed day,
+            so that their streams are the same in every run.
+        turn_s: the pace of turns, in real seconds.
+
+    Raises:
+        ConfigError: there is no such clock.
+    """
+    if text == "wall":
+        return ScaledClock(start_us, turn_s=turn_s)
+    if text == "max":
+        return MaxClock(DEFAULT_START_US if start_us is None else start_us)
+    if text == "manual":
+        return ManualClock(DEFAULT_START_US if start_us is None else start_us)
+    match = re.fullmatch(r"x(\d+(?:\.\d+)?)", text)
+    if match and 0 < float(match[1]) <= 100_000:
+        return ScaledClock(start_us, turn_s=turn_s, speed=float(match[1]))
+    raise ConfigError(
+        f"unknown clock {text!r}; the clocks are wall, manual, max, and xN with N up to 100000, such as x10"
+    )

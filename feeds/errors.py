@@ -1,0 +1,65 @@
+"""
+Errors of the feed, and the codes that go over the wire.
+
+``FeedError``
+    ``RequestError``   a client's request can't be done: goes back to the client as an ``error``
+    ``ConfigError``    an option is out of range: one line on stderr, exit code 2
+"""
+
+from enum import IntEnum, StrEnum
+
+__all__ = ["CloseCode", "Code", "ConfigError", "FeedError", "RequestError"]
+
+
+class Code(StrEnum):
+    """Error codes of the native protocol (``PROTOCOL.md``, section 7)."""
+
+    INVALID_JSON = "invalid_json"
+    INVALID_UTF8 = "invalid_utf8"
+    BINARY_FRAME = "binary_frame"
+    MESSAGE_TOO_BIG = "message_too_big"
+    INVALID_REQUEST = "invalid_request"
+    UNKNOWN_ACTION = "unknown_action"
+    MISSING_FIELD = "missing_field"
+    UNKNOWN_FIELD = "unknown_field"
+    INVALID_VALUE = "invalid_value"
+    UNKNOWN_SYMBOL = "unknown_symbol"
+    UNKNOWN_CHANNEL = "unknown_channel"
+    TOO_MANY_SYMBOLS = "too_many_symbols"
+    AUTH_NOT_CONFIGURED = "auth_not_configured"
+    TOO_MANY_ERRORS = "too_many_errors"
+
+
+class CloseCode(IntEnum):
+    """WebSocket close codes that the server uses (RFC 6455, section 7.4; ``PROTOCOL.md``, section 8)."""
+
+    GOING_AWAY = 1001
+    INVALID_UTF8 = 1007
+    POLICY_VIOLATION = 1008
+    MESSAGE_TOO_BIG = 1009
+    INTERNAL_ERROR = 1011
+
+
+class FeedError(Exception):
+    """Base of the feed's errors."""
+
+
+class ConfigError(FeedError, ValueError):
+    """An option or argument isn't allowed; the message names it, its value and what is."""
+
+
+class RequestError(FeedError):
+    """
+    A request can't be done.
+
+    Args:
+        code: what went wrong, for programs.
+        message: what went wrong, for people: names the value and what is allowed.
+        request_id: the request's ``id``, where it had a usable one.
+    """
+
+    def __init__(self, code: Code, message: str, request_id: str | int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.request_id = request_id

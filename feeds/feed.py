@@ -1,0 +1,137 @@
+"""What all connections to one market share, and what they are told of it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from feeds.dialects.native import NativeEncoder
+from feeds.errors import Code, RequestError
+from feeds.fields import CHANNEL_NAMES, Id
+from feeds.hub import Hub
+from feeds.resume import Resume
+from ticker import __version__
+from ticker.batch import INTERVALS, QUOTES, STATUS, TRADES, channel_name
+from ticker.instruments import Instrument
+from ticker.market import Market
+
+__all__ = ["ALWAYS", "Feed", "instrument_object"]
+
+ALWAYS = (TRADES, QUOTES, STATUS)
+"""Channels whose sequence every snapshot tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What all sessions share."""
+
+    market: Market
+    encoder: NativeEncoder
+    hub: Hub
+    epoch: str
+    heartbeat_ms: int
+
+    def hello(self) -> bytes:
+        """Give the first message of a connection."""
+        hello = {
+            "type": "hello",
+            "protocol": 1,
+            "server": f"tickerplant/{__version__}",
+            "epoch": self.epoch,
+            "seed": self.market.seed,
+            "synthetic": True,
+            "symbols": len(self.market.universe),
+            "channels": CHANNEL_NAMES,
+            "intervals": list(INTERVALS),
+            "heartbeat_ms": self.heartbeat_ms,
+            "auth": False,
+        }
+        return orjson.dumps([hello])
+
+    def resolve(self, names: Iterable[str], request_id: Id = None) -> list[int]:
+        """
+        Turn symbols and patterns into symbol ids, each once, in the order asked for.
+
+        Raises:
+            RequestError: one of them is no symbol, or matches none.
+        """
+        universe = self.market.universe
+        found: dict[int, None] = {}
+        for name in names:
+            if (number := universe.find(name)) is not None:
+                found[number] = None
+                continue
+            matches = universe.match(name) if "*" in name or "?" in name else []
+            if not matches:
+                raise RequestError(Code.UNKNOWN_SYMBOL, self._unknown(name), request_id)
+            found.update(dict.fromkeys(matches))
+        return list(found)
+
+    def _unknown(self, name: str) -> str:
+        shown = repr(name if len(name) <= 40 else name[:37] + "...")
+        if "*" in name or "?" in name:
+            return f"the pattern {shown} matches no symbol"
+        near = self.market.universe.suggest(name[:40])
+        return f"unknown symbol {shown}; " + (
+            f"did you mean {near!r}?" if near else "ask for the list with 'symbols'"
+        )
+
+    def snapshots(
+        self, symbols: Sequence[int], channels: Iterable[int], request_id: Id = None
+    ) -> list[bytes]:
+        """Encode the snapshots of some symbols, with the sequences of the channels that every snapshot tells and more."""
+        told = sorted({*ALWAYS, *channels})
+        seq = self.market.sequences()
+        market, encode = self.market, self.encoder.snapshot
+        return [encode(market.snapshot(i), seq[:, i], told, request_id) for i in symbols]
+
+    def resume(
+        self, resume: Resume, symbols: Sequence[int], channels: Sequence[int], *, fresh: bool
+    ) -> tuple[list[bytes], list[int]]:
+        """
+        Give what a client that comes back has missed of some symbols.
+
+        Args:
+            resume: what it says that it has.
+            symbols: the symbol ids.
+            channels: the channel numbers that it asks for.
+            fresh: whether symbols that it didn't have before get a snapshot.
+
+        Returns:
+            Missed events and gaps, as objects, and the symbols whose snapshot has to follow.
+        """
+        total = len(self.market.universe)
+        seq = self.market.sequences()[list(channels)]
+        objects: list[bytes] = []
+        wanting: list[int] = []
+        for symbol in symbols:
+            name = self.market.universe.symbols[symbol]
+            told, snapshot = resume.of(name, symbol, total, channels, seq[:, symbol].tolist())
+            objects += told
+            if snapshot and (fresh or told):
+                wanting.append(symbol)
+        return objects, wanting
+
+    def resumed(self, resume: Resume, symbols: Sequence[int], channel: int) -> list[int]:
+        """Give the symbols of which a client says what it has of a channel, and so is told all after that, or a gap."""
+        names, key = self.market.universe.symbols, channel_name(channel)
+        return [i for i in symbols if key in resume.since.get(names[i], ())]
+
+    def weigher(self, resume: Resume | None, channels: Sequence[int]) -> Callable[[int], int]:
+        """Give what tells, for a symbol id, about how many events a client that comes back has missed."""
+        if resume is None:
+            return lambda _: 0
+        names, seq, wanted = self.market.universe.symbols, self.market.sequences(), list(channels)
+        return lambda i: resume.weight(names[i], channels, seq[wanted, i].tolist())
+
+
+def instrument_object(instrument: Instrument) -> dict[str, Any]:
+    """Give an instrument as an object for JSON."""
+    return {
+        "symbol": instrument.symbol,
+        "name": instrument.name,
+        "sector": instrument.sector,
+        "tick_size": instrument.tick_size,
+        "round_lot": instrument.round_lot,
+    }

@@ -1,0 +1,129 @@
+"""The fields of a request, taken one by one and checked; every error names the value and what is allowed."""
+
+from typing import Any
+
+import orjson
+
+from feeds.errors import Code, RequestError
+from ticker.batch import INTERVALS
+
+__all__ = ["CHANNEL_NAMES", "MAX_ID", "MAX_REQUEST_SYMBOLS", "Fields", "Id", "show"]
+
+MAX_REQUEST_SYMBOLS = 1_000
+MAX_ID = 2**53 - 1
+CHANNEL_NAMES = ("trades", "quotes", "bars", "status")
+
+_RESUMABLE = frozenset({*CHANNEL_NAMES, *(f"bars:{interval}" for interval in INTERVALS)})
+
+Id = str | int | None
+
+
+class Fields:
+    """The fields of one request, taken one by one; what is left at the end is unknown."""
+
+    def __init__(self, fields: dict[str, Any], request_id: Id) -> None:
+        self._fields = fields
+        self.id = request_id
+
+    def fail(self, code: Code, message: str) -> RequestError:
+        return RequestError(code, message, self.id)
+
+    def take(self, name: str, kind: type, wanted: str, default: Any = ...) -> Any:
+        value = self._fields.pop(name, default)
+        if value is ...:
+            raise self.fail(Code.MISSING_FIELD, f"the field {name!r} is missing")
+        if value is not default and type(value) is not kind:
+            raise self.fail(Code.INVALID_VALUE, f"{name!r} must be {wanted}, not {show(value)}")
+        return value
+
+    def symbols(self) -> tuple[str, ...]:
+        value = self._fields.pop("symbols", ...)
+        if value is ...:
+            raise self.fail(
+                Code.MISSING_FIELD, "the field 'symbols' is missing: a list of symbols, or \"*\""
+            )
+        names = [value] if isinstance(value, str) else value
+        if not isinstance(names, list) or not names:
+            raise self.fail(
+                Code.INVALID_VALUE,
+                f"'symbols' must be a list of symbols and patterns, or \"*\", not {show(value)}",
+            )
+        if len(names) > MAX_REQUEST_SYMBOLS:
+            raise self.fail(
+                Code.TOO_MANY_SYMBOLS,
+                f"{len(names)} symbols in one request; at most {MAX_REQUEST_SYMBOLS} are allowed:"
+                ' use several requests, a pattern such as "A*", or "*"',
+            )
+        for name in names:
+            if not isinstance(name, str) or not name:
+                raise self.fail(Code.INVALID_VALUE, f"a symbol must be a string, not {show(name)}")
+        return tuple(dict.fromkeys(names))
+
+    def channels(self, default: tuple[str, ...]) -> tuple[str, ...]:
+        value = self._fields.pop("channels", ...)
+        if value is ...:
+            return default
+        if not isinstance(value, list) or not value:
+            raise self.fail(
+                Code.INVALID_VALUE, f"'channels' must be a list of channels, not {show(value)}"
+            )
+        for name in value:
+            if name not in CHANNEL_NAMES:
+                raise self.fail(
+                    Code.UNKNOWN_CHANNEL,
+                    f"unknown channel {show(name)}; the channels are {', '.join(CHANNEL_NAMES)}",
+                )
+        return tuple(dict.fromkeys(value))
+
+    def interval(self, default: str | None) -> Any:
+        value = self._fields.pop("interval", default)
+        if value is not default and (not isinstance(value, str) or value not in INTERVALS):
+            raise self.fail(
+                Code.INVALID_VALUE,
+                f"unknown interval {show(value)}; the intervals are {', '.join(INTERVALS)}",
+            )
+        return value
+
+    def resume(self, interval: str) -> tuple[str | None, dict[str, dict[str, int]] | None]:
+        epoch = self.take("epoch", str, "a string", default=None)
+        since = self.take("since", dict, "an object of symbols", default=None)
+        if (epoch is None) != (since is None):
+            lacks, has = ("epoch", "since") if epoch is None else ("since", "epoch")
+            raise self.fail(
+                Code.MISSING_FIELD, f"the field {lacks!r} is missing: it belongs to {has!r}"
+            )
+        if since is None:
+            return None, None
+        return epoch, {name: self._had(name, had, interval) for name, had in since.items()}
+
+    def _had(self, name: str, had: Any, interval: str) -> dict[str, int]:
+        if not isinstance(had, dict):
+            raise self.fail(
+                Code.INVALID_VALUE,
+                f"'since' of {show(name)} must be an object of channels, not {show(had)}",
+            )
+        for channel, seq in had.items():
+            if channel not in _RESUMABLE:
+                raise self.fail(
+                    Code.UNKNOWN_CHANNEL,
+                    f"'since' of {show(name)}: unknown channel {show(channel)};"
+                    f" the channels are {', '.join(CHANNEL_NAMES)}",
+                )
+            if type(seq) is not int or not 0 <= seq < MAX_ID:
+                raise self.fail(
+                    Code.INVALID_VALUE,
+                    f"'since' of {show(name)}: a sequence must be a whole number, not {show(seq)}",
+                )
+        return {f"bars:{interval}" if c == "bars" else c: seq for c, seq in had.items()}
+
+    def end(self, action: str, known: str) -> None:
+        for name in self._fields:
+            raise self.fail(
+                Code.UNKNOWN_FIELD, f"{action!r} has no field {show(name)}; its fields are {known}"
+            )
+
+
+def show(value: object) -> str:
+    """Give a value as JSON, short enough for a message."""
+    text = repr(value) if isinstance(value, str) else orjson.dumps(value).decode()
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,24 @@
+"""
+WebSocket frames, server to client (RFC 6455, section 5.2).
+
+A server's frames are not masked, so a frame is the same bytes for every client: it is built once and written to all.
+"""
+
+from struct import Struct
+
+__all__ = ["text_frame"]
+
+_FIN_TEXT = 0x81
+_SHORT = Struct("!BB").pack
+_MEDIUM = Struct("!BBH").pack
+_LONG = Struct("!BBQ").pack
+
+
+def text_frame(payload: bytes) -> bytes:
+    """Put the header of an unfragmented text frame before a payload of UTF-8. One copy of the payload."""
+    length = len(payload)
+    if length < 126:
+        return _SHORT(_FIN_TEXT, length) + payload
+    if length < 65536:
+        return _MEDIUM(_FIN_TEXT, 126, length) + payload
+    return _LONG(_FIN_TEXT, 127, length) + payload

@@ -1,0 +1,223 @@
+"""
+The hub: one encoded event to many subscribers. No sockets, no clock, no await in here.
+
+Rules:
+
+* ``publish`` puts the turn's events on boards, ``flush`` writes: one write for each touched connection, however many
+  events it gets.
+* Connections with the same interest are one *group*: their bytes are put together once and shared.
+* The loop over connections has no per-connection allocation, and no branch but the backlog check.
+* A connection that falls behind leaves the loop. Nothing is queued for it and nothing done for it in a turn, but for
+  one look at its backlog (see :mod:`feeds.slow`): what it missed is the difference between two rows of sequences.
+* Between ``publish`` and the end of ``flush``, nobody may subscribe, unsubscribe or join, only leave: a snapshot taken
+  there would cross events that are still pending. The pump sees to it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import compress
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feeds.backlog import BacklogPolicy, Eviction
+from feeds.dialects import Dialect
+from feeds.envelope import Envelope
+from feeds.group import UNCHECKED_BYTES, Io, Member
+from feeds.history import History
+from feeds.interest import NOTHING, Interest
+from feeds.roster import Roster
+from feeds.slow import SlowConsumers
+from feeds.stats import HubStats
+from feeds.transport import Transport
+from ticker.batch import TickBatch
+
+__all__ = ["FLUSH_SLICE", "Hub"]
+
+FLUSH_SLICE = 256
+"""After about so many writes, ``flush`` offers to pause: 1 to 2 ms."""
+
+
+class Hub:
+    """
+    Fan-out of one market in one dialect on one transport.
+
+    Args:
+        symbols: how many symbols the market has.
+        channels: how many channels.
+        dialect: encodes events.
+        envelope: makes messages of them.
+        policy: the backlog limits.
+        history_bytes: memory for the newest events of all symbols; 0: none.
+        conflate: False: never conflate; the pump waits for whoever is over the soft limit.
+    """
+
+    def __init__(
+        self,
+        symbols: int,
+        channels: int,
+        dialect: Dialect,
+        envelope: Envelope,
+        *,
+        policy: BacklogPolicy | None = None,
+        history_bytes: int = 0,
+        conflate: bool = True,
+    ) -> None:
+        self.policy = policy or BacklogPolicy()
+        self.roster = Roster(symbols, channels, envelope.head)
+        self.seq: NDArray[np.int64] = np.zeros(symbols * channels, dtype=np.int64)
+        """The newest sequence published, by slot."""
+        self.history = History(symbols, history_bytes)
+        self.stats = HubStats()
+        self.slow = SlowConsumers(
+            self.roster, self.seq, dialect, envelope, self.stats, conflate=conflate
+        )
+        self._dialect, self._envelope = dialect, envelope
+        self._symbols = np.int64(symbols)
+
+    # Membership.
+
+    def join(
+        self, transport: Transport, now: float, on_evict: Callable[[Eviction], object]
+    ) -> Member:
+        """Take in a connection that is subscribed to nothing yet."""
+        member = Member(transport, self.policy, on_evict)
+        self.roster.place(member, NOTHING, now)
+        self.roster.enliven(member)
+        return member
+
+    def leave(self, member: Member) -> None:
+        """Let a connection go; may be called at any time, and twice."""
+        self.roster.displace(member)
+        self.slow.forget(member)
+
+    def subscribe(self, member: Member, interest: Interest, now: float) -> None:
+        """Give a member a new interest. Linear in the slots of the old one and the new one."""
+        assert member.group is not None
+        if interest == member.group.interest:
+            return
+        self.roster.displace(member)
+        self.roster.place(member, interest, now)
+        if member.laggard is None:
+            self.roster.enliven(member)
+        else:
+            slots = interest.slots(self.roster.symbols)
+            member.laggard.move(slots, self.seq[slots])
+
+    def snapshotted(self, member: Member, slots: NDArray[np.int64]) -> None:
+        """Note that a member was sent snapshots: what it hadn't got of these slots by now, it has."""
+        if member.laggard is not None:
+            member.laggard.renew(slots, self.seq)
+
+    # The turn.
+
+    def publish(self, batch: TickBatch) -> None:
+        """
+        Encode events once, keep them, and put them on the boards.
+
+        Without a history, what nobody wants isn't encoded.
+
+        Cost: the encoding, and for each set of channels that a group has, about 60 ns an event.
+        """
+        slots = batch.channel * self._symbols + batch.symbol
+        self.seq[slots] = batch.seq  # where a slot repeats, the last assignment stays
+        wanted = self.roster.wanted.take(slots)
+        fragments: list[bytes] | None = None
+        if self.history:
+            fragments = self._dialect.encode(batch)
+            self.history.extend(slots.tolist(), fragments)
+        if np.count_nonzero(wanted) < len(wanted):
+            rows = wanted > 0
+            slots, batch = slots[rows], batch[rows]
+            if fragments is not None:
+                fragments = list(compress(fragments, rows.tolist()))
+        if fragments is None:
+            fragments = self._dialect.encode(batch)
+        if self.slow.laggards:
+            self.slow.newest.update(zip(slots.tolist(), fragments, strict=True))
+        self.stats.events += len(fragments)
+        self.stats.deliveries += int(np.add.reduce(self.roster.audience.take(slots)))
+        self._fill(batch, fragments)
+
+    def _fill(self, batch: TickBatch, fragments: list[bytes]) -> None:
+        boards = self.roster.boards.values()
+        if len(boards) == 1:  # what is wanted is wanted there
+            for board in boards:
+                board.fill(batch.symbol.tolist() if board.partial else (), fragments)
+            return
+        for board in boards:
+            mine = np.isin(batch.channel, list(board.channels))
+            board.fill(batch.symbol[mine].tolist(), list(compress(fragments, mine.tolist())))
+
+    def flush(self, now: float) -> Iterator[None]:
+        """
+        Write what was published: one message, one write, for each live member that it touches.
+
+        A generator: where it yields, it has done about :data:`FLUSH_SLICE` writes, and the event loop may run.
+
+        Args:
+            now: the time in the clock's seconds.
+        """
+        seal = self._envelope.seal
+        writes = size = sliced = 0
+        for group in list(self.roster.groups.values()):
+            if not (pieces := group.take()) or not (data := seal(pieces)):
+                continue
+            group.written = now
+            members = group.io()
+            writes += len(members)
+            size += len(data) * len(members)
+            group.unchecked += len(data)
+            check = group.unchecked >= UNCHECKED_BYTES
+            if check:
+                group.unchecked = 0
+            for part in _slices(members):
+                if group.io() is not members:  # somebody left while we paused
+                    part = [io for io in part if io[2] in group.live]
+                if behind := self._deliver(data, part, check):
+                    self.slow.fall_behind(group, behind, now)
+                sliced += len(part)
+                if sliced >= FLUSH_SLICE:
+                    sliced = 0
+                    yield
+        self.stats.writes += writes
+        self.stats.bytes += size
+        for board in self.roster.boards.values():
+            board.wipe()
+
+    def _deliver(self, data: bytes, members: Sequence[Io], check: bool) -> list[Member] | None:
+        """Write to members; on a check, give those that are over the soft limit now. About 50 ns beside the write."""
+        if not check:
+            for write, _, member in members:
+                try:
+                    write(data)
+                except (
+                    OSError,
+                    RuntimeError,
+                ):  # closed under our hands: its own task does the rest
+                    self.leave(member)
+            return None
+        soft = self.policy.soft_limit
+        behind = None
+        for write, unread, member in members:
+            try:
+                write(data)
+                if unread() > soft:
+                    behind = [*(behind or ()), member]
+            except (OSError, RuntimeError):
+                self.leave(member)
+        return behind
+
+    def beat(self, frame: bytes, now: float, silent_since: float) -> None:
+        """Write a frame to the live members of every group that was not written to since some time."""
+        for group in list(self.roster.groups.values()):
+            if group.written > silent_since:
+                continue
+            group.written = now
+            if behind := self._deliver(frame, group.io(), check=True):
+                self.slow.fall_behind(group, behind, now)
+
+
+def _slices(members: Sequence[Io]) -> Iterable[Sequence[Io]]:
+    if len(members) <= FLUSH_SLICE:
+        return (members,)
+    return [members[i : i + FLUSH_SLICE] for i in range(0, len(members), FLUSH_SLICE)]

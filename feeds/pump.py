@@ -1,0 +1,136 @@
+"""The pump: one turn is step the market, encode once, mark, write. Then wait for the clock, and again."""
+
+import asyncio
+
+import orjson
+
+from feeds.clock import Clock
+from feeds.frame import text_frame
+from feeds.hub import FLUSH_SLICE, Hub
+from ticker.market import Market
+
+__all__ = ["Pump"]
+
+MAX_TURN_EVENTS = 4_000
+"""
+The most events that are written at once: keeps a message under the 1 MiB at which common WebSocket libraries refuse to
+read, and the memory and time of a long step bounded.
+"""
+
+_LONGEST_STEP_US = 10_000_000  # of the market's time, where nothing else bounds it
+_LONGEST_WORK_S = 0.002  # without letting the event loop run
+_CONGESTION_WAIT_S = 0.001
+_NOBODY_WAIT_S = 0.005
+
+
+class Pump:
+    """
+    Drives one market through one hub.
+
+    Args:
+        market: gives the events.
+        hub: takes them to the clients.
+        clock: gives the time.
+        turn_events: with a clock that has no time of its own, the events of one turn.
+        heartbeat_s: the longest silence of a connection; 0: no heartbeats.
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        hub: Hub,
+        clock: Clock,
+        *,
+        turn_events: int = 500,
+        heartbeat_s: float = 5.0,
+    ) -> None:
+        self._market, self._hub, self._clock = market, hub, clock
+        self._turn_events = min(turn_events, MAX_TURN_EVENTS)
+        self._heartbeat_s = heartbeat_s
+        self._next_beat = clock.seconds() + heartbeat_s / 4
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.turns = 0
+        """How many turns there were."""
+        self.events = 0
+        """How many events the market gave."""
+
+    async def between_turns(self) -> None:
+        """Return when no turn is under way; until the caller awaits again, none begins."""
+        while not self._idle.is_set():
+            await self._idle.wait()
+
+    async def run(self) -> None:
+        """Turn until cancelled."""
+        seconds = self._clock.seconds
+        written, yielded = 0, seconds()
+        while True:
+            if self._clock.drains:
+                await self._until_somebody_is_there()
+            written += await self.turn()
+            # With no time to wait for, the loop is let run after some work, not after each small turn.
+            if (
+                not self._clock.drains
+                or written >= FLUSH_SLICE
+                or seconds() - yielded > _LONGEST_WORK_S
+            ):
+                await self._clock.turn_over()
+                written, yielded = 0, seconds()
+            if self._clock.drains:
+                await self._until_relieved()
+
+    async def turn(self) -> int:
+        """
+        Do one turn: everything up to the clock's time.
+
+        Returns:
+            How many writes it made.
+        """
+        now = self._clock.now_us()
+        limit = self._turn_events if now is None else MAX_TURN_EVENTS
+        before = self._hub.stats.writes
+        self._idle.clear()
+        try:
+            while True:
+                until = self._market.now_us + _LONGEST_STEP_US if now is None else now
+                batch = self._market.step(until, limit)
+                self.events += len(batch)
+                for start in range(
+                    0, len(batch), MAX_TURN_EVENTS
+                ):  # bars that close together can be more
+                    if start:
+                        await asyncio.sleep(0)
+                    self._hub.publish(batch[start : start + MAX_TURN_EVENTS])
+                    for _ in self._hub.flush(self._clock.seconds()):
+                        await asyncio.sleep(0)
+                self._hub.slow.tend(self._clock.seconds())
+                if now is None or self._market.now_us >= now:
+                    break
+                await asyncio.sleep(0)
+        finally:
+            self._idle.set()
+        self.turns += 1
+        self._beat()
+        return self._hub.stats.writes - before
+
+    def _beat(self) -> None:
+        """Send a heartbeat to every group that has been silent; looked at four times in its length."""
+        now = self._clock.seconds()
+        if not self._heartbeat_s or now < self._next_beat:
+            return
+        self._next_beat = now + self._heartbeat_s / 4
+        beat = text_frame(orjson.dumps([{"type": "heartbeat", "time": self._market.now_us / 1000}]))
+        self._hub.beat(beat, now, silent_since=now - 0.7 * self._heartbeat_s)
+
+    # The hub does no I/O and so can't wake anybody: these two look, a few hundred times a second.
+
+    async def _until_somebody_is_there(self) -> None:
+        """As fast as drained: with nobody there, not at all."""
+        while not self._hub.roster.interested:
+            self._beat()
+            await asyncio.sleep(_NOBODY_WAIT_S)
+
+    async def _until_relieved(self) -> None:
+        while not self._hub.slow.relieved(self._clock.seconds()):
+            self._beat()
+            await asyncio.sleep(_CONGESTION_WAIT_S)

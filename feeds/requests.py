@@ -1,0 +1,150 @@
+"""Requests of the native protocol: bytes to values, checked (``PROTOCOL.md``, section 3)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from feeds.errors import Code, RequestError
+from feeds.fields import CHANNEL_NAMES, MAX_ID, MAX_REQUEST_SYMBOLS, Fields, Id, show
+
+__all__ = [
+    "CHANNEL_NAMES",
+    "MAX_REQUEST_BYTES",
+    "MAX_REQUEST_SYMBOLS",
+    "Auth",
+    "Ping",
+    "Request",
+    "SnapshotRequest",
+    "Subscribe",
+    "Symbols",
+    "Unsubscribe",
+    "parse_request",
+]
+
+MAX_REQUEST_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    id: Id
+    symbols: tuple[str, ...]
+    channels: tuple[str, ...]
+    interval: str
+    snapshot: bool
+    epoch: str | None = None
+    """The run of the market that ``since`` is of."""
+    since: Mapping[str, Mapping[str, int]] | None = None
+    """By symbol and channel, with the interval for bars, the last sequence that the client has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    id: Id
+    symbols: tuple[str, ...]
+    channels: tuple[str, ...]
+    interval: str | None
+    """None: all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRequest:
+    id: Id
+    symbols: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Symbols:
+    id: Id
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    id: Id
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    id: Id
+    token: str
+
+
+Request = Subscribe | Unsubscribe | SnapshotRequest | Symbols | Ping | Auth
+
+
+def parse_request(data: bytes) -> Request:
+    """
+    Read one request.
+
+    Raises:
+        RequestError: it is not one; the message names the value.
+    """
+    if len(data) > MAX_REQUEST_BYTES:
+        raise RequestError(
+            Code.MESSAGE_TOO_BIG,
+            f"a request of {len(data)} bytes; at most {MAX_REQUEST_BYTES} are allowed",
+        )
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise RequestError(
+            Code.INVALID_JSON,
+            f"invalid JSON at character {error.pos}: {error.msg}: {_excerpt(data)}",
+        ) from None
+    if not isinstance(value, dict):
+        raise RequestError(
+            Code.INVALID_REQUEST, f"a request must be a JSON object, not {show(value)}"
+        )
+    return _read(value)
+
+
+def _read(value: dict[str, Any]) -> Request:
+    fields = Fields(value, _read_id(value))
+    action = fields.take("action", str, "a string")
+    request: Request
+    match action:
+        case "subscribe":
+            snapshot = fields.take("snapshot", bool, "true or false", default=True)
+            symbols, channels = fields.symbols(), fields.channels(("trades",))
+            interval = fields.interval("1m")
+            epoch, since = fields.resume(interval)
+            request = Subscribe(fields.id, symbols, channels, interval, snapshot, epoch, since)
+            fields.end(action, "symbols, channels, interval, snapshot, epoch, since, id")
+        case "unsubscribe":
+            request = Unsubscribe(
+                fields.id, fields.symbols(), fields.channels(CHANNEL_NAMES), fields.interval(None)
+            )
+            fields.end(action, "symbols, channels, interval, id")
+        case "snapshot":
+            request = SnapshotRequest(fields.id, fields.symbols())
+            fields.end(action, "symbols, id")
+        case "symbols" | "ping":
+            request = Symbols(fields.id) if action == "symbols" else Ping(fields.id)
+            fields.end(action, "id")
+        case "auth":
+            request = Auth(fields.id, fields.take("token", str, "a string"))
+            fields.end(action, "token, id")
+        case _:
+            raise fields.fail(
+                Code.UNKNOWN_ACTION,
+                f"unknown action {show(action)}; the actions are subscribe, unsubscribe, snapshot, symbols, ping, auth",
+            )
+    return request
+
+
+def _read_id(value: dict[str, Any]) -> Id:
+    request_id = value.pop("id", None)
+    if request_id is None or (type(request_id) is int and -MAX_ID <= request_id <= MAX_ID):
+        return request_id
+    if isinstance(request_id, str) and len(request_id) <= 64:
+        return request_id
+    raise RequestError(
+        Code.INVALID_VALUE,
+        f"'id' must be a string of at most 64 characters or an integer of at most 53 bits, not {show(request_id)}",
+    )
+
+
+def _excerpt(data: bytes) -> str:
+    text = data[:40].decode(errors="replace")
+    return repr(text if len(data) <= 40 else text + "...")

@@ -1,0 +1,212 @@
+"""Plain HTTP beside the stream: health, symbols, snapshots, bars, and the page."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from feeds.config import FeedConfig
+from feeds.errors import Code, RequestError
+from feeds.feed import Feed, instrument_object
+from feeds.fields import MAX_ID
+from feeds.pump import Pump
+from ticker import __version__
+from ticker.batch import CHANNELS, INTERVALS, channel_name
+
+__all__ = ["MAX_BARS", "add_routes"]
+
+MAX_BARS = 5_000
+"""The most bars of one answer."""
+
+_NEWEST_EVENTS = 100
+
+_PAGE_POLICY = (
+    "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; style-src 'self'; base-uri 'none';"
+    " frame-ancestors 'self'; form-action 'none'"
+)
+
+# no-cache: asked for anew each time, so that modules of two versions never meet; the ETag makes that cheap.
+_PAGE_HEADERS = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+
+
+def add_routes(
+    app: web.Application, feed: Feed, pump: Pump, config: FeedConfig, connections: Callable[[], int]
+) -> None:
+    """Add the HTTP paths of ``PROTOCOL.md``, section 9, to an application."""
+    api = _Api(feed, pump, config, connections)
+    app.middlewares.append(_errors_as_json)
+    app.router.add_get("/health", api.health)
+    app.router.add_get("/api/symbols", api.symbols)
+    app.router.add_get("/api/snapshot", api.snapshot)
+    app.router.add_get("/api/bars", api.bars)
+    app.router.add_get("/api/history", api.history)
+    if config.web_root is not None:
+        app.router.add_get("/", api.page)
+        app.router.add_get(r"/static/{name:[\w-]+\.(?:js|css)}", api.asset)
+
+
+class _Api:
+    def __init__(
+        self, feed: Feed, pump: Pump, config: FeedConfig, connections: Callable[[], int]
+    ) -> None:
+        self._feed, self._pump, self._config, self._connections = feed, pump, config, connections
+        self._started = time.monotonic()
+
+    async def health(self, _: web.Request) -> web.Response:
+        return _json(
+            {
+                "status": "ok",
+                "server": f"tickerplant/{__version__}",
+                "epoch": self._feed.epoch,
+                "uptime_s": round(time.monotonic() - self._started, 3),
+                "clock": self._config.clock,
+                "time": self._feed.market.now_us / 1000,
+                "symbols": len(self._feed.market.universe),
+                "connections": self._connections(),
+                "events": self._pump.events,
+                "deliveries": self._feed.hub.stats.deliveries,
+                "conflating": len(self._feed.hub.slow.laggards),
+                "evicted": sum(self._feed.hub.stats.evicted.values()),
+            }
+        )
+
+    async def symbols(self, _: web.Request) -> web.Response:
+        return _json({"symbols": [instrument_object(i) for i in self._feed.market.universe]})
+
+    async def snapshot(self, request: web.Request) -> web.Response:
+        names = [n for n in request.query.get("symbols", "*").split(",") if n]
+        await self._pump.between_turns()
+        fragments = self._feed.snapshots(self._feed.resolve(names), ())
+        head = orjson.dumps({"epoch": self._feed.epoch, "time": self._feed.market.now_us / 1000})
+        body = head[:-1] + b',"snapshots":[' + b",".join(fragments) + b"]}"
+        return web.Response(
+            body=body, content_type="application/json", headers={"Cache-Control": "no-store"}
+        )
+
+    async def bars(self, request: web.Request) -> web.Response:
+        symbol = self._one_symbol(request)
+        interval = request.query.get("interval", "1m")
+        if interval not in INTERVALS:
+            raise RequestError(
+                Code.INVALID_VALUE,
+                f"unknown interval {interval!r}; the intervals are {', '.join(INTERVALS)}",
+            )
+        limit = _number(request, "limit", 500, 1, MAX_BARS)
+        await self._pump.between_turns()
+        table, partial = self._feed.market.bars(symbol, interval, limit)
+        rows = self._feed.encoder.bar_objects(table)
+        for row in rows:
+            del row["symbol"]
+        if partial:
+            rows[-1]["partial"] = True
+        return _json(
+            {
+                "symbol": self._feed.market.universe.symbols[symbol],
+                "interval": interval,
+                "bars": rows,
+            }
+        )
+
+    async def history(self, request: web.Request) -> web.Response:
+        """Give the events after ``since``, or the newest ones: exactly these, or a gap and none."""
+        symbol = self._one_symbol(request)
+        channel = request.query.get("channel", "trades")
+        names = [channel_name(number) for number in range(CHANNELS)]
+        if channel not in names:
+            raise RequestError(
+                Code.UNKNOWN_CHANNEL,
+                f"unknown channel {channel!r}; the channels are {', '.join(names)}",
+            )
+        since = _number(request, "since", -1, 0, MAX_ID)
+        await self._pump.between_turns()
+        market, history = self._feed.market, self._feed.hub.history
+        number = names.index(channel)
+        newest = int(market.sequences()[number, symbol])
+        slot = number * len(market.universe) + symbol
+        answer: dict[str, Any] = {
+            "epoch": self._feed.epoch,
+            "symbol": market.universe.symbols[symbol],
+            "channel": channel,
+            "seq": newest,
+        }
+        found: list[bytes] | None = None
+        if since < 0:
+            found = history.last(slot, _NEWEST_EVENTS)
+        elif since <= newest:
+            found = history.after(slot, since, newest)
+        if found is None:
+            reason = "ahead" if since > newest else "too_old"
+            answer["gap"] = {"from": since + 1, "to": newest, "reason": reason}
+        events = b",".join(fragment[:-1] for fragment in found or ())
+        body = orjson.dumps(answer)[:-1] + b',"events":[' + events + b"]}"
+        return web.Response(
+            body=body, content_type="application/json", headers={"Cache-Control": "no-store"}
+        )
+
+    def _one_symbol(self, request: web.Request) -> int:
+        name = request.query.get("symbol", "")
+        if not name:
+            raise RequestError(Code.MISSING_FIELD, "the parameter 'symbol' is missing")
+        (symbol, *others) = self._feed.resolve([name])
+        if others:
+            raise RequestError(
+                Code.INVALID_VALUE, f"'symbol' must be one symbol, and {name!r} matches several"
+            )
+        return symbol
+
+    async def page(self, _: web.Request) -> web.FileResponse:
+        assert self._config.web_root is not None
+        headers = {"Content-Security-Policy": _PAGE_POLICY, **_PAGE_HEADERS}
+        return web.FileResponse(self._config.web_root / "index.html", headers=headers)
+
+    async def asset(self, request: web.Request) -> web.FileResponse:
+        assert self._config.web_root is not None
+        path = self._config.web_root / request.match_info["name"]
+        if not path.is_file():
+            raise web.HTTPNotFound
+        return web.FileResponse(path, headers=_PAGE_HEADERS)
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except RequestError as error:
+        status = 404 if error.code is Code.UNKNOWN_SYMBOL else 400
+        return _json({"type": "error", "code": error.code, "message": error.message}, status)
+    except web.HTTPNotFound:
+        return _json(
+            {"type": "error", "code": "not_found", "message": f"no such path: {request.path!r}"},
+            404,
+        )
+    except web.HTTPMethodNotAllowed as error:
+        allowed = ", ".join(sorted(error.allowed_methods))
+        message = f"{request.path} allows {allowed}, not {error.method}"
+        response = _json({"type": "error", "code": "method_not_allowed", "message": message}, 405)
+        response.headers["Allow"] = allowed
+        return response
+
+
+def _number(request: web.Request, name: str, default: int, low: int, high: int) -> int:
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdecimal() and len(text) < 17 and low <= int(text) <= high):
+        raise RequestError(
+            Code.INVALID_VALUE, f"{name} {text!r} is not a whole number from {low} to {high}"
+        )
+    return int(text)
+
+
+def _json(value: Any, status: int = 200) -> web.Response:
+    return web.Response(
+        body=orjson.dumps(value),
+        status=status,
+        content_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )

@@ -1,0 +1,87 @@
+"""
+Resuming: what a client that comes back is told of a symbol, so that it can prove that nothing was lost.
+
+For each channel, either exactly the events that it missed, or a ``gap`` that says which ones it won't get and why, with
+a snapshot after it. Never a part of them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from feeds.history import History
+from ticker.batch import channel_name
+
+__all__ = ["Resume"]
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """
+    What a client says that it has.
+
+    Args:
+        history: the events that are still there.
+        same_epoch: whether its sequences are of this run of the market.
+        since: by symbol and channel name, its last sequence.
+    """
+
+    history: History
+    same_epoch: bool
+    since: Mapping[str, Mapping[str, int]]
+
+    def of(
+        self, name: str, symbol: int, symbols: int, channels: Sequence[int], newest: Sequence[int]
+    ) -> tuple[list[bytes], bool]:
+        """
+        Give what to tell of one symbol.
+
+        Args:
+            name: the symbol.
+            symbol: its id.
+            symbols: how many symbols the market has.
+            channels: the channel numbers that are asked for.
+            newest: the newest sequence of each of them.
+
+        Returns:
+            Missed events and gaps, as objects, and whether a snapshot has to follow.
+        """
+        told: list[bytes] = []
+        had = self.since.get(name)
+        if had is None:
+            return told, True
+        snapshot = False
+        for channel, last in zip(channels, newest, strict=True):
+            since = had.get(channel_name(channel))
+            if since is None:
+                snapshot = True  # a channel that the client didn't have before
+                continue
+            missed = None
+            if self.same_epoch and since <= last:
+                missed = self.history.after(channel * symbols + symbol, since, last)
+            if missed is None:
+                told.append(self._gap(name, channel, since, last))
+                snapshot = True
+            else:
+                told += [fragment[:-1] for fragment in missed]
+        return told, snapshot
+
+    def weight(self, name: str, channels: Sequence[int], newest: Sequence[int]) -> int:
+        """Give about how many events there are to tell of one symbol, for cutting an answer into pieces."""
+        had = self.since.get(name, {})
+        missed = (n - had.get(channel_name(c), n) for c, n in zip(channels, newest, strict=True))
+        return sum(min(self.history.length, max(0, n)) for n in missed)
+
+    def _gap(self, name: str, channel: int, since: int, last: int) -> bytes:
+        reason = "ahead" if since > last else "too_old"
+        return orjson.dumps(
+            {
+                "type": "gap",
+                "symbol": name,
+                "channel": channel_name(channel),
+                "from": since + 1,
+                "to": last,
+                "reason": reason if self.same_epoch else "epoch",
+            }
+        )

@@ -1,0 +1,239 @@
+"""
+One connection's protocol state: requests in, replies out. No I/O.
+
+A session answers a request in one synchronous step: it changes the subscription and takes the snapshots with nothing
+in between, so that the next event of a symbol is the one after its snapshot.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import orjson
+
+from feeds.dialects.native import message
+from feeds.errors import CloseCode, Code, RequestError
+from feeds.feed import ALWAYS, Feed, instrument_object
+from feeds.fields import Id
+from feeds.group import Member
+from feeds.interest import Interest
+from feeds.requests import (
+    Auth,
+    Ping,
+    Request,
+    SnapshotRequest,
+    Subscribe,
+    Symbols,
+    Unsubscribe,
+    parse_request,
+)
+from feeds.resume import Resume
+from ticker.batch import BARS, INTERVALS, QUOTES, STATUS, TRADES
+
+__all__ = ["MAX_ERRORS", "PIECE", "PIECE_EVENTS", "Reply", "Session"]
+
+MAX_ERRORS = 100
+"""Malformed requests in a row after which a connection is closed."""
+
+PIECE = 1_000
+"""The most symbols of one message of an answer."""
+
+PIECE_EVENTS = 1_000
+"""Missed events after which a message of an answer is long enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What to send now."""
+
+    message: bytes
+    close: CloseCode | None = None
+    """Close the connection after the message."""
+    reason: str = ""
+
+
+class Session:
+    """
+    The protocol of one connection.
+
+    Args:
+        feed: what all sessions share.
+        member: the connection's place in the hub.
+    """
+
+    __slots__ = ("_errors", "_feed", "_interest", "_member")
+
+    def __init__(self, feed: Feed, member: Member) -> None:
+        self._feed = feed
+        self._member = member
+        self._interest = Interest()
+        self._errors = 0
+
+    def handle(self, data: bytes, now: float) -> Iterator[Reply]:
+        """
+        Answer one text message.
+
+        A generator, because the answer to a request for many symbols is made and sent in pieces: each ``next`` is one
+        synchronous step, and between two of them the feed goes on and the client may read.
+
+        Args:
+            data: the message, not checked in any way.
+            now: the time in the clock's seconds.
+        """
+        try:
+            data.decode()
+        except UnicodeDecodeError as error:
+            text = f"invalid UTF-8: byte 0x{data[error.start]:02x} at position {error.start}"
+            yield Reply(_error(RequestError(Code.INVALID_UTF8, text)), CloseCode.INVALID_UTF8, text)
+            return
+        try:
+            request = parse_request(data)
+            for message in self._answer(request, now):
+                self._errors = 0
+                yield Reply(message)
+        except RequestError as error:
+            yield self.refuse(error)
+
+    def refuse(self, error: RequestError) -> Reply:
+        """Answer what is no request with an error; with the last of too many, close."""
+        self._errors += 1
+        if self._errors < MAX_ERRORS:
+            return Reply(_error(error))
+        text = f"{MAX_ERRORS} malformed requests in a row"
+        objects = [_error(e)[1:-1] for e in (error, RequestError(Code.TOO_MANY_ERRORS, text))]
+        return Reply(message(objects), CloseCode.POLICY_VIOLATION, text)
+
+    def _answer(self, request: Request, now: float) -> Iterator[bytes]:
+        match request:
+            case Subscribe():
+                yield from self._subscribe(request, now)
+            case Unsubscribe():
+                yield from self._unsubscribe(request, now)
+            case SnapshotRequest():
+                yield from self._snapshot(request)
+            case Symbols():
+                pieces = _pieces([instrument_object(i) for i in self._feed.market.universe])
+                for piece, more in pieces:
+                    yield _object("symbols", request.id, symbols=piece, **more)
+            case Ping():
+                yield _object("pong", request.id, time=self._feed.market.now_us / 1000)
+            case Auth():
+                raise RequestError(
+                    Code.AUTH_NOT_CONFIGURED,
+                    "this server was started without a token: no authentication is needed",
+                    request.id,
+                )
+
+    def _subscribe(self, request: Subscribe, now: float) -> Iterator[bytes]:
+        feed = self._feed
+        channels = _numbers(request.channels, request.interval)
+        interval = {"interval": request.interval} if "bars" in request.channels else {}
+        resume = None
+        if request.since is not None:
+            resume = Resume(feed.hub.history, request.epoch == feed.epoch, request.since)
+        every = feed.resolve(request.symbols, request.id)
+        for symbols, more in _pieces(every, feed.weigher(resume, channels)):
+            self._interest = self._interest.add(symbols, channels)
+            feed.hub.subscribe(self._member, self._interest, now)
+            names = [feed.market.universe.symbols[i] for i in symbols]
+            head = _object(
+                "subscribed",
+                request.id,
+                symbols=names,
+                channels=request.channels,
+                **interval,
+                **more,
+            )
+            objects = self._what_was_missed(request, resume, symbols, channels)
+            yield message([head[1:-1], *objects])
+
+    def _what_was_missed(
+        self,
+        request: Subscribe,
+        resume: Resume | None,
+        symbols: Sequence[int],
+        channels: Sequence[int],
+    ) -> list[bytes]:
+        """Give missed events and gaps, then snapshots, of what is subscribed from now on."""
+        feed = self._feed
+        objects: list[bytes] = []
+        wanting: Sequence[int] = symbols if request.snapshot else ()
+        if resume is not None:
+            objects, wanting = feed.resume(resume, symbols, channels, fresh=request.snapshot)
+        if wanting:
+            objects += feed.snapshots(wanting, channels)
+        self._renewed(wanting, {*ALWAYS, *channels})
+        if resume is not None:
+            for channel in channels:
+                self._renewed(feed.resumed(resume, symbols, channel), [channel])
+        return objects
+
+    def _unsubscribe(self, request: Unsubscribe, now: float) -> Iterator[bytes]:
+        feed = self._feed
+        every = feed.resolve(request.symbols, request.id)
+        self._interest = self._interest.remove(every, _numbers(request.channels, request.interval))
+        feed.hub.subscribe(self._member, self._interest, now)
+        for symbols, more in _pieces(every):
+            names = [feed.market.universe.symbols[i] for i in symbols]
+            yield _object(
+                "unsubscribed", request.id, symbols=names, channels=request.channels, **more
+            )
+
+    def _snapshot(self, request: SnapshotRequest) -> Iterator[bytes]:
+        for symbols, more in _pieces(self._feed.resolve(request.symbols, request.id)):
+            snapshots = self._feed.snapshots(symbols, (), request.id)
+            self._renewed(symbols, ALWAYS)
+            if more:
+                snapshots = [s[:-1] + b',"more":true}' for s in snapshots]
+            else:
+                snapshots[:-1] = [s[:-1] + b',"more":true}' for s in snapshots[:-1]]
+            yield message(snapshots)
+
+    def _renewed(self, symbols: Sequence[int], channels: Iterable[int]) -> None:
+        size = self._feed.hub.roster.symbols
+        ids = np.array(symbols, dtype=np.int64)
+        slots = np.concatenate([c * size + ids for c in channels])
+        self._feed.hub.snapshotted(self._member, slots)
+
+
+T = TypeVar("T")
+
+
+def _pieces(
+    items: Sequence[T], weigh: Callable[[T], int] = lambda _: 0
+) -> Iterator[tuple[Sequence[T], dict[str, bool]]]:
+    """
+    Cut a long answer, and give with each piece the field that tells whether there is more.
+
+    Args:
+        items: what the answer is about, cut after :data:`PIECE` of them at the latest.
+        weigh: gives how many events an item adds; after :data:`PIECE_EVENTS` of them, there is a cut too.
+    """
+    start = 0
+    while start < len(items):
+        end, weight = start, 0
+        while end < len(items) and end - start < PIECE and weight <= PIECE_EVENTS:
+            weight += weigh(items[end])
+            end += 1
+        yield items[start:end], {"more": True} if end < len(items) else {}
+        start = end
+
+
+def _error(error: RequestError) -> bytes:
+    return _object("error", error.request_id, code=error.code, message=error.message)
+
+
+def _object(kind: str, request_id: Id, **fields: Any) -> bytes:
+    """Give a message of one object."""
+    head: dict[str, Any] = (
+        {"type": kind} if request_id is None else {"type": kind, "id": request_id}
+    )
+    return message([orjson.dumps(head | fields)])
+
+
+def _numbers(channels: Iterable[str], interval: str | None) -> list[int]:
+    """Turn channel names into channel numbers; ``bars`` into those of one interval, or of all."""
+    plain = {"trades": TRADES, "quotes": QUOTES, "status": STATUS}
+    bars = [BARS + i for i, name in enumerate(INTERVALS) if interval in (None, name)]
+    return [number for name in channels for number in (bars if name == "bars" else [plain[name]])]

@@ -1,0 +1,509 @@
+"""The command line: options and where they come from, in this process; signals and exit codes, in one of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import gc
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import uvloop
+from click.testing import CliRunner
+from wire import TIMEOUT_S, RawClient, eventually
+
+from feeds.cli import cli, main, serve, tools
+from feeds.config import FeedConfig
+from feeds.errors import ConfigError
+from feeds.server import FeedServer
+from ticker import __version__
+from ticker.universe import Universe
+
+COMMAND = [sys.executable, "-m", "feeds"]
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("TICKERPLANT_")}
+
+
+def run(*args: str, code: int = 0, **environment: str) -> tuple[str, str]:
+    """Run the command line in this process; give its stdout and stderr."""
+    result = CliRunner(env=environment).invoke(
+        click.Command("tickerplant", callback=lambda: main(list(args))), []
+    )
+    assert result.exit_code == code, (result.output, result.exception)
+    return result.stdout, result.stderr
+
+
+@pytest.fixture(autouse=True)
+def _no_options_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("TICKERPLANT_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[FeedConfig, bool, str]]:
+    """Notes what would be served, how it would be announced, and on which loop, instead of serving."""
+    noted: list[tuple[FeedConfig, bool, str]] = []
+
+    async def run_feed(server: FeedServer, *, ready_json: bool) -> int:
+        loop = type(asyncio.get_running_loop()).__module__.split(".")[0]
+        noted.append((server.config, ready_json, loop))
+        return 0
+
+    monkeypatch.setattr(serve, "run_feed", run_feed)
+    return noted
+
+
+# Where options come from.
+
+
+def test_without_options_the_defaults_are_served(served: list[Any]) -> None:
+    assert run("serve") == ("", "")
+    ((config, ready_json, loop),) = served
+    defaults = FeedConfig()
+    assert config.web_root is not None
+    assert (config.web_root / "index.html").is_file()
+    for name in FeedConfig.__dataclass_fields__:
+        if name != "web_root":
+            assert getattr(config, name) == getattr(defaults, name)
+    assert (ready_json, loop) == (False, "uvloop")
+
+
+def test_every_option_can_be_given_on_the_command_line(served: list[Any]) -> None:
+    args = "--host ::1 --port 0 --symbols 7 --rate 2.5 --seed -3 --clock x10 --turn-ms 20"
+    args += " --turn-events 9 --heartbeat-s 1.5 --history-mb 3 --loop asyncio --ready-json -v"
+    run("serve", *args.split())
+    ((config, ready_json, loop),) = served
+    assert (config.host, config.port, config.symbols) == ("::1", 0, "7")
+    assert (config.rate, config.seed, config.clock) == (2.5, -3, "x10")
+    assert (config.turn_ms, config.turn_events) == (20, 9)
+    assert (config.heartbeat_s, config.history_mb) == (1.5, 3)
+    assert (ready_json, loop) == (True, "asyncio")
+
+
+def test_an_option_comes_from_the_line_else_the_environment_else_the_file_else_the_default(
+    served: list[Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "feed.toml"
+    path.write_text(
+        '[serve]\nseed = 1\nrate = 11\nturn-ms = 12\nheartbeat_s = 13\nsymbols = "AAPL"\n'
+    )
+    run(
+        "--config",
+        str(path),
+        "serve",
+        "--seed",
+        "3",
+        TICKERPLANT_SEED="2",
+        TICKERPLANT_RATE="22",
+    )
+    ((config, _, _),) = served
+    assert config.seed == 3, "the line"
+    assert config.rate == 22, "the environment"
+    assert (config.turn_ms, config.heartbeat_s, config.symbols) == (12, 13, "AAPL"), "the file"
+    assert config.port == 8765, "the default"
+
+
+def test_every_option_can_come_from_the_environment(served: list[Any]) -> None:
+    (command,) = [c for c in cli.commands.values() if c.name == "serve"]
+    values = {
+        "host": "0.0.0.0",
+        "port": "1234",
+        "symbols": "5",
+        "rate": "1.5",
+        "seed": "99",
+        "clock": "manual",
+        "turn_ms": "5",
+        "turn_events": "6",
+        "heartbeat_s": "7",
+        "history_mb": "8",
+    }
+    flags = {"loop": "asyncio", "ready_json": "1", "verbose": "1"}
+    assert set(values) | set(flags) >= {
+        p.name for p in command.params if isinstance(p, click.Option)
+    }
+    environment = {f"TICKERPLANT_{k.upper()}": v for k, v in (values | flags).items()}
+    run("serve", **environment)
+    ((config, ready_json, loop),) = served
+    assert {k: type(getattr(config, k))(v) for k, v in values.items()} == {
+        k: getattr(config, k) for k in values
+    }
+    assert (ready_json, loop) == (True, "asyncio")
+
+
+def test_the_file_can_be_named_in_the_environment(served: list[Any], tmp_path: Path) -> None:
+    path = tmp_path / "feed.toml"
+    path.write_text("[serve]\nport = 4321\nready-json = true\n")
+    run("serve", TICKERPLANT_CONFIG=str(path))
+    ((config, ready_json, _),) = served
+    assert (config.port, ready_json) == (4321, True)
+
+
+# What isn't allowed: exit code 2, one line.
+
+
+def refusal(*args: str, **environment: str) -> str:
+    """Run what isn't allowed; give the one line that it says."""
+    out, err = run(*args, code=2, **environment)
+    assert out == ""
+    (line,) = err.splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    ("args", "line"),
+    [
+        ("serve --port 70000", "port 70000 is out of range: 0 to 65535 is allowed"),
+        ("serve --rate -1", "rate -1.0 is out of range: 0 to 10000 is allowed"),
+        ("serve --turn-events 0", "turn-events 0 is out of range: 1 to 4000 is allowed"),
+        ("serve --port x", "Invalid value for '--port': 'x' is not a valid integer."),
+        (
+            "serve --clock fast",
+            (
+                "unknown clock 'fast'; the clocks are wall, manual, max, and xN with N up to 100000,"
+                " such as x10"
+            ),
+        ),
+        ("serve --symbols 0", "symbols: 0 symbols: 1 to 100000 are allowed"),
+        ("serve --symbols A,A", "symbols: symbol 'A' is there twice"),
+        ("serve --speed 3", "No such option '--speed'."),
+        ("serve now", "Got unexpected extra argument (now)"),
+        ("server", "No such command 'server'."),
+        ("symbols --symbols A,A", "symbols: symbol 'A' is there twice"),
+        (
+            "load --clients 0",
+            "Invalid value for '--clients': 0 is not in the range 1<=x<=100000.",
+        ),
+        (
+            "watch --channels trades,prices",
+            (
+                "Invalid value for '--channels': unknown channel 'prices';"
+                " the channels are trades, quotes, bars, status"
+            ),
+        ),
+        (
+            "record --channels ,",
+            (
+                "Invalid value for '--channels': unknown channel ',';"
+                " the channels are trades, quotes, bars, status"
+            ),
+        ),
+    ],
+)
+def test_an_option_that_isnt_allowed_is_one_line(args: str, line: str) -> None:
+    said = refusal(*args.split())
+    assert said.startswith("tickerplant: ")
+    assert line.rstrip(".") in said
+
+
+def test_a_value_of_the_environment_that_isnt_allowed_is_one_line() -> None:
+    assert refusal("serve", TICKERPLANT_PORT="x") == (
+        "tickerplant: Invalid value for '--port': 'x' is not a valid integer."
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[serve\n", "can't read"),
+        ("[server]\n", "'server' is no command; the tables are serve, "),
+        ("port = 1\n", "'port' is no command; the tables are serve, "),
+        ("[serve]\nprot = 1\n", "'serve' has no option 'prot'; its options are clock, "),
+        ("[serve]\nport = 'x'\n", "'x' is not a valid integer"),
+        ("[serve]\nport = -5\n", "port -5 is out of range: 0 to 65535 is allowed"),
+    ],
+)
+def test_a_file_with_what_isnt_allowed_is_one_line(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "feed.toml"
+    path.write_text(text)
+    assert said in refusal("--config", str(path), "serve")
+
+
+def test_a_file_that_isnt_there_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "none.toml"
+    said = refusal("--config", str(path), "serve")
+    assert said.startswith(f"tickerplant: Invalid value for '--config': can't read {str(path)!r}: ")
+
+
+def test_uvloop_where_it_isnt_installed_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "find_spec", lambda _: None)
+    assert refusal("serve", "--loop", "uvloop") == (
+        "tickerplant: loop 'uvloop' isn't installed here: pip install uvloop, or choose asyncio"
+    )
+    assert serve.loop_factory("auto") is None
+    assert serve.loop_factory("asyncio") is None
+    with pytest.raises(ConfigError):
+        serve.loop_factory("uvloop")
+
+
+def test_auto_is_uvloop_where_it_is_installed() -> None:
+    assert serve.loop_factory("auto") is serve.loop_factory("uvloop") is uvloop.new_event_loop
+
+
+# Help and version.
+
+
+def test_the_version_is_the_packages() -> None:
+    assert run("--version") == (f"tickerplant {__version__}\n", "")
+
+
+def test_without_a_command_the_commands_are_listed() -> None:
+    _, err = run(code=2)
+    assert err.startswith("Usage: tickerplant [OPTIONS] COMMAND [ARGS]...")
+    assert all(name in err for name in cli.commands)
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_every_command_has_help_and_every_option_says_what_it_does(name: str) -> None:
+    out, _ = run(name, "-h")
+    assert out.startswith(f"Usage: tickerplant {name} ")
+    for option in cli.commands[name].params:
+        if isinstance(option, click.Option):
+            assert option.help, option.name
+            assert option.help.endswith(".")
+
+
+# Other commands.
+
+
+@pytest.mark.parametrize(
+    ("args", "where", "expected"),
+    [
+        (
+            ["watch", "AAPL", "MSFT", "--count", "5", "--url", "ws://x/ws"],
+            "clients.watch.run_watch",
+            {
+                "url": "ws://x/ws",
+                "symbols": ("AAPL", "MSFT"),
+                "channels": ["trades", "quotes", "status"],
+                "count": 5,
+            },
+        ),
+        (
+            ["record", "--duration", "1.5", "--channels", "bars, trades", "--interval", "1s"],
+            "clients.record.run_record",
+            {
+                "url": tools.URL,
+                "symbols": ("*",),
+                "channels": ["bars", "trades"],
+                "interval": "1s",
+                "duration": 1.5,
+                "output": "-",
+                "count": None,
+            },
+        ),
+        (
+            ["load", "--symbols-each", "0", "--clients", "7", "--json"],
+            "clients.load.run_load",
+            {
+                "url": tools.URL,
+                "symbols_each": None,
+                "clients": 7,
+                "json_output": True,
+                "channels": ["trades", "quotes"],
+                "duration": 10.0,
+            },
+        ),
+    ],
+)
+def test_a_command_hands_its_options_to_the_client(
+    args: list[str], where: str, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And its exit code is the client's."""
+    called: list[dict[str, Any]] = []
+
+    def client(url: str, **options: Any) -> int:
+        called.append({"url": url, **options})
+        return 1
+
+    monkeypatch.setattr(where, client)
+    run(*args, code=1)
+    assert called[0].items() >= expected.items()
+
+
+def test_symbols_are_listed_in_a_form_that_can_be_read_back(tmp_path: Path) -> None:
+    out, _ = run("symbols", "--symbols", "AAPL,BRK.B,7203")
+    assert [row["symbol"] for row in csv.DictReader(out.splitlines())] == ["AAPL", "BRK.B", "7203"]
+    path = tmp_path / "universe.csv"
+    path.write_text(out)
+    assert Universe.parse(str(path)).instruments == Universe.parse("AAPL,BRK.B,7203").instruments
+
+
+def test_bench_starts_a_server_of_its_own_and_stops_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    seen: list[Any] = []
+
+    def run_load(url: str, **options: Any) -> int:
+        health = url.replace("ws://", "http://").replace("/ws", "/health")
+        with urllib.request.urlopen(health, timeout=TIMEOUT_S) as answer:  # noqa: S310
+            seen.append((url, options, json.load(answer)))
+        return 0
+
+    monkeypatch.setattr("clients.load.run_load", run_load)
+    try:
+        run("bench", "--symbols", "12", "--clients", "3", "--symbols-each", "0")
+    finally:
+        if cores:
+            os.sched_setaffinity(0, cores)
+    ((url, options, health),) = seen
+    assert (health["symbols"], health["clock"]) == (12, "max")
+    assert options["symbols_each"] is None
+    assert options["clients"] == 3
+    with pytest.raises(OSError):  # noqa: PT011
+        urllib.request.urlopen(url.replace("ws://", "http://"), timeout=TIMEOUT_S)  # noqa: S310
+
+
+def test_bench_says_so_where_its_server_doesnt_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    _, err = run("bench", code=2)
+    assert err == "tickerplant: the server didn't start; its reason is above\n"
+
+
+def test_with_one_core_nothing_is_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    monkeypatch.setattr(os, "sched_setaffinity", lambda *_: pytest.fail("pinned"), raising=False)
+    tools._pin(os.getpid())
+
+
+def test_an_interrupt_is_exit_code_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("clients.load.run_load", interrupt)
+    run("load", code=130)
+
+
+# Serving, in this process.
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_it_serves_until_a_signal_comes(
+    number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(gc, "freeze", lambda: None)
+    monkeypatch.setattr(gc, "set_threshold", lambda *_: None)
+    server = FeedServer(FeedConfig(port=0, clock="manual", symbols="1"))
+    serving = asyncio.create_task(serve.run_feed(server, ready_json=False))
+    await eventually(lambda: server.port, "it listens")
+    async with RawClient(server) as client:
+        await client.message()
+        signal.raise_signal(number)
+        assert await client.closed() == 1001
+    async with asyncio.timeout(TIMEOUT_S):
+        assert await serving == 0
+    assert capsys.readouterr().out == (
+        f"tickerplant {__version__}: 1 invented symbol, about 10 events a second, seed 7, clock manual\n"
+        "  page       (not installed)\n"
+        f"  websocket  {server.ws_url}\n"
+        "Ctrl-C stops it.\n"
+    )
+
+
+@pytest.mark.asyncio
+async def test_when_the_feed_fails_the_command_fails_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gc, "freeze", lambda: None)
+    monkeypatch.setattr(gc, "set_threshold", lambda *_: None)
+    server = FeedServer(FeedConfig(port=0, clock="manual", symbols="1"))
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(server.market, "step", fail)
+    async with asyncio.timeout(TIMEOUT_S):
+        with pytest.raises(ZeroDivisionError):
+            await serve.run_feed(server, ready_json=True)
+
+
+# Serving, in a process of its own.
+
+
+@contextmanager
+def process(*args: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """Run ``tickerplant serve`` as a user would."""
+    with subprocess.Popen(
+        [*COMMAND, "serve", *args],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT | environment,
+    ) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_cleanly_with_exit_code_0(loop: str, number: int) -> None:
+    """Its clients get 1001, the first line on stdout was the ready line, and nothing is on stderr."""
+    options = ["--port", "0", "--ready-json", "--symbols", "3", "--loop", loop, "--rate", "100"]
+    with process(*options) as running:
+        assert running.stdout is not None
+        ready = json.loads(running.stdout.readline())
+        assert ready == {
+            "event": "ready",
+            "url": f"http://127.0.0.1:{ready['port']}",
+            "ws": f"ws://127.0.0.1:{ready['port']}/ws",
+            "port": ready["port"],
+            "seed": 7,
+            "pid": running.pid,
+            "version": __version__,
+        }
+        assert list(ready) == ["event", "url", "ws", "port", "seed", "pid", "version"]
+
+        async def client() -> None:
+            async with RawClient(ready["port"]) as raw:
+                raw.send(action="subscribe", symbols="*")
+                await raw.until("trade")
+                running.send_signal(number)
+                assert await raw.closed() == 1001
+
+        asyncio.run(client())
+        out, err = running.communicate(timeout=TIMEOUT_S)
+        assert (running.returncode, out, err) == (0, "", "")
+
+
+def test_a_port_in_use_is_exit_code_2_and_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with process("--port", str(port), "--ready-json") as running:
+            out, err = running.communicate(timeout=TIMEOUT_S)
+        assert running.returncode == 2
+        assert out == ""
+        assert err == (
+            f"tickerplant: can't listen on 127.0.0.1 port {port}:"
+            " the port is in use; choose another with --port, or 0 for any free one\n"
+        )
+
+
+def test_it_can_be_configured_by_the_environment_alone() -> None:
+    with process(
+        TICKERPLANT_PORT="0",
+        TICKERPLANT_READY_JSON="1",
+        TICKERPLANT_SEED="11",
+        TICKERPLANT_SYMBOLS="2",
+        TICKERPLANT_CLOCK="manual",
+    ) as running:
+        assert running.stdout is not None
+        ready = json.loads(running.stdout.readline())
+        assert ready["seed"] == 11
+        with urllib.request.urlopen(f"{ready['url']}/health", timeout=TIMEOUT_S) as answer:  # noqa: S310
+            health = json.load(answer)
+        assert (health["symbols"], health["clock"]) == (2, "manual")
+        running.terminate()
+        assert running.wait(TIMEOUT_S) == 0

@@ -1,0 +1,711 @@
+"""The asynchronous client against a scripted feed, on real sockets."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fake_feed import (
+    TIME,
+    UNIVERSE,
+    FakeFeed,
+    GoneError,
+    Peer,
+    bar,
+    plays,
+    quote,
+    snapshot,
+    status,
+    trade,
+)
+
+from clients.backoff import Backoff
+from clients.client import TickerClient
+from clients.connection import Connection
+from clients.events import (
+    Bar,
+    ClosedError,
+    Connected,
+    ConnectError,
+    ConnectionLostError,
+    Disconnected,
+    Event,
+    Gap,
+    Instrument,
+    Quote,
+    RequestError,
+    Snapshot,
+    Status,
+    Trade,
+)
+
+pytestmark = pytest.mark.asyncio
+
+
+class Waits(list[float]):
+    """A sleep that takes no time and remembers how long it should have taken."""
+
+    async def __call__(self, seconds: float) -> None:
+        self.append(seconds)
+        await asyncio.sleep(0)
+
+
+def client(feed: FakeFeed, **options: Any) -> TickerClient:
+    """A client that waits 1, 2, 4, … seconds between attempts, without taking the time."""
+    options = {"backoff": Backoff(base=1, random=lambda: 1.0), "sleep": Waits()} | options
+    return TickerClient(feed.url, **options)
+
+
+async def take(source: TickerClient, until: Callable[[Event], bool]) -> list[Event]:
+    """Read events up to and including the first for which *until* is true."""
+    events: list[Event] = []
+    async for event in source:
+        events.append(event)
+        if until(event):
+            break
+    return events
+
+
+def last_trade(seq: int) -> Callable[[Event], bool]:
+    return lambda event: isinstance(event, Trade) and event.seq == seq
+
+
+# Reading.
+
+
+async def test_events_come_typed_and_in_order() -> None:
+    """Everything that a subscription brings, and nothing that the client doesn't know."""
+    news = {"type": "rumour", "symbol": "AAPL"}
+    first = [trade("AAPL", 1), quote("AAPL", 1), news, bar("AAPL", 1), status("AAPL", 1)]
+    async with FakeFeed(plays(first, [{"type": "heartbeat", "time": TIME}], [trade("AAPL", 2)])) as feed:  # fmt: skip
+        channels = ["trades", "quotes", "bars", "status"]
+        async with client(feed, symbols=["AAPL"], channels=channels, interval="1m") as c:
+            events = await take(c, last_trade(2))
+            assert c.hello is not None
+            assert c.hello.epoch == "e1"
+    assert list(map(type, events)) == [Connected, Snapshot, Trade, Quote, Bar, Status, Trade]
+    assert feed.requests[0] == {
+        "action": "subscribe",
+        "id": 1,
+        "symbols": ["AAPL"],
+        "channels": channels,
+        "interval": "1m",
+    }
+
+
+async def test_a_batch_is_everything_that_is_here() -> None:
+    """And it is empty at the end."""
+    script = plays([trade("AAPL", 1), trade("AAPL", 2)])
+    async with FakeFeed(script) as feed, client(feed, connection_events=False) as c:
+        await c.subscribe("AAPL", snapshot=False)
+        events: list[Event] = []
+        while len(events) < 2:
+            events += await c.batch()
+        assert [event.seq for event in events if isinstance(event, Trade)] == [1, 2]
+        await c.close()
+        assert await c.batch() == []
+
+
+async def test_connection_events_can_be_left_out() -> None:
+    """For programs that only care about the market."""
+
+    async def breaks(peer: Peer) -> None:
+        await peer.hello()
+        await peer.grant(trade("AAPL", 1), seq=0)
+        peer.abort()
+
+    async with (
+        FakeFeed(breaks, plays([trade("AAPL", 1)])) as feed,
+        client(feed, symbols=["AAPL"], connection_events=False) as c,
+    ):
+        events = [await anext(c) for _ in range(4)]
+    assert list(map(type, events)) == [Snapshot, Trade, Snapshot, Trade]
+
+
+async def test_iteration_ends_when_the_client_is_closed() -> None:
+    """After the events that are here, without an error; requests say that it is closed."""
+    async with FakeFeed(plays()) as feed, client(feed) as c:
+        await c.subscribe("AAPL")
+        assert repr(c) == f"<TickerClient {feed.url} [connected, 2 waiting, 0 reconnects]>"
+        await c.close()
+        assert "[closed, 2 waiting" in repr(c)
+        assert [type(event) async for event in c] == [Connected, Snapshot]
+        with pytest.raises(ConnectionLostError, match="the client is closed"):
+            await c.ping()
+        await c.close()
+
+
+async def test_a_client_must_be_entered() -> None:
+    """Otherwise a program would wait for ever for a connection that nobody makes."""
+    c = TickerClient()
+    for use in (c.ping, c.batch):
+        with pytest.raises(RuntimeError, match="async with"):
+            await use()
+    with pytest.raises(RuntimeError, match="async with"):
+        aiter(c)
+    await c.close()
+
+
+async def test_the_text_of_each_message_can_be_seen() -> None:
+    """Recorders want what came, not what was understood."""
+    seen: list[tuple[str, list[dict[str, Any]]]] = []
+    script = plays([trade("AAPL", 1)])
+    async with (
+        FakeFeed(script) as feed,
+        client(feed, symbols=["AAPL"], on_message=lambda *a: seen.append(a)) as c,
+    ):
+        await take(c, last_trade(1))
+    assert [[item["type"] for item in items] for _, items in seen] == [
+        ["hello"],
+        ["subscribed", "snapshot"],
+        ["trade"],
+    ]
+    assert seen[2][0].startswith('[{"type":"trade"')
+
+
+# Sequences.
+
+
+async def test_a_lost_event_shows_as_a_gap_and_a_merged_one_does_not() -> None:
+    """Merged events are accounted for."""
+    items = [trade("AAPL", 1), trade("AAPL", 5, merged=3), trade("AAPL", 8)]
+    async with FakeFeed(plays(items)) as feed, client(feed, symbols=["AAPL"]) as c:
+        events = await take(c, last_trade(8))
+    assert [event for event in events if isinstance(event, Gap)] == [
+        Gap("AAPL", "trades", 6, 7, "sequence")
+    ]
+    assert [event.merged for event in events if isinstance(event, Trade)] == [0, 3, 0]
+
+
+async def test_a_gap_that_the_server_announces_is_passed_on() -> None:
+    """In its place among the events."""
+    gap = {"type": "gap", "symbol": "AAPL", "channel": "trades", "from": 1, "to": 4}
+    script = plays([gap | {"reason": "too_old"}, trade("AAPL", 5)])
+    async with FakeFeed(script) as feed, client(feed, symbols=["AAPL"]) as c:
+        events = await take(c, last_trade(5))
+    assert events[-2] == Gap("AAPL", "trades", 1, 4, "too_old")
+
+
+# Requests.
+
+
+async def test_requests_work_while_nobody_iterates() -> None:
+    """Each gets its own reply."""
+    async with FakeFeed(plays()) as feed, client(feed) as c:
+        assert await c.subscribe("A*") == ("AAPL", "AMZN")
+        assert await c.unsubscribe("AAPL", channels=["bars"], interval="1s") == ("AAPL",)
+        assert await c.unsubscribe("AMZN") == ("AMZN",)
+        assert await c.ping() == TIME
+        assert [entry.symbol for entry in await c.symbols()] == list(UNIVERSE)
+        assert (await c.symbols())[0] == Instrument("AAPL", "AAPL Inc.", "Technology", 0.01, 100)
+        assert [state.symbol for state in await c.snapshot("*")] == list(UNIVERSE)
+        assert await asyncio.gather(c.ping(), c.ping()) == [TIME, TIME]
+        assert list(map(type, await c.batch())) == [Connected, Snapshot, Snapshot]
+    assert feed.requests[1] | {"id": 0} == {
+        "action": "unsubscribe",
+        "id": 0,
+        "symbols": ["AAPL"],
+        "channels": ["bars"],
+        "interval": "1s",
+    }
+
+
+async def test_a_request_works_behind_a_full_buffer() -> None:
+    """The reply is behind more events than the client cares to hold."""
+    many = [[trade("AAPL", seq)] for seq in range(1, 200)]
+    async with FakeFeed(plays(*many)) as feed, client(feed, symbols=["AAPL"], buffer=5) as c:
+        assert await c.ping() == TIME
+        events = await take(c, last_trade(199))
+    assert not [event for event in events if isinstance(event, Gap)]
+
+
+async def test_a_program_that_does_not_iterate_stops_the_reading() -> None:
+    """What it doesn't take stays with the server, which sees a slow consumer; nothing is lost."""
+    stuck: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    messages = 0
+
+    def count(text: str, items: list[Any]) -> None:
+        nonlocal messages
+        messages += 1
+
+    async def floods(peer: Peer) -> None:
+        await peer.hello()
+        await peer.grant()
+        assert peer.transport is not None
+        sends, padding = [], "x" * 50_000
+        while peer.transport.get_write_buffer_size() < 1_000_000:
+            item = trade("AAPL", len(sends) + 1, padding=padding)
+            sends.append(asyncio.create_task(peer.send(item)))
+            await asyncio.sleep(0)
+        stuck.set_result(len(sends))
+        await asyncio.gather(*sends)
+        await peer.serve()
+
+    async with (
+        FakeFeed(floods) as feed,
+        client(feed, symbols=["AAPL"], buffer=10, on_message=count) as c,
+    ):
+        sent = await stuck
+        assert messages < 15 < sent
+        events = await take(c, last_trade(sent))
+    assert list(map(type, events)) == [Connected, Snapshot, *[Trade] * sent]
+
+
+async def test_a_refused_request_raises_and_the_connection_lives() -> None:
+    """The error carries the server's code and message."""
+
+    async def refuses(peer: Peer) -> None:
+        await peer.hello()
+        request = await peer.request("subscribe")
+        error = {"type": "error", "id": request["id"], "code": "unknown_symbol"}
+        await peer.send(error | {"message": "unknown symbol 'APPL'; did you mean 'AAPL'?"})
+        await peer.serve()
+
+    async with FakeFeed(refuses) as feed, client(feed) as c:
+        with pytest.raises(RequestError, match="did you mean 'AAPL'") as caught:
+            await c.subscribe("APPL")
+        assert (caught.value.code, caught.value.id) == ("unknown_symbol", 1)
+        assert await c.subscribe("AAPL") == ("AAPL",)
+        assert feed.connections == 1
+
+
+async def test_a_refused_first_subscription_raises_when_entering() -> None:
+    """And leaves no connection behind."""
+
+    async def refuses(peer: Peer) -> None:
+        await peer.hello()
+        request = await peer.request("subscribe")
+        item = {"type": "error", "id": request["id"], "code": "unknown_symbol", "message": "no"}
+        await peer.send(item)
+        with pytest.raises(GoneError):
+            await peer.serve()
+
+    async with FakeFeed(refuses) as feed:
+        with pytest.raises(RequestError, match="no"):
+            await client(feed, symbols=["APPL"]).__aenter__()
+
+
+async def test_an_error_without_an_id_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody waits for it, but somebody should see it."""
+    item = {"type": "error", "code": "invalid_json", "message": "not JSON"}
+    with caplog.at_level(logging.WARNING, logger="clients"):
+        async with FakeFeed(plays([item])) as feed, client(feed, symbols=["AAPL"]) as c:
+            await c.ping()
+    assert caplog.messages == ["the server reports invalid_json: not JSON"]
+
+
+async def test_a_request_without_a_reply_times_out() -> None:
+    """A late reply is no error, and its subscription counts."""
+
+    async def dawdles(peer: Peer) -> None:
+        await peer.hello()
+        first = await peer.request("subscribe")
+        second = await peer.request("ping")
+        await peer.answer(first)
+        await peer.answer(second)
+        peer.abort()
+
+    async with FakeFeed(dawdles, plays()) as feed, client(feed, request_timeout=0.5) as c:
+        with pytest.raises(TimeoutError, match=r"no reply to 'subscribe' within 0\.5 s"):
+            await c.subscribe("AAPL", snapshot=False)
+        resumed = asyncio.create_task(feed.asked("subscribe"))
+        await asyncio.gather(c.ping(), resumed)
+    assert resumed.result()["symbols"] == ["AAPL"]
+
+
+async def test_a_request_on_its_way_when_the_connection_breaks_raises() -> None:
+    """It may have worked or not: the program must decide."""
+
+    async def breaks(peer: Peer) -> None:
+        await peer.hello()
+        await peer.request("ping")
+        peer.abort()
+
+    async with FakeFeed(breaks, plays()) as feed, client(feed) as c:
+        with pytest.raises(ConnectionLostError, match="before the reply"):
+            await c.ping()
+        # Between two connections a request waits for the next one.
+        assert await c.ping() == TIME
+        assert c.reconnects == 1
+
+
+async def test_the_token_is_sent_when_the_server_wants_one() -> None:
+    """Before anything else."""
+    async with FakeFeed(plays(auth=True)) as feed, client(feed, token="sesame", symbols=["AAPL"]):
+        pass
+    assert [request["action"] for request in feed.requests] == ["auth", "subscribe"]
+    assert feed.requests[0]["token"] == "sesame"
+    async with FakeFeed(plays(auth=False)) as feed, client(feed, token="sesame", symbols=["AAPL"]):
+        pass
+    assert [request["action"] for request in feed.requests] == ["subscribe"]
+
+
+# Connecting, and connecting again.
+
+
+async def test_it_connects_again_resumes_and_names_what_was_lost() -> None:
+    """The program sees the break, the new connection, the gap, the state, and then events again."""
+
+    async def breaks(peer: Peer) -> None:
+        await peer.hello()
+        await peer.grant(trade("AAPL", 1))
+        peer.abort()
+
+    async def returns(peer: Peer) -> None:
+        await peer.hello()
+        await peer.grant(trade("AAPL", 10), seq=9)
+        await peer.serve()
+
+    waits = Waits()
+    async with (
+        FakeFeed(breaks, None, None, returns) as feed,
+        client(feed, symbols=["AAPL"], sleep=waits) as c,
+    ):
+        events = await take(c, last_trade(10))
+        assert (c.reconnects, c.hello) == (1, events[0].hello)  # type: ignore[union-attr]
+    down = [event for event in events if isinstance(event, Disconnected)]
+    assert [event.retry_in for event in down] == waits == [1, 2, 4]
+    assert [event.code for event in down] == [1006, 1006, 1006]
+    assert down[1].reason == "HTTP status 503"
+    assert list(map(type, events)) == [
+        Connected, Snapshot, Trade,
+        Disconnected, Disconnected, Disconnected,
+        Connected, Gap, Snapshot, Trade,
+    ]  # fmt: skip
+    assert events[6].reconnects == 1  # type: ignore[union-attr]
+    assert events[7] == Gap("AAPL", "trades", 2, 9, "reconnect")
+
+
+async def test_all_subscriptions_are_made_again() -> None:
+    """Those that were added and not those that were given up."""
+
+    async def breaks(peer: Peer) -> None:
+        await peer.hello()
+        for _ in range(4):
+            await peer.answer(await peer.request())
+        peer.abort()
+
+    async with FakeFeed(breaks, plays()) as feed, client(feed, symbols=["MSFT"]) as c:
+        await c.subscribe("AAPL", "GOOG", channels=["quotes"])
+        await c.subscribe("AAPL", channels=["bars"], interval="1s", snapshot=False)
+        await c.unsubscribe("GOOG")
+        await take(c, lambda event: isinstance(event, Disconnected))
+        await c.ping()
+    again = [{**request, "id": 0} for request in feed.requests[4:7]]
+    told = [(request.pop("epoch", None), request.pop("since", {})) for request in again]
+    assert [(epoch, list(since)) for epoch, since in told[:2]] == [
+        ("e1", ["MSFT"]),
+        ("e1", ["AAPL"]),
+    ]
+    assert again == [
+        {"action": "subscribe", "id": 0, "symbols": ["MSFT"], "channels": ["trades"]},
+        {"action": "subscribe", "id": 0, "symbols": ["AAPL"], "channels": ["quotes"]},
+        {"action": "subscribe", "id": 0, "symbols": ["AAPL"], "channels": ["bars"], "interval": "1s"},
+    ]  # fmt: skip
+
+
+async def test_silence_is_death() -> None:
+    """Two heartbeat intervals without a message, and the client connects again."""
+
+    async def silent(peer: Peer) -> None:
+        await peer.hello(heartbeat_ms=100)
+        await peer.grant()
+        with pytest.raises(GoneError):
+            await peer.request()
+
+    async with FakeFeed(silent, plays()) as feed, client(feed, symbols=["AAPL"]) as c:
+        events = await take(c, lambda event: isinstance(event, Connected) and event.reconnects > 0)
+    assert events[2] == Disconnected("heard nothing for 0.2 s", 1006, 1.0)
+
+
+async def test_heartbeats_keep_a_quiet_connection_alive() -> None:
+    """Longer than silence would have been tolerated."""
+
+    async def quiet(peer: Peer) -> None:
+        await peer.hello(heartbeat_ms=100)
+        await peer.grant()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + 0.25
+        while loop.time() < until:
+            await peer.send({"type": "heartbeat", "time": TIME})
+            await asyncio.sleep(0)
+        await peer.send(trade("AAPL", 1))
+        await peer.serve()
+
+    async with FakeFeed(quiet) as feed, client(feed, symbols=["AAPL"]) as c:
+        events = await take(c, last_trade(1))
+    assert list(map(type, events)) == [Connected, Snapshot, Trade]
+
+
+async def test_the_silence_of_a_client_that_does_not_read_is_its_own() -> None:
+    """A program that is slower than the heartbeat is no reason to connect again."""
+    many = [[trade("AAPL", seq)] for seq in range(1, 50)]
+    script = plays(*many, heartbeat_ms=100)
+    async with FakeFeed(script) as feed, client(feed, symbols=["AAPL"], buffer=1) as c:
+        silence_is_over = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.3, silence_is_over.set)
+        await silence_is_over.wait()
+        events = await take(c, last_trade(49))
+    assert not [event for event in events if isinstance(event, Disconnected)]
+
+
+@pytest.mark.parametrize("code", [1002, 1007, 1008, 1009])
+async def test_a_client_that_must_be_mended_does_not_connect_again(code: int) -> None:
+    """Iteration and requests raise what the server said."""
+
+    async def expels(peer: Peer) -> None:
+        await peer.hello()
+        await peer.grant(trade("AAPL", 1))
+        await peer.close(code, "too many errors")
+
+    async with FakeFeed(expels) as feed, client(feed, symbols=["AAPL"]) as c:
+        with pytest.raises(ClosedError, match=f"closed with {code}: too many errors") as caught:
+            await take(c, lambda _: False)
+        assert (caught.value.code, caught.value.reason) == (code, "too many errors")
+        with pytest.raises(ClosedError):
+            await c.ping()
+    assert feed.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"), [(1001, "stopping"), (1011, "a bug"), (1000, ""), (4321, "new")]
+)
+async def test_other_close_codes_lead_to_another_connection(code: int, reason: str) -> None:
+    """The server restarts, or will have been mended."""
+
+    async def stops(peer: Peer) -> None:
+        await peer.hello()
+        await peer.close(code, reason)
+
+    async with FakeFeed(stops, plays()) as feed, client(feed) as c:
+        events = await take(c, lambda event: isinstance(event, Connected) and event.reconnects > 0)
+    assert events[1] == Disconnected(reason or "closed by the server", code, 1.0)
+
+
+async def test_reconnecting_can_be_turned_off() -> None:
+    """Then any end is an error."""
+
+    async def stops(peer: Peer) -> None:
+        await peer.hello()
+        await peer.close(1001, "stopping")
+
+    async with FakeFeed(stops) as feed, client(feed, reconnect=False) as c:
+        with pytest.raises(ClosedError, match="1001: stopping"):
+            await take(c, lambda _: False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        '{"type":"trade"}',
+        "[7]",
+        '[{"symbol":"AAPL"}]',
+        '[{"type":"trade","symbol":"AAPL"}]',
+        '[{"type":"trade","symbol":"AAPL","seq":"1","time":1,"price":1,"size":1}]',
+        '[{"type":"subscribed","id":77}]',
+        '[{"type":["trade"]}]',
+    ],
+)
+async def test_a_malformed_message_ends_the_connection(text: str) -> None:
+    """What else the server says can't be trusted, so the client starts afresh."""
+
+    async def raves(peer: Peer) -> None:
+        await peer.hello()
+        await peer.grant()
+        await peer.text(text)
+        await peer.serve()
+
+    async with (
+        FakeFeed(raves, plays([trade("AAPL", 1)])) as feed,
+        client(feed, symbols=["AAPL"]) as c,
+    ):
+        events = await take(c, last_trade(1))
+    (down,) = [event for event in events if isinstance(event, Disconnected)]
+    assert down.reason.startswith("malformed message: ")
+
+
+async def test_a_binary_message_is_malformed() -> None:
+    """The protocol knows text only."""
+
+    async def raves(peer: Peer) -> None:
+        await peer.hello()
+        await peer.ws.send_bytes(b"[]")
+        await peer.serve()
+
+    async with FakeFeed(raves, plays()) as feed, client(feed) as c:
+        events = await take(c, lambda event: isinstance(event, Disconnected))
+    assert events[-1] == Disconnected("malformed message: a binary frame", 1006, 1.0)
+
+
+async def test_a_broken_frame_ends_the_connection() -> None:
+    """The reason says what was wrong."""
+
+    async def raves(peer: Peer) -> None:
+        await peer.hello()
+        assert peer.transport is not None
+        peer.transport.write(b"\xff\x00")
+        await peer.serve()
+
+    async with FakeFeed(raves, plays()) as feed, client(feed) as c:
+        events = await take(c, lambda event: isinstance(event, Disconnected))
+    assert isinstance(events[-1], Disconnected)
+    assert events[-1].reason.startswith("the connection broke")
+
+
+async def test_a_subscription_that_is_refused_after_a_reconnect_ends_the_client() -> None:
+    """The server came back without the symbol; going on without it would look like health."""
+
+    async def breaks(peer: Peer) -> None:
+        await peer.hello()
+        await peer.grant()
+        peer.abort()
+
+    async def refuses(peer: Peer) -> None:
+        await peer.hello(epoch="e2")
+        request = await peer.request("subscribe")
+        item = {"type": "error", "id": request["id"], "code": "unknown_symbol", "message": "no"}
+        await peer.send(item)
+        await peer.serve()
+
+    async with FakeFeed(breaks, refuses) as feed, client(feed, symbols=["AAPL"]) as c:
+        with pytest.raises(RequestError, match="no"):
+            await take(c, lambda _: False)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ConnectionLostError("it is down"), "it is down"),
+        (TimeoutError(), "the server reads nothing"),
+    ],
+)
+async def test_a_connection_that_breaks_while_resuming_is_followed_by_another(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    """As any other that breaks."""
+    send = Connection.send
+
+    async def breaks(peer: Peer) -> None:
+        await peer.hello()
+        await peer.grant()
+        monkeypatch.setattr(Connection, "send", fails)
+        peer.abort()
+
+    async def fails(self: Connection, request: dict[str, Any]) -> None:
+        monkeypatch.setattr(Connection, "send", send)
+        raise error
+
+    async with FakeFeed(breaks, plays()) as feed, client(feed, symbols=["AAPL"]) as c:
+        events = await take(c, lambda event: isinstance(event, Connected) and event.reconnects > 1)
+    assert Disconnected(reason, 1006, 2.0) in events
+
+
+@pytest.mark.parametrize(
+    ("first", "words"),
+    [
+        ('[{"type":"hello"}]', "this is no feed: it began with"),
+        ("[]", "this is no feed"),
+        ("howdy", "this is no feed"),
+        ("[7]", "this is no feed"),
+        ('[{"type":"error","message":"too many connections"}]', "too many connections"),
+    ],
+)
+async def test_a_server_that_is_no_feed_is_an_error(first: str, words: str) -> None:
+    """The first message must be a hello."""
+    async with FakeFeed(lambda peer: peer.text(first)) as feed:
+        with pytest.raises(ConnectError, match=words):
+            await client(feed).__aenter__()
+
+
+async def test_a_server_of_another_protocol_is_an_error() -> None:
+    """Rather than misunderstanding it."""
+    async with FakeFeed(lambda peer: peer.hello(protocol=2)) as feed:
+        with pytest.raises(ConnectError, match="speaks protocol 2, not 1"):
+            await client(feed).__aenter__()
+
+
+async def test_where_no_heartbeat_is_promised_silence_means_nothing() -> None:
+    """A market whose time stands still has nothing to say."""
+    async with (
+        FakeFeed(plays([trade("AAPL", 1)], heartbeat_ms=0)) as feed,
+        client(feed, symbols=["AAPL"]) as c,
+    ):
+        await take(c, last_trade(1))
+        assert await c.ping() == TIME
+
+
+async def test_a_snapshot_that_was_asked_for_is_where_the_next_event_follows() -> None:
+    """It is no event, but it says where each channel stands."""
+
+    async def script(peer: Peer) -> None:
+        await peer.hello()
+        await peer.grant(trade("AAPL", 1))
+        await peer.answer(await peer.request("snapshot"), trade("AAPL", 6), seq=5)
+        await peer.serve()
+
+    async with FakeFeed(script) as feed, client(feed, symbols=["AAPL"]) as c:
+        (state,) = await c.snapshot("AAPL")
+        events = await take(c, last_trade(6))
+    assert state.seq["trades"] == 5
+    assert list(map(type, events)) == [Connected, Snapshot, Trade, Trade]
+
+
+async def test_a_long_reply_may_come_in_pieces() -> None:
+    """The request is done when all are here, and all of them count."""
+    async with FakeFeed(plays([])) as feed, client(feed) as c:
+        assert await c.subscribe("*") == UNIVERSE
+        assert await c.unsubscribe(*UNIVERSE) == UNIVERSE
+        assert await c.snapshot() == []
+        events = await c.batch()
+    assert list(map(type, events)) == [Connected, *[Snapshot] * len(UNIVERSE)]
+
+
+async def test_a_server_that_cannot_be_reached_is_an_error() -> None:
+    """Nobody listens, nobody understands, nobody answers, or the address is none."""
+    async with FakeFeed(None) as feed:
+        with pytest.raises(ConnectError, match="503"):
+            await client(feed).__aenter__()
+    with pytest.raises(ConnectError, match="cannot connect to ws://127"):
+        await client(feed).__aenter__()
+    with pytest.raises(ConnectError, match="cannot connect to nonsense"):
+        await TickerClient("nonsense").__aenter__()
+    async with FakeFeed(lambda peer: peer.request()) as feed:
+        with pytest.raises(ConnectError, match=r"no answer from .* within 0.02 s"):
+            await client(feed, request_timeout=0.02).__aenter__()
+    async with FakeFeed(lambda peer: peer.close(1013, "full")) as feed:
+        with pytest.raises(ConnectError, match="closed the connection before saying hello"):
+            await client(feed).__aenter__()
+
+
+async def test_a_bug_in_a_callback_reaches_the_program() -> None:
+    """It is neither swallowed nor mistaken for a network failure."""
+
+    def fails(text: str, items: list[Any]) -> None:
+        raise OSError("disk full")
+
+    async with FakeFeed(plays()) as feed, client(feed, on_message=fails) as c:
+        with pytest.raises(OSError, match="disk full"):
+            await take(c, lambda _: False)
+
+
+async def test_events_of_another_epoch_are_no_gap() -> None:
+    """The restarted server begins to count again, and the new hello tells."""
+
+    async def breaks(peer: Peer) -> None:
+        await peer.hello()
+        await peer.grant(trade("AAPL", 501), seq=500)
+        peer.abort()
+
+    async def returns(peer: Peer) -> None:
+        await peer.hello(epoch="e2")
+        await peer.grant(trade("AAPL", 1))
+        await peer.serve()
+
+    async with FakeFeed(breaks, returns) as feed, client(feed, symbols=["AAPL"]) as c:
+        events = await take(c, last_trade(1))
+    assert not [event for event in events if isinstance(event, Gap)]
+    epochs = [event.hello.epoch for event in events if isinstance(event, Connected)]
+    assert epochs == ["e1", "e2"]
+    assert [event for event in events if isinstance(event, Snapshot)][1].seq == snapshot("")["seq"]

@@ -1,0 +1,167 @@
+"""Clocks, with the time in our hands: none of these tests waits."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from feeds.clock import Clock, ManualClock, MaxClock, ScaledClock, parse_clock
+from feeds.errors import ConfigError
+from ticker.market import DEFAULT_START_US
+
+START = 1_000_000_000
+S = 1_000_000
+
+
+class Hands:
+    """Seconds that somebody sets."""
+
+    def __init__(self, now: float = 100.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Notes the sleeps that are asked for, instead of sleeping."""
+    sleeps: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        sleeps.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    return sleeps
+
+
+# Wall and scaled.
+
+
+@pytest.mark.parametrize(("speed", "name"), [(1, "wall"), (10, "x10"), (0.5, "x0.5")])
+def test_time_goes_on_at_the_speed_chosen(speed: float, name: str) -> None:
+    hands = Hands()
+    clock = ScaledClock(START, speed=speed, monotonic=hands)
+    assert clock.name == name
+    assert not clock.drains
+    assert clock.now_us() == START
+    hands.now += 2.5
+    assert clock.now_us() == START + 2.5 * speed * S
+    assert clock.seconds() == 102.5, "silence and progress are measured in real seconds"
+
+
+@pytest.mark.parametrize("speed", [1, 10, 0.5])
+def test_without_a_start_the_markets_time_is_the_time_of_day(speed: float) -> None:
+    """It starts with the second that has begun, and what has passed of it has passed, so that it is right at once."""
+    hands = Hands()
+    clock = ScaledClock(None, speed=speed, monotonic=hands, time_of_day=lambda: 1_700_000_000.75)
+    assert clock.start_us == 1_700_000_000 * S
+    assert clock.now_us() == pytest.approx(clock.start_us + 0.75 * S, abs=1)
+    hands.now += 1
+    assert clock.now_us() == pytest.approx(clock.start_us + (0.75 + speed) * S, abs=1)
+
+
+@pytest.mark.asyncio
+async def test_turns_keep_their_pace(slept: list[float]) -> None:
+    """A late turn shortens the next wait; but where a whole one was missed, nothing is made up for."""
+    hands = Hands(0.0)
+    clock = ScaledClock(START, turn_s=0.25, monotonic=hands)
+    await clock.turn_over()
+    hands.now = 0.25 + 0.0625
+    await clock.turn_over()
+    hands.now = 2.0
+    await clock.turn_over()
+    await clock.turn_over()
+    assert slept == [0.25, 0.1875, 0.0, 0.25]
+
+
+# Max.
+
+
+@pytest.mark.asyncio
+async def test_max_has_no_time_of_its_own_and_lets_the_loop_run(slept: list[float]) -> None:
+    clock = MaxClock(START, monotonic=Hands(3.0))
+    assert (clock.name, clock.drains, clock.start_us) == ("max", True, START)
+    assert clock.now_us() is None
+    assert clock.seconds() == 3.0
+    await clock.turn_over()
+    assert slept == [0]
+
+
+# Manual.
+
+
+@pytest.mark.asyncio
+async def test_manual_time_stands_until_it_is_moved() -> None:
+    clock = ManualClock(START)
+    assert (clock.name, clock.drains) == ("manual", False)
+    assert (clock.now_us(), clock.seconds()) == (START, 0.0)
+    clock.advance(1_500_000)
+    clock.advance(0)
+    assert (clock.now_us(), clock.seconds()) == (START + 1_500_000, 1.5)
+
+
+@pytest.mark.asyncio
+async def test_a_manual_turn_is_over_when_time_was_moved() -> None:
+    """Moves that come before anybody waits count, and several of them are one turn."""
+    clock = ManualClock(START)
+    waiting = asyncio.ensure_future(clock.turn_over())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    clock.advance(1)
+    await waiting
+    clock.advance(1)
+    clock.advance(1)
+    await clock.turn_over()
+    waiting = asyncio.ensure_future(clock.turn_over())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    waiting.cancel()
+
+
+@pytest.mark.asyncio
+async def test_manual_time_doesnt_go_back() -> None:
+    clock = ManualClock(START)
+    with pytest.raises(ValueError, match="doesn't go back") as error:
+        clock.advance(-5)
+    assert str(error.value) == "time can't be moved by -5 µs: it doesn't go back"
+    assert clock.now_us() == START
+
+
+# By name.
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("text", "kind", "name"),
+    [
+        ("wall", ScaledClock, "wall"),
+        ("x10", ScaledClock, "x10"),
+        ("x0.25", ScaledClock, "x0.25"),
+        ("x1", ScaledClock, "wall"),
+        ("x100000", ScaledClock, "x100000"),
+        ("max", MaxClock, "max"),
+        ("manual", ManualClock, "manual"),
+    ],
+)
+async def test_a_clock_is_chosen_by_name(text: str, kind: type[Any], name: str) -> None:
+    clock: Clock = parse_clock(text, START, 0.01)
+    assert isinstance(clock, kind)
+    assert (clock.name, clock.start_us) == (name, START)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("text", ["max", "manual"])
+async def test_a_clock_without_a_pace_starts_on_the_same_day_in_every_run(text: str) -> None:
+    assert parse_clock(text, None, 0.01).start_us == DEFAULT_START_US
+
+
+@pytest.mark.parametrize(
+    "text", ["", "fast", "x", "x0", "x-1", "x1e3", "10", "x100001", "WALL", "x10 ", "xinf", "x.5"]
+)
+def test_an_unknown_clock_is_named_with_those_that_there_are(text: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_clock(text, START, 0.01)
+    assert str(error.value) == (
+        f"unknown clock {text!r}; the clocks are wall, manual, max, and xN with N up to 100000, such as x10"
+    )

@@ -1,0 +1,260 @@
+"""
+The hub: one encoded event to many subscribers.
+
+An event is (symbol, channel, seq). The transports count, stall and break as told; nothing here waits for anything.
+"""
+
+from __future__ import annotations
+
+import pytest
+from doubles import BrokenTransport, Event, RecordingTransport
+from hub_bench import CHANNELS, SYMBOLS, HubBench, got
+
+from feeds import hub as hub_module
+from feeds.interest import NOTHING, Interest
+
+# Fan-out.
+
+
+def test_everybody_gets_what_they_subscribed_to_and_nothing_else() -> None:
+    bench = HubBench()
+    one, two, three, none = (RecordingTransport() for _ in range(4))
+    bench.join(one, [0, 1], [0])
+    bench.join(two, [1], [0, 1])
+    bench.join(three, range(SYMBOLS), [1])
+    bench.join(none)
+    bench.turn((0, 0), (1, 1), (1, 0), (3, 1), (2, 2), (0, 0))
+    assert got(one) == [Event(0, 0, 1), Event(0, 0, 2), Event(1, 0, 1)]
+    assert got(two) == [Event(1, 1, 1), Event(1, 0, 1)]
+    assert got(three) == [Event(1, 1, 1), Event(3, 1, 1)]
+    assert got(none) == []
+
+
+def test_a_turn_is_one_write_however_many_events() -> None:
+    bench = HubBench()
+    transport = RecordingTransport()
+    bench.join(transport, [0, 2, 3], [0, 1])
+    bench.turn(*[(i % SYMBOLS, i % 2) for i in range(400)])
+    assert len(transport.writes) == 1
+    assert bench.hub.stats.writes == 1
+
+
+def test_those_with_one_interest_share_one_message() -> None:
+    """The same object, not an equal one: it is put together once."""
+    bench = HubBench()
+    transports = [RecordingTransport() for _ in range(5)]
+    for transport in transports:
+        bench.join(transport, [0, 1])
+    bench.turn((0, 0), (1, 0))
+    assert len({id(t.writes[0]) for t in transports}) == 1
+    assert len(bench.roster.groups) == 1
+
+
+def test_a_turn_without_an_event_for_somebody_writes_nothing_to_them() -> None:
+    bench = HubBench()
+    transport = RecordingTransport()
+    bench.join(transport, [0, 1])
+    bench.turn((2, 0), (3, 0))
+    bench.turn()
+    assert transport.writes == []
+    assert bench.hub.stats.writes == 0
+
+
+def test_the_whole_universe_comes_in_the_order_of_the_market() -> None:
+    bench = HubBench()
+    transport = RecordingTransport()
+    bench.join(transport, range(SYMBOLS), range(CHANNELS))
+    published = bench.turn((3, 0), (0, 2), (3, 1), (0, 0), (3, 0))
+    assert got(transport) == published
+
+
+def test_a_subset_comes_by_symbol_each_in_the_order_of_the_market() -> None:
+    bench = HubBench()
+    transport = RecordingTransport()
+    bench.join(transport, [0, 3], [0, 1])
+    bench.turn((3, 1), (0, 1), (3, 0), (2, 0), (0, 0), (3, 1))
+    assert [e[:2] for e in got(transport)] == [(0, 1), (0, 0), (3, 1), (3, 0), (3, 1)]
+
+
+def test_what_nobody_wants_isnt_encoded() -> None:
+    bench = HubBench()
+    bench.join(RecordingTransport())
+    bench.turn((0, 0), (1, 1))
+    assert bench.dialect.encoded == 0
+    member = bench.join(RecordingTransport(), [1], [0, 2])
+    bench.turn((0, 0), (1, 0), (1, 1), (1, 2), (2, 0))
+    assert bench.dialect.encoded == 2
+    bench.hub.leave(member)
+    bench.turn((1, 0))
+    assert bench.dialect.encoded == 2
+
+
+def test_the_sequence_goes_on_where_nobody_listens() -> None:
+    """What isn't encoded counts: a later subscriber's snapshot tells the true number."""
+    bench = HubBench()
+    bench.turn((0, 0), (0, 0), (2, 1))
+    assert bench.hub.seq.reshape(CHANNELS, SYMBOLS)[[0, 1], [0, 2]].tolist() == [2, 1]
+    transport = RecordingTransport()
+    bench.join(transport, [0])
+    bench.turn((0, 0))
+    assert got(transport) == [Event(0, 0, 3)]
+
+
+def test_what_was_done_is_counted() -> None:
+    bench = HubBench()
+    transports = [RecordingTransport() for _ in range(3)]
+    bench.join(transports[0], [0])
+    bench.join(transports[1], [0])
+    bench.join(transports[2], range(SYMBOLS), [0, 1])
+    bench.turn((0, 0), (1, 1), (2, 2))
+    stats = bench.hub.stats
+    assert (stats.events, stats.deliveries, stats.writes) == (2, 4, 3)
+    assert stats.bytes == sum(len(w) for t in transports for w in t.writes)
+
+
+# Membership.
+
+
+def test_a_group_ends_with_its_last_member() -> None:
+    bench = HubBench()
+    one = bench.join(RecordingTransport(), [0, 1])
+    two = bench.join(RecordingTransport(), [0, 1])
+    interest = Interest().add([0, 1], [0])
+    assert bench.roster.groups[interest].members == 2
+    assert bench.roster.wanted[:2].tolist() == [1, 1]
+    bench.hub.leave(one)
+    bench.hub.subscribe(two, NOTHING, 0.0)
+    assert list(bench.roster.groups) == [NOTHING]
+    assert not bench.roster.wanted.any()
+    bench.hub.leave(two)
+    assert bench.roster.groups == {}
+
+
+def test_leaving_twice_is_leaving_once() -> None:
+    bench = HubBench()
+    member = bench.join(RecordingTransport(), [0])
+    other = bench.join(RecordingTransport(), [0])
+    bench.hub.leave(member)
+    bench.hub.leave(member)
+    assert other.group is not None
+    assert other.group.members == 1
+    assert bench.roster.wanted[0] == 1
+
+
+def test_it_knows_whether_anybody_is_interested() -> None:
+    bench = HubBench()
+    assert not bench.roster.interested
+    member = bench.join(RecordingTransport())
+    assert not bench.roster.interested
+    bench.hub.subscribe(member, Interest().add([0], [0]), 0.0)
+    assert bench.roster.interested
+    other = bench.join(RecordingTransport())
+    bench.hub.leave(member)
+    assert not bench.roster.interested
+    bench.hub.leave(other)
+    assert not bench.roster.interested
+
+
+def test_subscribing_to_the_same_again_changes_nothing() -> None:
+    bench = HubBench()
+    member = bench.join(RecordingTransport(), [0, 1])
+    group = member.group
+    bench.hub.subscribe(member, Interest().add([1, 0], [0]), 9.0)
+    assert member.group is group
+
+
+# Broken connections.
+
+
+@pytest.mark.parametrize("error", [RuntimeError("the handler is closed"), BrokenPipeError()])
+def test_a_connection_that_breaks_is_let_go_and_the_others_get_everything(
+    error: Exception,
+) -> None:
+    bench = HubBench()
+    one, broken, two = RecordingTransport(), BrokenTransport(error), RecordingTransport()
+    for transport in (one, broken, two):
+        bench.join(transport, [0])
+    published = bench.turn((0, 0))
+    assert got(one) == got(two) == published
+    assert [g.members for g in bench.roster.groups.values()] == [2]
+    assert bench.evicted == []
+
+
+def test_a_connection_that_breaks_at_a_heartbeat_is_let_go() -> None:
+    bench = HubBench()
+    broken, well = BrokenTransport(RuntimeError()), RecordingTransport()
+    bench.join(broken)
+    bench.join(well)
+    bench.hub.beat(b"beat", now=10.0, silent_since=5.0)
+    assert well.writes == [b"beat"]
+    assert [g.members for g in bench.roster.groups.values()] == [1]
+
+
+# Heartbeats.
+
+
+def test_a_beat_goes_to_the_groups_that_were_silent() -> None:
+    bench = HubBench()
+    busy, idle, none = RecordingTransport(), RecordingTransport(), RecordingTransport()
+    bench.join(busy, [0])
+    bench.join(idle, [1])
+    bench.join(none)
+    bench.now = 6.0
+    bench.turn((0, 0))
+    busy.take()
+    bench.hub.beat(b"beat", now=7.0, silent_since=5.0)
+    assert (busy.writes, idle.writes, none.writes) == ([], [b"beat"], [b"beat"])
+    bench.hub.beat(b"beat", now=8.0, silent_since=6.5)
+    assert (busy.writes, idle.writes, none.writes) == ([b"beat"], [b"beat"], [b"beat"])
+
+
+# Pauses within a flush.
+
+
+def test_a_flush_pauses_after_so_many_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_module, "FLUSH_SLICE", 4)
+    bench = HubBench()
+    transports = [RecordingTransport() for _ in range(10)]
+    for i, transport in enumerate(transports):
+        bench.join(transport, [i % 2])
+    bench.publish((0, 0), (1, 0))
+    done = [sum(len(t.writes) for t in transports) for _ in bench.hub.flush(0.0)]
+    assert len(done) >= 2
+    assert all(b - a <= 2 * 4 for a, b in zip([0, *done], done, strict=False))
+    assert all(len(t.writes) == 1 for t in transports)
+
+
+def test_who_leaves_while_a_flush_pauses_is_written_to_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its close frame may be out already, and nothing may follow that."""
+    monkeypatch.setattr(hub_module, "FLUSH_SLICE", 1)
+    bench = HubBench()
+    transports = [RecordingTransport() for _ in range(4)]
+    members = [bench.join(t, [0]) for t in transports]
+    bench.publish((0, 0))
+    flush = bench.hub.flush(0.0)
+    next(flush)
+    bench.hub.leave(members[2])
+    transports[2].closed = True
+    for _ in flush:
+        pass
+    assert [len(t.writes) for t in transports] == [1, 1, 0, 1]
+
+
+def test_when_the_last_of_a_group_leaves_while_a_flush_pauses_the_flush_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hub_module, "FLUSH_SLICE", 1)
+    bench = HubBench()
+    one, two, three = RecordingTransport(), RecordingTransport(), RecordingTransport()
+    bench.join(one, [0])
+    gone = bench.join(two, [1])
+    bench.join(three, [0, 1])
+    bench.publish((0, 0), (1, 0))
+    flush = bench.hub.flush(0.0)
+    next(flush)
+    bench.hub.leave(gone)
+    for _ in flush:
+        pass
+    assert (len(got(one)), len(got(two)), len(got(three))) == (1, 0, 2)

@@ -1,0 +1,272 @@
+"""The hub against a model that is too simple to be wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from doubles import Event, FaultyTransport
+from hub_bench import CHANNELS, SYMBOLS, HubBench, got
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+)
+
+from feeds import hub as hub_module
+from feeds.backlog import BacklogPolicy, Eviction
+from feeds.envelope import ArrayInWebSocket
+from feeds.group import Member
+from feeds.interest import Interest
+
+
+class Expected:
+    """What one member must have, according to the protocol's document alone."""
+
+    def __init__(self, transport: FaultyTransport, member: Member) -> None:
+        self.transport = transport
+        self.member = member
+        self.wants: set[tuple[int, int]] = set()
+        self.last: dict[tuple[int, int], int] = {}
+        """The newest sequence that it knows of each."""
+        self.behind = False
+        """Whether it is conflated."""
+        self.here = True
+
+
+ALL = [(s, c) for c in range(CHANNELS) for s in range(SYMBOLS)]
+pairs = st.one_of(st.just(set(ALL)), st.sets(st.sampled_from(ALL)))
+# A few of them often, so that connections meet in groups and come back to what they had.
+symbol_sets = st.one_of(
+    st.just(set(range(SYMBOLS))), st.just({0, 1}), st.sets(st.integers(0, SYMBOLS - 1))
+)
+channel_sets = st.one_of(
+    st.just({0, 1}), st.just({0}), st.sets(st.integers(0, CHANNELS - 1), min_size=1)
+)
+event_lists = st.lists(st.sampled_from(ALL), max_size=20)
+ends = st.sampled_from(["leaves between turns", "leaves within a turn", "breaks"])
+
+
+class HubAgainstModel(RuleBasedStateMachine):
+    """
+    Connections come, go, subscribe, stall, read and break between turns, and leave within them.
+
+    After each turn, each connection has exactly the events that it wants, or, while it is behind, none; and once it has
+    caught up, the newest of each with the number that it missed. The hub's tables are what the members' wishes imply.
+    """
+
+    members: Bundle[Expected] = Bundle("members")
+
+    @initialize(
+        target=members,
+        slice_=st.integers(1, 2),
+        check=st.sampled_from([1, 1, 100]),
+        soft=st.sampled_from([30, 60]),
+    )
+    def begin(self, slice_: int, check: int, soft: int) -> Any:
+        self.before = hub_module.FLUSH_SLICE, hub_module.UNCHECKED_BYTES
+        hub_module.FLUSH_SLICE, hub_module.UNCHECKED_BYTES = slice_, check
+        self.policy = BacklogPolicy(
+            soft_limit=soft, low_water=20, hard_limit=2_000, no_progress_s=50.0
+        )
+        self.bench = HubBench(policy=self.policy)
+        self.all: list[Expected] = []
+        self.transports: list[FaultyTransport] = []
+        return multiple(*(self.join({0, 1}, {0, 1}, stalled=i == 1) for i in range(4)))
+
+    def teardown(self) -> None:
+        if hasattr(self, "before"):
+            hub_module.FLUSH_SLICE, hub_module.UNCHECKED_BYTES = self.before
+
+    # Between turns.
+
+    @rule(target=members, symbols=symbol_sets, channels=channel_sets, stalled=st.booleans())
+    def join(self, symbols: set[int], channels: set[int], stalled: bool) -> Expected:
+        transport = FaultyTransport()
+        transport.stalled = stalled
+        who = Expected(transport, self.bench.join(transport))
+        self.all.append(who)
+        self.transports.append(transport)
+        self.change(who, {(s, c) for s in symbols for c in channels})
+        return who
+
+    @rule(who=members, symbols=symbol_sets, channels=channel_sets, more=st.booleans())
+    def subscribe(self, who: Expected, symbols: set[int], channels: set[int], more: bool) -> None:
+        change = {(s, c) for s in symbols for c in channels}
+        self.change(who, who.wants | change if more else who.wants - change)
+
+    @rule(who=members, told=pairs)
+    def snapshot(self, who: Expected, told: set[tuple[int, int]]) -> None:
+        if not who.here:
+            return
+        slots = np.array([c * SYMBOLS + s for s, c in told], dtype=np.int64)
+        self.bench.hub.snapshotted(who.member, slots)
+        who.last |= {pair: self.bench.seq[pair] for pair in told & who.wants}
+
+    @rule(who=members, size=st.integers(0, 60) | st.none(), goes_on=st.booleans())
+    def read(self, who: Expected, size: int | None, goes_on: bool) -> None:
+        who.transport.read(size)
+        who.transport.stalled = not goes_on
+
+    @rule(by=st.floats(0, 30))
+    def wait(self, by: float) -> None:
+        self.bench.now += by
+
+    # Turns.
+
+    @rule(events=event_lists)
+    def turn(self, events: list[tuple[int, int]]) -> None:
+        self.flushed(events)
+
+    @rule(events=event_lists, reader=members, asked=st.booleans())
+    def turn_after_somebody_read_everything(
+        self, events: list[tuple[int, int]], reader: Expected, asked: bool
+    ) -> None:
+        if asked:
+            self.snapshot(reader, set(ALL))
+        reader.transport.read()
+        self.flushed(events)
+
+    @rule(who=consumes(members), how=ends, events=event_lists, pauses=st.integers(0, 4))
+    def end(self, who: Expected, how: str, events: list[tuple[int, int]], pauses: int) -> None:
+        if how == "breaks":
+            who.transport.snap()
+        elif how == "leaves between turns":
+            self.gone(who)
+        else:
+            self.flushed(events, who, pauses)
+
+    def flushed(
+        self, events: list[tuple[int, int]], leaver: Expected | None = None, pauses: int = 0
+    ) -> None:
+        published = self.bench.publish(*events)
+        flush = self.bench.hub.flush(self.bench.now)
+        for pause, _ in enumerate(flush):
+            if leaver is not None and pause == pauses:
+                self.gone(leaver)
+                leaver = None
+        if leaver is not None:
+            self.gone(leaver)
+        self.bench.slow.tend(self.bench.now)
+        for who in self.all:
+            if who.here:
+                self.check(who, [e for e in published if (e.symbol, e.channel) in who.wants])
+        self.all = [w for w in self.all if w.here]
+        assert self.bench.slow.laggards or not self.bench.slow.newest
+
+    def check(self, who: Expected, mine: list[Event]) -> None:
+        """Compare what a member got in a turn with what there was for it."""
+        transport, slow = who.transport, self.bench.slow
+        events = got(transport)
+        if who.member.group is None:
+            who.here = False
+            self.check_end(who, events)
+        elif not who.behind:
+            assert Counter(events) == Counter(mine), "everything, once"
+            self.follow(who, events, merged=False)
+            who.behind = who.member in slow.laggards
+            unread = transport.unread()
+            assert not who.behind or (mine and unread > self.policy.soft_limit)
+            assert who.behind or unread <= self.policy.soft_limit + hub_module.UNCHECKED_BYTES
+        else:
+            assert len({e[:2] for e in events}) == len(events), "each symbol and channel once"
+            self.follow(who, events, merged=True)
+            missing = any(who.last[pair] != self.bench.seq[pair] for pair in who.wants)
+            drained = bool(events) or transport.unread() <= self.policy.low_water
+            assert drained or not events, "nothing while it is over the low-water mark"
+            assert events or not (drained and missing)
+            who.behind = not drained or missing
+        assert (who.member in slow.laggards) == (who.here and who.behind)
+
+    def check_end(self, who: Expected, events: list[Event]) -> None:
+        if who.transport.aborted:
+            why = dict(self.bench.evicted)[who.transport]
+            assert (why is Eviction.HARD_LIMIT) == (who.transport.unread() > 2_000)
+            assert who.transport.unread() > self.policy.low_water
+        else:
+            assert who.transport.error is not None, "let go for nothing"
+            assert events == []
+
+    def follow(self, who: Expected, events: list[Event], *, merged: bool) -> None:
+        for event in events:
+            pair = (event.symbol, event.channel)
+            assert pair in who.wants
+            assert event.seq == who.last[pair] + 1 + event.merged
+            if merged:
+                assert event.seq == self.bench.seq[pair], "the newest"
+            else:
+                assert event.merged == 0
+            who.last[pair] = event.seq
+        if not merged:
+            assert all(who.last[pair] == self.bench.seq[pair] for pair in who.wants)
+
+    # Helpers.
+
+    def change(self, who: Expected, wants: set[tuple[int, int]]) -> None:
+        if not who.here:
+            return
+        interest = Interest()
+        for symbol, channel in sorted(wants):
+            interest = interest.add([symbol], [channel])
+        self.bench.hub.subscribe(who.member, interest, self.bench.now)
+        who.last = {pair: who.last.get(pair, self.bench.seq[pair]) for pair in wants}
+        who.wants = wants
+
+    def gone(self, who: Expected) -> None:
+        self.bench.hub.leave(who.member)
+        who.here = False
+        who.transport.closed = True
+
+    # What always holds.
+
+    @invariant()
+    def nobody_is_written_to_after_leaving(self) -> None:
+        if hasattr(self, "bench"):
+            assert all(t.late == 0 for t in self.transports)
+
+    @invariant()
+    def tables_are_what_the_members_imply(self) -> None:
+        if not hasattr(self, "bench"):
+            return
+        hub, roster, slow = self.bench.hub, self.bench.roster, self.bench.slow
+        here = [w for w in self.all if w.here]
+        by_wish = Counter(frozenset(w.wants) for w in here)
+        groups = {
+            frozenset((s, c) for c, symbols in i.channels for s in symbols): g.members
+            for i, g in roster.groups.items()
+        }
+        assert groups == by_wish
+        wanted = np.zeros((CHANNELS, SYMBOLS), dtype=int)
+        audience = np.zeros((CHANNELS, SYMBOLS), dtype=int)
+        for wish in by_wish:
+            for symbol, channel in wish:
+                wanted[channel, symbol] += 1
+        for who in here:
+            for symbol, channel in who.wants:
+                audience[channel, symbol] += who.member not in slow.laggards
+        assert roster.wanted.tolist() == wanted.ravel().tolist()
+        assert roster.audience.tolist() == audience.ravel().tolist()
+        assert set(slow.laggards) <= {w.member for w in here}
+        assert roster.interested == any(by_wish)
+        assert set(roster.boards) == {channels for i in roster.groups for channels, _ in i.parts()}
+        assert hub.seq.tolist() == [
+            self.bench.seq[s, c] for c in range(CHANNELS) for s in range(SYMBOLS)
+        ]
+
+    @invariant()
+    def nothing_is_kept_of_a_turn(self) -> None:
+        """All that was pending went out, or went with who wanted it."""
+        if hasattr(self, "bench"):
+            groups = self.bench.roster.groups.values()
+            assert not any(ArrayInWebSocket.seal(g.take()) for g in groups)
+
+
+TestHubAgainstModel = HubAgainstModel.TestCase
+TestHubAgainstModel.settings = settings(max_examples=150, stateful_step_count=40)

@@ -1,0 +1,175 @@
+"""What a conflated connection gets when it has drained."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feeds.laggard import Laggard
+
+SLOTS = 8
+
+
+class World:
+    """Sequences and newest fragments of a few slots; a fragment is (slot, seq) as text."""
+
+    def __init__(self) -> None:
+        self.seq = np.zeros(SLOTS, dtype=np.int64)
+        self.newest: dict[int, bytes] = {}
+
+    def publish(self, *slots: int) -> None:
+        for slot in slots:
+            self.seq[slot] += 1
+            self.newest[slot] = b"%d:%d" % (slot, self.seq[slot])
+
+    def laggard(self, *slots: int) -> Laggard:
+        at = np.array(slots, dtype=np.int64)
+        return Laggard(at, self.seq[at])
+
+    def catch_up(self, laggard: Laggard, budget: int = 1_000_000) -> tuple[list[bytes], int]:
+        return laggard.catch_up(self.seq, self.newest, lambda f, n: b"%b+%d" % (f, n), budget)
+
+
+def test_it_gets_the_newest_of_each_dirty_slot_with_the_number_of_those_replaced() -> None:
+    world = World()
+    world.publish(0, 0, 1, 2)
+    laggard = world.laggard(0, 1, 2, 3)
+    world.publish(0, 2, 2, 2, 5)
+    assert world.catch_up(laggard) == ([b"0:3", b"2:4+2"], 2)
+    assert not laggard.behind
+
+
+def test_who_missed_nothing_gets_nothing() -> None:
+    world = World()
+    world.publish(0, 1)
+    laggard = world.laggard(0, 1)
+    world.publish(2, 3)
+    assert world.catch_up(laggard) == ([], 0)
+    assert not laggard.behind
+
+
+def test_nobody_interested_in_anything_gets_nothing() -> None:
+    world = World()
+    laggard = world.laggard()
+    world.publish(0)
+    assert world.catch_up(laggard) == ([], 0)
+    assert not laggard.behind
+
+
+def test_after_catching_up_it_counts_from_there() -> None:
+    world = World()
+    laggard = world.laggard(0)
+    world.publish(0, 0, 0)
+    assert world.catch_up(laggard) == ([b"0:3+2"], 2)
+    assert world.catch_up(laggard) == ([], 0)
+    world.publish(0)
+    assert world.catch_up(laggard) == ([b"0:4"], 0)
+
+
+def test_a_budget_cuts_the_work_and_the_rest_comes_next_time() -> None:
+    world = World()
+    laggard = world.laggard(0, 1, 2, 3, 4)
+    world.publish(0, 1, 2, 3, 4)
+    assert world.catch_up(laggard, budget=4) == ([b"0:1", b"1:1"], 0)
+    assert laggard.behind
+    world.publish(3)
+    assert world.catch_up(laggard, budget=1_000) == ([b"2:1", b"3:2+1", b"4:1"], 1)
+    assert not laggard.behind
+
+
+def test_a_budget_always_lets_one_through() -> None:
+    """However small, so that catching up comes to an end."""
+    world = World()
+    laggard = world.laggard(0, 1)
+    world.publish(0, 1)
+    assert world.catch_up(laggard, budget=0) == ([b"0:1"], 0)
+    assert world.catch_up(laggard, budget=0) == ([b"1:1"], 0)
+    assert not laggard.behind
+
+
+def test_no_slot_waits_for_ever_however_much_is_published() -> None:
+    """What the budget left over comes first the next time, although the others are dirty again."""
+    world = World()
+    laggard = world.laggard(*range(SLOTS))
+    order = []
+    for _ in range(SLOTS):
+        world.publish(*range(SLOTS))
+        fragments, _ = world.catch_up(laggard, budget=7)
+        order += [int(f[:1]) for f in fragments]
+    assert order[: 2 * SLOTS] == [*range(SLOTS), *range(SLOTS)]
+
+
+def test_slots_that_stay_keep_their_place_and_new_ones_start_from_now() -> None:
+    world = World()
+    world.publish(3, 3)
+    laggard = world.laggard(0, 1)
+    world.publish(0, 0, 1, 3)
+    slots = np.array([1, 3], dtype=np.int64)
+    laggard.move(slots, world.seq[slots])
+    assert world.catch_up(laggard) == ([b"1:1"], 0)
+    world.publish(0, 3, 3)
+    assert world.catch_up(laggard) == ([b"3:5+1"], 1)
+
+
+def test_a_snapshot_counts_as_got() -> None:
+    world = World()
+    laggard = world.laggard(0, 1)
+    world.publish(0, 0, 1)
+    laggard.renew(np.array([0, 7]), world.seq)
+    assert world.catch_up(laggard) == ([b"1:1"], 0)
+    world.publish(0)
+    assert world.catch_up(laggard) == ([b"0:3"], 0)
+
+
+def test_a_shared_row_of_marks_isnt_written_to() -> None:
+    """All members that fell behind in one turn share one row: catching one up must not mark the others."""
+    world = World()
+    slots = np.array([0, 1], dtype=np.int64)
+    marks = world.seq[slots]
+    one, two, three = (Laggard(slots, marks) for _ in range(3))
+    world.publish(0, 1, 1)
+    two.renew(np.array([1]), world.seq)
+    assert world.catch_up(one) == ([b"0:1", b"1:2+1"], 1)
+    assert world.catch_up(two) == ([b"0:1"], 0)
+    assert world.catch_up(three) == ([b"0:1", b"1:2+1"], 1)
+    assert marks.tolist() == [0, 0]
+
+
+actions = st.one_of(
+    st.tuples(st.just("publish"), st.lists(st.integers(0, SLOTS - 1), min_size=1, max_size=6)),
+    st.tuples(st.just("catch up"), st.integers(0, 20)),
+    st.tuples(st.just("move"), st.sets(st.integers(0, SLOTS - 1))),
+    st.tuples(st.just("snapshot"), st.sets(st.integers(0, SLOTS - 1))),
+)
+
+
+@given(st.lists(actions, max_size=30))
+def test_every_missed_event_is_sent_or_counted(steps: list[tuple[str, list[int]]]) -> None:
+    """Whatever happens in between, ``seq == last + 1 + merged`` for every fragment, and in the end nothing is missing."""
+    world = World()
+    laggard = world.laggard(0, 1, 2)
+    last = dict.fromkeys([0, 1, 2], 0)
+
+    def follow(fragments: list[bytes], replaced: int) -> None:
+        counted = 0
+        for fragment in fragments:
+            head, _, merged = fragment.partition(b"+")
+            slot, seq = map(int, head.split(b":"))
+            assert seq == last[slot] + 1 + int(merged or 0)
+            last[slot] = seq
+            counted += int(merged or 0)
+        assert counted == replaced
+
+    for what, argument in [*steps, ("catch up", 1_000)]:
+        if what == "publish":
+            world.publish(*argument)
+        elif what == "catch up":
+            follow(*world.catch_up(laggard, argument))
+        elif what == "move":
+            slots = np.array(sorted(argument), dtype=np.int64)
+            laggard.move(slots, world.seq[slots])
+            last = {s: last.get(s, int(world.seq[s])) for s in slots.tolist()}
+        else:
+            laggard.renew(np.array(sorted(argument), dtype=np.int64), world.seq)
+            last |= {s: int(world.seq[s]) for s in argument if s in last}
+    assert last == {s: world.seq[s] for s in last}
+    assert not laggard.behind

@@ -1,0 +1,522 @@
+"""The page with the live prices, in a real browser against a feed that does what the test says."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from browser_feed import CSP, FakeFeed
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = Path(os.environ.get("CHROMIUM") or "/usr/bin/chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WIDE = {"width": 1440, "height": 900}
+NARROW = {"width": 400, "height": 800}
+TIMEOUT_MS = 20_000
+
+expect.set_options(timeout=TIMEOUT_MS)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        reason = f"there is no Chromium at {CHROMIUM}; set CHROMIUM to where it is"
+        if "browser" in os.environ.get("TICKERPLANT_REQUIRE", ""):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def feed() -> Iterator[FakeFeed]:
+    with FakeFeed(["AAPL", "MSFT", "ZION"], heartbeat_ms=60_000) as feed:
+        yield feed
+
+
+@pytest.fixture
+def inevitable() -> list[str]:
+    """Parts of what the browser itself says when a server is gone, whatever the page does."""
+    return ["WebSocket connection to", "net::ERR_CONNECTION_REFUSED"]
+
+
+@pytest.fixture
+def visit(browser: Browser, inevitable: list[str]) -> Iterator[Callable[..., Page]]:
+    """Opens the page. Whatever it complains about, at any time, fails the test."""
+    contexts = []
+    complaints: list[str] = []
+
+    def complain(text: str) -> None:
+        if not any(part in text for part in inevitable):
+            complaints.append(text)
+
+    def visit(
+        feed: FakeFeed, path: str = "", script: str = "", viewport: dict = WIDE, **options: object
+    ) -> Page:
+        context = browser.new_context(viewport=viewport, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.add_init_script(script)
+        page.set_default_timeout(TIMEOUT_MS)
+        page.on("pageerror", lambda error: complain(str(error)))
+        # Chromium's advice about reading a canvas back is about this file, not about the page.
+        page.on("console", lambda m: None if "readback" in m.text else complain(m.text))
+        page.goto(feed.url + path)
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def page(visit: Callable[..., Page], feed: FakeFeed) -> Page:
+    page = visit(feed)
+    settle(page, feed)
+    return page
+
+
+def settle(page: Page, feed: FakeFeed) -> None:
+    """Waits until the page has all that it gets without any event of the market."""
+    feed.wait_for_request(
+        action="subscribe", symbols=["*"], channels=["trades", "quotes", "status"]
+    )
+    expect(page.locator("#state")).to_have_text("Live")
+    expect(row(page, next(iter(feed.last))).locator(".c-name")).to_contain_text("Inc.")
+
+
+def row(page: Page, symbol: str):
+    return page.locator(f"tr[data-symbol='{symbol}']")
+
+
+def symbols(page: Page) -> list[str]:
+    return page.locator("#rows .open").all_inner_texts()
+
+
+def wait_for_order(page: Page, expected: list[str]) -> None:
+    script = "wanted => [...document.querySelectorAll('#rows .open')].map(e => e.textContent).join() === wanted"
+    page.wait_for_function(script, arg=",".join(expected))
+
+
+def wait_until_painted(page: Page, selector: str) -> None:
+    """Waits until anything is drawn on this canvas."""
+    script = """selector => {
+        const canvas = document.querySelector(selector);
+        if (!canvas?.width) return false;
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        return data.some((value) => value > 0);
+    }"""
+    page.wait_for_function(script, arg=selector)
+
+
+def wait_until_repainted(page: Page, selector: str, before: str) -> None:
+    script = "([selector, before]) => document.querySelector(selector).toDataURL() !== before"
+    page.wait_for_function(script, arg=[selector, before])
+
+
+def pixels(page: Page, selector: str) -> str:
+    return page.locator(selector).evaluate("c => c.toDataURL()")
+
+
+def test_prices_show_and_change(page: Page, feed: FakeFeed) -> None:
+    """Every event is seen where it belongs."""
+    apple = row(page, "AAPL")
+    expect(apple.locator(".c-name")).to_have_text("Aapl Inc.")
+    expect(apple.locator(".c-last")).to_have_text("100.00")
+    feed.trade("AAPL", 1234.5, 700)
+    expect(apple.locator(".c-last")).to_have_text("1,234.50")
+    expect(apple.locator(".c-change")).to_have_text("+1,134.50")
+    expect(apple.locator(".c-percent")).to_have_text("+1,134.50%")
+    expect(apple.locator(".c-volume")).to_have_text("700")
+    feed.trade("AAPL", 98, 3_000_000)
+    expect(apple.locator(".c-percent")).to_have_text("−2.00%")
+    expect(apple.locator(".c-volume")).to_have_text("3.00M")
+    feed.quote("AAPL", 97.5, 98.5, bid_size=12_300)
+    expect(apple.locator(".c-bid")).to_have_text("97.50× 12,300")
+    expect(apple.locator(".c-ask")).to_have_text("98.50× 200")
+    expect(row(page, "MSFT").locator(".c-last")).to_have_text("101.00")
+
+
+def test_says_that_it_is_invented(page: Page) -> None:
+    """Nobody may take these prices for real ones."""
+    expect(page.get_by_text("Synthetic market")).to_be_visible()
+    expect(page.locator("#count")).to_have_text("3")
+
+
+def test_flash(page: Page, feed: FakeFeed) -> None:
+    """A price that rises flashes green, one that falls red, and one that stays not at all."""
+    last = row(page, "AAPL").locator(".c-last")
+    animation = "e => getComputedStyle(e).animationName"
+    expect(last).not_to_have_attribute("data-tick", re.compile(".*"))
+    feed.trade("AAPL", 101)
+    expect(last).to_have_attribute("data-tick", "up")
+    first = last.evaluate(animation)
+    assert first.startswith("up-")
+    feed.trade("AAPL", 102)
+    expect(last).to_have_text("102.00")
+    again = last.evaluate(animation)
+    assert again.startswith("up-")
+    assert again != first  # another name: the animation starts again
+    feed.trade("AAPL", 102)
+    feed.trade("AAPL", 90)
+    expect(last).to_have_attribute("data-tick", "down")
+    assert last.evaluate(animation).startswith("down-")
+
+
+def test_reduced_motion(visit: Callable[..., Page], feed: FakeFeed) -> None:
+    """Who doesn't want motion gets colours only."""
+    page = visit(feed, reduced_motion="reduce")
+    settle(page, feed)
+    feed.trade("AAPL", 101)
+    last = row(page, "AAPL").locator(".c-last")
+    expect(last).to_have_attribute("data-tick", "up")
+    assert last.evaluate("e => getComputedStyle(e).animationName") == "none"
+
+
+def test_sort(page: Page, feed: FakeFeed) -> None:
+    """A heading sorts, a second click turns it round, and prices that move change the order."""
+    assert symbols(page) == ["AAPL", "MSFT", "ZION"]
+    last = page.get_by_role("columnheader", name="Last")
+    last.get_by_role("button").click()
+    wait_for_order(page, ["ZION", "MSFT", "AAPL"])
+    expect(last).to_have_attribute("aria-sort", "descending")
+    feed.trade("AAPL", 500)
+    wait_for_order(page, ["AAPL", "ZION", "MSFT"])
+    last.get_by_role("button").click()
+    wait_for_order(page, ["MSFT", "ZION", "AAPL"])
+    expect(last).to_have_attribute("aria-sort", "ascending")
+    page.get_by_role("button", name="Name").click()
+    wait_for_order(page, ["AAPL", "MSFT", "ZION"])
+    expect(last).to_have_attribute("aria-sort", "none")
+
+
+def test_filter(page: Page) -> None:
+    """By symbol or name, whatever the case; the slash key leads there."""
+    page.keyboard.press("/")
+    field = page.get_by_role("searchbox")
+    expect(field).to_be_focused()
+    field.fill("mSf")
+    wait_for_order(page, ["MSFT"])
+    expect(page.locator("#shown")).to_have_text("1 of 3")
+    field.fill("inc z")
+    wait_for_order(page, ["ZION"])
+    field.fill("nothing like it")
+    expect(page.locator("#empty")).to_have_text("No symbol like that.")
+    field.fill("")
+    wait_for_order(page, ["AAPL", "MSFT", "ZION"])
+    expect(page.locator("#empty")).to_be_hidden()
+
+
+def test_sparkline(page: Page, feed: FakeFeed) -> None:
+    """The history of the rows in view is fetched and drawn."""
+    wait_until_painted(page, "tr[data-symbol='AAPL'] canvas")
+    feed.wait_for("a history for each row", lambda: feed.history_asked == 3)
+
+
+def test_detail(page: Page, feed: FakeFeed) -> None:
+    """A click on a row opens its chart, its day and its trades; Escape closes it."""
+    row(page, "MSFT").click()
+    panel = page.get_by_role("complementary")
+    expect(panel.get_by_role("heading", name="MSFT")).to_be_visible()
+    expect(row(page, "MSFT")).to_have_attribute("aria-current", "true")
+    feed.wait_for_request(action="subscribe", symbols=["MSFT"], channels=["bars"], interval="1m")
+    expect(page.locator("#d-legend")).to_contain_text("C 10")
+    wait_until_painted(page, "#d-chart")
+    before = pixels(page, "#d-chart")
+    feed.trade("AAPL", 1)
+    feed.trade("MSFT", 140.25, 600)
+    expect(page.locator("#d-last")).to_have_text("140.25")
+    expect(page.locator("#d-change")).to_have_text("+40.25 (+40.25%)")
+    expect(page.locator("#d-tape tr")).to_have_count(1)
+    expect(page.locator("#d-tape tr")).to_contain_text("600")
+    expect(page.locator("#d-high")).to_have_text("140.25")
+    expect(page.locator("#d-legend")).to_contain_text("C 140.25")
+    wait_until_repainted(page, "#d-chart", before)
+    expect(page).to_have_title("MSFT 140.25 +40.25% · tickerplant")
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    feed.wait_for_request(action="unsubscribe", symbols=["MSFT"], channels=["bars"], interval="1m")
+
+
+def test_chart(page: Page, feed: FakeFeed) -> None:
+    """Another interval, another kind of chart, and the bar under the pointer in words."""
+    row(page, "AAPL").click()
+    panel = page.get_by_role("complementary")
+    expect(page.locator("#d-legend")).to_contain_text("V ")
+    candles = pixels(page, "#d-chart")
+    panel.get_by_role("button", name="Line").click()
+    expect(panel.get_by_role("button", name="Line")).to_have_attribute("aria-pressed", "true")
+    wait_until_repainted(page, "#d-chart", candles)
+    newest = page.locator("#d-legend").inner_text()
+    page.locator("#d-chart").hover(position={"x": 40, "y": 60})
+    expect(page.locator("#d-legend")).not_to_have_text(newest)
+    panel.get_by_role("button", name="1s").click()
+    feed.wait_for_request(action="unsubscribe", symbols=["AAPL"], interval="1m")
+    feed.wait_for_request(action="subscribe", symbols=["AAPL"], channels=["bars"], interval="1s")
+    expect(panel.get_by_role("button", name="1s")).to_have_attribute("aria-pressed", "true")
+
+
+def test_finished_bar_replaces_ours(page: Page, feed: FakeFeed) -> None:
+    """The server's bar is right, whatever was made of the trades before."""
+    row(page, "AAPL").click()
+    feed.wait_for_request(action="subscribe", channels=["bars"], interval="1m")
+    feed.trade("AAPL", 101)
+    expect(page.locator("#d-legend")).to_contain_text("C 101.00")
+    prices = {"open": 1, "high": 9, "low": 1, "close": 7.25, "volume": 77, "vwap": 5, "trades": 3}
+    start = feed.now() // 60_000 * 60_000 + 60_000  # newer than any bar that the page can have
+    feed.event("bar", "bars:1m", "AAPL", interval="1m", **prices, time=start)
+    expect(page.locator("#d-legend")).to_contain_text("C 7.25  V 77")
+
+
+def test_address_names_the_symbol(visit: Callable[..., Page], feed: FakeFeed) -> None:
+    """A link to a symbol opens its chart; one to a symbol that isn't there opens nothing."""
+    page = visit(feed, "#ZION")
+    expect(page.get_by_role("heading", name="ZION")).to_be_visible()
+    page.get_by_role("button", name="Close the chart").click()
+    expect(page).to_have_url(feed.url)
+    page = visit(feed, "#NOPE")
+    expect(page.locator("#rows .open")).to_have_count(3)
+    expect(page.get_by_role("complementary")).to_be_hidden()
+
+
+def test_keyboard(page: Page) -> None:
+    """The arrows walk, Enter opens, Escape leads back to where one was."""
+    page.get_by_role("button", name="AAPL").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("button", name="MSFT")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Close the chart")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="MSFT")).to_be_focused()
+
+
+def test_focus_follows_its_row(page: Page, feed: FakeFeed) -> None:
+    """A row that changes its place keeps the focus, and doesn't flash for that."""
+    page.get_by_role("columnheader", name="Last").get_by_role("button").click()
+    wait_for_order(page, ["ZION", "MSFT", "AAPL"])
+    page.get_by_role("button", name="ZION").focus()
+    feed.trade("ZION", 1)
+    wait_for_order(page, ["MSFT", "AAPL", "ZION"])
+    expect(page.get_by_role("button", name="ZION")).to_be_focused()
+    feed.trade("ZION", 500)
+    wait_for_order(page, ["ZION", "MSFT", "AAPL"])
+    expect(page.get_by_role("button", name="ZION")).to_be_focused()
+    last = row(page, "ZION").locator(".c-last")
+    expect(last).to_have_attribute("data-tick", "up")
+    assert last.evaluate("e => getComputedStyle(e).animationName") == "none"
+
+
+def test_halt(page: Page, feed: FakeFeed) -> None:
+    """A halted symbol says so until it trades again."""
+    badge = row(page, "MSFT").locator(".halt")
+    expect(badge).to_be_hidden()
+    feed.event("status", "status", "MSFT", status="halted", reason="LUDP")
+    expect(badge).to_be_visible()
+    feed.event("status", "status", "MSFT", status="trading", reason="")
+    expect(badge).to_be_hidden()
+
+
+def test_reconnects(page: Page, feed: FakeFeed) -> None:
+    """After a cut connection the page is back by itself, with everything that it had."""
+    row(page, "ZION").click()
+    feed.wait_for_request(action="subscribe", symbols=["ZION"], channels=["bars"])
+    feed.drop()
+    settle(page, feed)
+    feed.wait_for_request(action="subscribe", symbols=["ZION"], channels=["bars"])
+    expect(page.locator("#banner")).to_be_hidden()
+    feed.trade("ZION", 55.5)
+    expect(row(page, "ZION").locator(".c-last")).to_have_text("55.50")
+    expect(page.locator("#d-last")).to_have_text("55.50")
+    expect(page.locator("#lost")).to_have_text("0")
+
+
+def test_server_gone(visit: Callable[..., Page], feed: FakeFeed) -> None:
+    """It says that nothing comes any more and when it tries again; or at once, if one likes."""
+    page = visit(feed, script="Math.random = () => 60")  # the first pause is then 30 seconds
+    settle(page, feed)
+    feed.stop()
+    banner = page.locator("#banner")
+    expect(banner).to_contain_text("The connection was lost.")
+    expect(banner).to_contain_text("Trying again in 29 s.")
+    expect(banner).to_contain_text("Trying again in 28 s.")
+    expect(page.locator("#state")).to_have_text("Reconnecting")
+    expect(row(page, "AAPL").locator(".c-last")).to_have_text("100.00")
+    feed.start()
+    page.get_by_role("button", name="Retry now").click()
+    settle(page, feed)
+    expect(banner).to_be_hidden()
+    feed.trade("AAPL", 105)
+    expect(row(page, "AAPL").locator(".c-last")).to_have_text("105.00")
+
+
+def test_another_market(page: Page, feed: FakeFeed) -> None:
+    """A server that comes back with other symbols: the old ones are gone, the chart is closed."""
+    row(page, "MSFT").click()
+    feed.wait_for_request(action="subscribe", symbols=["MSFT"], channels=["bars"])
+    feed.stop()
+    feed.new_market(["AAPL", "NVDA"])
+    feed.start()
+    wait_for_order(page, ["AAPL", "NVDA"])
+    expect(page.get_by_role("complementary")).to_be_hidden()
+    expect(page.locator("#state")).to_have_text("Live")
+
+
+def test_closed_for_good(page: Page, feed: FakeFeed) -> None:
+    """Where trying again would not help the page doesn't, but the user may."""
+    feed.close(1008, "too many errors")
+    banner = page.locator("#banner")
+    expect(banner).to_contain_text("The server closed the connection: too many errors.")
+    expect(page.locator("#state")).to_have_text("Closed")
+    page.get_by_role("button", name="Retry now").click()
+    settle(page, feed)
+    expect(banner).to_be_hidden()
+
+
+def test_refused(visit: Callable[..., Page]) -> None:
+    """What the server refuses is shown in its own words."""
+    with FakeFeed([]) as feed:
+        page = visit(feed)
+        expect(page.locator("#banner")).to_contain_text("The server refused: unknown symbol '*'")
+
+
+def test_gap(page: Page, feed: FakeFeed) -> None:
+    """Lost events are counted for all to see, and the symbol's state is asked for again."""
+    expect(page.locator("#lost")).to_have_text("0")
+    feed.lose("MSFT", "trades", 3)
+    feed.volume["MSFT"] = 5_000
+    feed.trade("MSFT", 120, 100)
+    expect(page.locator("#lost")).to_have_text("3")
+    feed.wait_for_request(action="snapshot", symbols=["MSFT"])
+    expect(row(page, "MSFT").locator(".c-volume")).to_have_text("5,100")
+
+
+def test_merged(page: Page, feed: FakeFeed) -> None:
+    """Merged events aren't lost ones, and are counted apart."""
+    feed.trade("MSFT", 120, merged=4)
+    expect(page.locator("#merged")).to_have_text("4")
+    expect(page.locator("#lost")).to_have_text("0")
+
+
+def test_latency(page: Page, feed: FakeFeed) -> None:
+    """On the wall clock an event's age is the latency."""
+    feed.trade("AAPL", 101)
+    expect(page.locator("#latency")).to_have_text(re.compile(r"^\d+ ms$"))
+    expect(page.locator("#clock-box")).to_be_hidden()
+
+
+def test_another_clock(visit: Callable[..., Page], feed: FakeFeed) -> None:
+    """On any other it would be nonsense: the market's time is shown instead."""
+    feed.skew_ms = -86_400_000
+    page = visit(feed)
+    settle(page, feed)
+    feed.trade("AAPL", 101)
+    expect(page.locator("#clock")).to_have_text(re.compile(r"^\d\d:\d\d:\d\d$"))
+    expect(page.locator("#latency-box")).to_be_hidden()
+
+
+def test_only_visible_rows_exist(visit: Callable[..., Page]) -> None:
+    """3,000 symbols are a few dozen elements, wherever one looks."""
+    with FakeFeed([f"S{i:04d}" for i in range(3000)]) as feed:
+        page = visit(feed)
+        settle(page, feed)
+        expect(page.get_by_role("table", name="Live prices")).to_have_attribute(
+            "aria-rowcount", "3001"
+        )
+        assert page.locator("#rows tr").count() < 60
+        # A row that stays in view keeps its element, so that a click hits what it is aimed at.
+        row(page, "S0010").evaluate("element => element.marked = true")
+        page.locator("#wall").evaluate("wall => wall.scrollTop = 200")
+        expect(row(page, "S0020")).to_be_in_viewport()
+        assert row(page, "S0010").evaluate("element => element.marked")
+        page.locator("#wall").evaluate("wall => wall.scrollTop = wall.scrollHeight")
+        final = row(page, "S2999")
+        expect(final).to_be_in_viewport()
+        expect(final).to_have_attribute("aria-rowindex", "3001")
+        assert page.locator("#rows tr").count() < 60
+        feed.trade("S2999", 7)
+        expect(final.locator(".c-last")).to_have_text("7.00")
+        page.locator("#wall").evaluate("wall => wall.scrollTop = 60_000")
+        expect(row(page, "S1500")).to_be_in_viewport()
+
+
+def test_narrow(visit: Callable[..., Page], feed: FakeFeed) -> None:
+    """On a telephone nothing sticks out, and the chart takes the table's place."""
+    page = visit(feed, viewport=NARROW)
+    settle(page, feed)
+    for selector in ("document.documentElement", "document.querySelector('#wall')"):
+        assert page.evaluate(f"{selector}.scrollWidth <= {selector}.clientWidth")
+    expect(row(page, "AAPL").locator(".c-percent")).to_be_in_viewport(ratio=1)
+    expect(page.get_by_text("Synthetic market")).to_be_in_viewport(ratio=1)
+    row(page, "AAPL").click()
+    expect(page.get_by_role("button", name="Close the chart")).to_be_focused()
+    expect(page.get_by_text("Synthetic market")).to_be_in_viewport(ratio=1)
+    expect(page.get_by_role("table", name="Live prices")).to_be_hidden()
+    page.get_by_role("button", name="Close the chart").click()
+    expect(page.get_by_role("button", name="AAPL")).to_be_focused()
+
+
+def test_dark_and_light(page: Page) -> None:
+    """The page follows the system, and so does what is drawn."""
+    row(page, "AAPL").click()
+    expect(page.locator("#d-legend")).to_contain_text("V ")
+    background = "getComputedStyle(document.body).backgroundColor"
+    page.emulate_media(color_scheme="dark")
+    dark, drawn = page.evaluate(background), pixels(page, "#d-chart")
+    page.emulate_media(color_scheme="light")
+    assert page.evaluate(background) != dark
+    wait_until_repainted(page, "#d-chart", drawn)
+
+
+def test_without_history(visit: Callable[..., Page], feed: FakeFeed, inevitable: list[str]) -> None:
+    """A server without bars is asked once, and the chart is made of trades."""
+    inevitable.append("404 (Not Found)")
+    feed.history = False
+    page = visit(feed)
+    settle(page, feed)
+    feed.wait_for("a request for bars", lambda: feed.history_asked == 1)
+    row(page, "AAPL").click()
+    feed.wait_for_request(action="subscribe", channels=["bars"], interval="1m")
+    expect(page.locator("#d-legend")).to_have_text("No trades yet")
+    feed.trade("AAPL", 123.25)
+    expect(page.locator("#d-legend")).to_contain_text("C 123.25")
+    assert feed.history_asked == 1
+
+
+def test_policy(page: Page, feed: FakeFeed) -> None:
+    """Served under a strict policy, nothing came from elsewhere and nothing needed an exception."""
+    response = page.goto(feed.url)
+    assert response is not None
+    assert response.headers["content-security-policy"] == CSP
+    names = page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)")
+    assert names
+    assert [name for name in names if not name.startswith((feed.url, "data:"))] == []
+    assert page.locator("[style]:not([style*=height], .bar i)").count() == 0
+
+
+def test_another_feed(visit: Callable[..., Page], feed: FakeFeed) -> None:
+    """`?ws=` shows another server's prices, without asking that one for history."""
+    with FakeFeed(["OTHER"]) as other:
+        page = visit(feed, f"?ws={other.ws_url}")
+        settle(page, other)
+        other.trade("OTHER", 12)
+        expect(row(page, "OTHER").locator(".c-last")).to_have_text("12.00")
+    assert feed.connections == 0

@@ -1,0 +1,330 @@
+"""The pump: turns, pauses between them, heartbeats. Time is moved by hand, and the market is scripted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+import pytest
+from doubles import FakeDialect, RecordingTransport, ScriptedMarket, StalledTransport
+
+from feeds import hub as hub_module
+from feeds import pump as pump_module
+from feeds.backlog import BacklogPolicy
+from feeds.clock import ManualClock, MaxClock
+from feeds.envelope import ArrayInWebSocket
+from feeds.hub import Hub
+from feeds.interest import Interest
+from feeds.pump import MAX_TURN_EVENTS, Pump
+
+pytestmark = pytest.mark.asyncio
+
+POLICY = BacklogPolicy(soft_limit=200, low_water=0, hard_limit=10**9, no_progress_s=60)
+TRADES = Interest().add([0], [0])
+
+
+class Rig:
+    """A pump with everything around it."""
+
+    def __init__(self, clock: Any, every_us: int = 1_000, **options: Any) -> None:
+        self.clock = clock
+        self.market = ScriptedMarket(every_us)
+        self.hub = Hub(
+            1, 2, FakeDialect(), ArrayInWebSocket(), policy=POLICY, conflate=not clock.drains
+        )
+        self.pump = Pump(self.market, self.hub, clock, **{"heartbeat_s": 0} | options)  # type: ignore[arg-type]
+
+    def join(self, transport: Any, interest: Interest = TRADES) -> Any:
+        member = self.hub.join(transport, self.clock.seconds(), lambda _: None)
+        self.hub.subscribe(member, interest, self.clock.seconds())
+        return member
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.pump.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+
+async def spin(until: Callable[[], object], turns: int = 10_000) -> None:
+    """Let the event loop run until something is so."""
+    for _ in range(turns):
+        if until():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("never came about")
+
+
+def seqs(transport: RecordingTransport) -> list[int]:
+    return [event.seq for event in FakeDialect.decode(transport.take())]
+
+
+# Turns with a clock that has time.
+
+
+async def test_a_turn_gives_everything_up_to_the_clocks_time_in_one_write() -> None:
+    clock = ManualClock(0)
+    rig = Rig(clock)
+    transport = RecordingTransport()
+    rig.join(transport)
+    clock.advance(5_000)
+    assert await rig.pump.turn() == 1
+    assert len(transport.writes) == 1
+    assert seqs(transport) == [1, 2, 3, 4, 5]
+    assert (rig.pump.turns, rig.pump.events) == (1, 5)
+    assert await rig.pump.turn() == 0, "the same time again gives nothing"
+
+
+async def test_it_turns_when_time_is_moved_and_not_otherwise() -> None:
+    clock = ManualClock(0)
+    rig = Rig(clock)
+    transport = RecordingTransport()
+    rig.join(transport)
+    async with rig.running():
+        await spin(lambda: rig.pump.turns == 1)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert rig.pump.turns == 1
+        clock.advance(2_000)
+        await spin(lambda: rig.pump.turns == 2)
+        assert seqs(transport) == [1, 2]
+
+
+async def test_a_long_step_is_cut_so_that_messages_and_memory_stay_bounded() -> None:
+    """And the event loop may run in between; still, all of it is one turn."""
+    clock = ManualClock(0)
+    rig = Rig(clock, every_us=1)
+    transport = RecordingTransport()
+    rig.join(transport)
+    clock.advance(3 * MAX_TURN_EVENTS + 5)
+    loops = 0
+
+    async def count() -> None:
+        nonlocal loops
+        while True:
+            loops += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    await rig.pump.turn()
+    counting.cancel()
+    sizes = [len(FakeDialect.decode([m])) for m in transport.take()]
+    assert sizes[:3] == [MAX_TURN_EVENTS] * 3
+    assert sum(sizes) == 3 * MAX_TURN_EVENTS + 5
+    assert loops >= 3
+    assert rig.pump.turns == 1
+
+
+# Between turns.
+
+
+async def test_nothing_is_answered_within_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot taken there would cross events that are still pending."""
+    monkeypatch.setattr(hub_module, "FLUSH_SLICE", 1)
+    clock = ManualClock(0)
+    rig = Rig(clock)
+    for _ in range(5):
+        rig.join(RecordingTransport())
+    await rig.pump.between_turns()
+    clock.advance(1_000)
+    turn = asyncio.create_task(rig.pump.turn())
+    await asyncio.sleep(0)
+    assert not turn.done()
+    asking = asyncio.create_task(rig.pump.between_turns())
+    await asyncio.sleep(0)
+    assert not asking.done()
+    await turn
+    await asking
+    assert rig.hub.stats.writes == 5
+
+
+async def test_who_asks_is_answered_even_when_turn_follows_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With a clock that never waits, a request isn't put off for ever."""
+    monkeypatch.setattr(hub_module, "FLUSH_SLICE", 2)
+    monkeypatch.setattr(pump_module, "FLUSH_SLICE", 2)
+    rig = Rig(MaxClock(0), turn_events=1)
+    for _ in range(5):
+        rig.join(RecordingTransport())
+    async with rig.running():
+        await spin(lambda: rig.pump.turns > 3)
+        for _ in range(20):
+            before = rig.pump.turns
+            await rig.pump.between_turns()
+            assert rig.pump.turns - before <= 3
+
+
+async def test_a_turn_that_is_cancelled_lets_those_go_on_who_wait_for_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hub_module, "FLUSH_SLICE", 1)
+    clock = ManualClock(0)
+    rig = Rig(clock)
+    for _ in range(5):
+        rig.join(RecordingTransport())
+    clock.advance(1_000)
+    turn = asyncio.create_task(rig.pump.turn())
+    await asyncio.sleep(0)
+    turn.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await turn
+    await rig.pump.between_turns()
+
+
+# As fast as drained.
+
+
+async def test_with_max_each_turn_has_so_many_events() -> None:
+    rig = Rig(MaxClock(0), turn_events=3)
+    transport = RecordingTransport()
+    rig.join(transport)
+    async with rig.running():
+        await spin(lambda: rig.pump.turns >= 3)
+    sizes = [len(FakeDialect.decode([m])) for m in transport.take()]
+    assert set(sizes) == {3}
+
+
+async def test_with_max_nothing_happens_while_nobody_listens() -> None:
+    """So that the first client sees the market from its beginning."""
+    rig = Rig(MaxClock(0))
+    transport = RecordingTransport()
+    member = rig.join(transport, Interest())
+    async with rig.running():
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert rig.pump.turns == 0
+        rig.hub.subscribe(member, TRADES, 0.0)
+        await spin(lambda: transport.writes, turns=10**6)
+        assert seqs(transport)[0] == 1
+
+
+async def test_with_max_a_client_that_doesnt_read_is_waited_for() -> None:
+    rig = Rig(MaxClock(0), turn_events=50)
+    slow, quick = StalledTransport(), RecordingTransport()
+    rig.join(slow)
+    rig.join(quick)
+    async with rig.running():
+        await spin(lambda: rig.hub.slow.congested)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        turns = rig.pump.turns
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert rig.pump.turns == turns
+        slow.read()
+        await spin(lambda: rig.pump.turns > turns, turns=10**6)
+    assert seqs(slow)[:100] == seqs(quick)[:100] == list(range(1, 101))
+
+
+async def test_with_max_the_loop_runs_although_nobody_is_written_to() -> None:
+    """A client that listens to a channel where nothing happens must not stop the server."""
+    rig = Rig(MaxClock(0), turn_events=10)
+    rig.join(RecordingTransport(), Interest().add([0], [1]))
+    async with rig.running():
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert rig.pump.turns > 0
+
+
+async def test_with_max_a_market_without_events_doesnt_hang() -> None:
+    """Each step has an end in the market's time, whether or not anything happens in it."""
+
+    class Silent(ScriptedMarket):
+        def step(self, until_us: int, limit: int | None = None) -> Any:
+            assert until_us - self.now_us <= 60_000_000
+            self.now_us = until_us
+            return super().step(0, limit)
+
+    rig = Rig(MaxClock(0))
+    rig.pump._market = rig.market = Silent()  # type: ignore[assignment]
+    rig.join(RecordingTransport())
+    async with rig.running():
+        await spin(lambda: rig.pump.turns > 5)
+
+
+# Heartbeats.
+
+
+def beats(transport: RecordingTransport) -> list[float]:
+    items = transport.objects()
+    assert all(item["type"] == "heartbeat" for item in items)
+    return [item["time"] for item in items]
+
+
+async def test_silence_is_broken_within_the_promised_time() -> None:
+    """Whenever turns come, at least ten in a heartbeat's length, no silence is longer than the heartbeat."""
+    clock = ManualClock(0)
+    rig = Rig(clock, every_us=10**12, heartbeat_s=5.0)
+    transport = RecordingTransport()
+    rig.join(transport)
+    last = longest = 0.0
+    for _ in range(1_000):
+        clock.advance(370_000)
+        await rig.pump.turn()
+        now = clock.seconds()
+        longest = max(longest, now - last)
+        if beats(transport):
+            last = now
+    assert longest <= 5.0
+    assert last > 360
+
+
+async def test_a_heartbeat_has_the_markets_time() -> None:
+    clock = ManualClock(0)
+    rig = Rig(clock, heartbeat_s=5.0)
+    transport = RecordingTransport()
+    rig.join(transport, Interest())
+    clock.advance(6_000_000)
+    await rig.pump.turn()
+    (message,) = transport.take()
+    assert orjson.loads(message) == [{"type": "heartbeat", "time": rig.market.now_us / 1000}]
+
+
+async def test_who_gets_events_gets_no_heartbeats() -> None:
+    clock = ManualClock(0)
+    rig = Rig(clock, every_us=100_000, heartbeat_s=5.0)
+    busy, idle = RecordingTransport(), RecordingTransport()
+    rig.join(busy)
+    rig.join(idle, Interest())
+    for _ in range(100):
+        clock.advance(200_000)
+        await rig.pump.turn()
+    assert seqs(busy) == list(range(1, 201))
+    assert len(beats(idle)) >= 4
+
+
+async def test_without_heartbeats_there_are_none() -> None:
+    clock = ManualClock(0)
+    rig = Rig(clock, every_us=10**12, heartbeat_s=0)
+    transport = RecordingTransport()
+    rig.join(transport)
+    clock.advance(10**9)
+    await rig.pump.turn()
+    assert transport.writes == []
+
+
+async def test_with_max_heartbeats_come_although_the_market_stands() -> None:
+    """While nobody is subscribed, and while everybody waits for one that doesn't read."""
+    now = 0.0
+    clock = MaxClock(0, monotonic=lambda: now)
+    rig = Rig(clock, turn_events=50, heartbeat_s=5.0)
+    idle = RecordingTransport()
+    rig.join(idle, Interest())
+    async with rig.running():
+        await asyncio.sleep(0)
+        now = 10.0
+        await spin(lambda: idle.writes, turns=10**6)
+        slow = StalledTransport()
+        rig.join(slow)
+        await spin(lambda: rig.hub.slow.congested, turns=10**6)
+        idle.take()
+        now = 20.0
+        await spin(lambda: idle.writes, turns=10**6)

@@ -1,0 +1,71 @@
+"""The roster: what the tables say follows from who is there and what they want."""
+
+from __future__ import annotations
+
+import numpy as np
+from doubles import RecordingTransport
+
+from feeds.backlog import BacklogPolicy
+from feeds.group import Member
+from feeds.interest import NOTHING, Interest
+from feeds.roster import Roster
+
+SYMBOLS, CHANNELS = 3, 2
+EVERYTHING = Interest().add(range(SYMBOLS), range(CHANNELS))
+ONE = Interest().add([1], [0])
+
+
+def member() -> Member:
+    return Member(RecordingTransport(), BacklogPolicy(), lambda _: None)
+
+
+def roster_of(*interests: Interest) -> tuple[Roster, list[Member]]:
+    roster = Roster(SYMBOLS, CHANNELS, b"<")
+    members = [member() for _ in interests]
+    for one, interest in zip(members, interests, strict=True):
+        roster.place(one, interest, 0.0)
+        roster.enliven(one)
+    return roster, members
+
+
+def test_groups_that_want_a_slot_are_counted_once_and_live_members_each() -> None:
+    roster, _ = roster_of(EVERYTHING, ONE, ONE, NOTHING)
+    assert roster.wanted.tolist() == [1, 2, 1, 1, 1, 1]
+    assert roster.audience.tolist() == [1, 3, 1, 1, 1, 1]
+    assert {g.members for g in roster.groups.values()} == {1, 2}
+    assert roster.interested
+
+
+def test_who_is_silenced_is_still_in_its_group_but_not_in_the_audience() -> None:
+    roster, (one, two) = roster_of(ONE, ONE)
+    roster.silence(one)
+    roster.silence(one)
+    assert roster.audience[1] == 1
+    assert roster.wanted[1] == 1
+    assert one.group is two.group
+    assert roster.groups[ONE].members == 2
+    roster.enliven(one)
+    assert roster.audience[1] == 2
+
+
+def test_a_board_is_there_for_each_set_of_channels_that_somebody_reads() -> None:
+    both = Interest().add([0], [0]).add([1], [1])
+    roster, members = roster_of(EVERYTHING, ONE, both)
+    assert set(roster.boards) == {frozenset({0, 1}), frozenset({0}), frozenset({1})}
+    assert roster.boards[frozenset({0})].parts == 2
+    for one in members:
+        roster.displace(one)
+    assert roster.boards == {}
+
+
+def test_when_all_have_gone_nothing_is_left() -> None:
+    roster, members = roster_of(EVERYTHING, ONE, ONE, NOTHING)
+    for one in members:
+        roster.displace(one)
+        roster.displace(one)
+    assert roster.groups == {}
+    assert roster.boards == {}
+    assert not np.any(roster.wanted)
+    assert not np.any(roster.audience)
+    assert not roster.interested
+    assert all(one.group is None for one in members)

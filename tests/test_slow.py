@@ -1,0 +1,364 @@
+"""
+Slow consumers in the hub: conflated, caught up, evicted; or, where nobody is conflated, waited for.
+
+An event is (symbol, channel, seq, merged). The transports stall and read as told; nothing here waits for anything.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from doubles import Event, FaultyTransport, RecordingTransport, StalledTransport
+from hub_bench import CHANNELS, POLICY, SYMBOLS, HubBench, got
+
+from feeds import hub as hub_module
+from feeds.backlog import BacklogPolicy, Eviction, State
+from feeds.interest import NOTHING, Interest
+
+
+@pytest.fixture(autouse=True)
+def _look_at_every_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub looks at backlogs once in some kilobytes; the limits of these tests are a few bytes."""
+    monkeypatch.setattr(hub_module, "UNCHECKED_BYTES", 1)
+
+
+# Conflated.
+
+
+def test_who_doesnt_read_is_conflated_and_nobody_else_notices() -> None:
+    bench = HubBench()
+    slow, quick = StalledTransport(), RecordingTransport()
+    member = bench.join(slow, [0, 1])
+    bench.join(quick, [0, 1])
+    for _ in range(10):
+        bench.turn(*[(0, 0)] * 5, (1, 0))
+        assert len(got(quick)) == 6
+    assert member in bench.slow.laggards
+    assert len(slow.writes) == 2, "two turns to pass the soft limit, and nothing after that"
+    assert slow.unread() < POLICY.soft_limit + 100
+
+
+def test_who_has_drained_gets_the_newest_of_each_and_is_live_again() -> None:
+    bench = HubBench()
+    slow = StalledTransport()
+    member = bench.join(slow, range(SYMBOLS))
+    bench.turn(*[(s, 0) for s in range(SYMBOLS)] * 4)
+    assert member.backlog.state is State.CONFLATING
+    bench.turn((0, 0), (1, 0))
+    bench.turn((0, 0))
+    got(slow)
+    slow.read(slow.unread() - POLICY.low_water)
+    bench.turn((3, 0))
+    assert got(slow) == [Event(0, 0, 6, 1), Event(1, 0, 5), Event(3, 0, 5)]
+    assert member not in bench.slow.laggards
+    assert bench.hub.stats.merged == 1
+    slow.stalled = False
+    slow.read()
+    bench.turn((0, 0), (2, 0))
+    assert got(slow) == [Event(0, 0, 7), Event(2, 0, 5)]
+
+
+def test_a_byte_over_the_low_water_mark_is_not_drained() -> None:
+    bench = HubBench()
+    slow = StalledTransport()
+    bench.join(slow, [0])
+    bench.turn(*[(0, 0)] * 20)
+    got(slow)
+    slow.read(slow.unread() - POLICY.low_water - 1)
+    bench.turn((0, 0))
+    assert slow.writes == []
+
+
+def test_who_has_missed_nothing_is_live_again_without_a_message() -> None:
+    bench = HubBench()
+    slow = StalledTransport()
+    member = bench.join(slow, [0])
+    bench.turn(*[(0, 0)] * 20)
+    got(slow)
+    slow.read()
+    bench.turn((1, 0))
+    assert slow.writes == []
+    assert member.backlog.state is State.LIVE
+    assert member not in bench.slow.laggards
+
+
+def test_a_long_catching_up_is_cut_and_goes_on_in_the_next_turn() -> None:
+    """At about the soft limit a message, so that catching up can't itself run over the limits."""
+    policy = BacklogPolicy(soft_limit=25, low_water=0, hard_limit=1_000)
+    bench = HubBench(policy=policy)
+    slow = StalledTransport()
+    member = bench.join(slow, range(SYMBOLS), range(CHANNELS))
+    everything = [(s, c) for c in range(CHANNELS) for s in range(SYMBOLS)]
+    bench.turn(*everything)
+    got(slow)
+    bench.turn(*everything)
+    seen: list[Event] = []
+    for _ in range(6):
+        slow.read()
+        assert member in bench.slow.laggards
+        bench.turn()
+        (message,) = slow.writes
+        assert len(message) < 60
+        seen += got(slow)
+        if member not in bench.slow.laggards:
+            break
+    assert seen == [Event(s, c, 2) for s, c in everything]
+    assert member.backlog.state is State.LIVE
+
+
+def test_the_rest_of_a_long_catching_up_waits_until_the_first_part_was_read() -> None:
+    """Down to the low-water mark: below the soft limit isn't enough."""
+    policy = BacklogPolicy(soft_limit=40, low_water=5, hard_limit=1_000)
+    bench = HubBench(policy=policy)
+    slow = StalledTransport()
+    bench.join(slow, range(SYMBOLS), range(CHANNELS))
+    everything = [(s, c) for c in range(CHANNELS) for s in range(SYMBOLS)]
+    bench.turn(*everything)
+    bench.turn(*everything)
+    slow.read()
+    bench.turn()
+    got(slow)
+    slow.read(slow.unread() - 6)
+    bench.turn()
+    assert slow.writes == []
+    slow.read(1)
+    bench.turn()
+    assert got(slow) != []
+
+
+def test_nobody_waits_for_ever_where_more_is_published_than_catching_up_can_send() -> None:
+    """However much is published, a client that reads everything gets every symbol and channel again and again."""
+    policy = BacklogPolicy(soft_limit=25, low_water=0, hard_limit=1_000)
+    bench = HubBench(policy=policy)
+    slow = StalledTransport()
+    bench.join(slow, range(SYMBOLS), range(CHANNELS))
+    everything = [(s, c) for c in range(CHANNELS) for s in range(SYMBOLS)]
+    bench.turn(*everything)
+    got(slow)
+    seen: Counter[tuple[int, int]] = Counter()
+    for _ in range(24):
+        slow.read()
+        bench.turn(*everything)
+        seen.update((e.symbol, e.channel) for e in got(slow))
+    assert seen.keys() == set(everything)
+    assert min(seen.values()) > 1
+
+
+def test_without_progress_it_is_evicted_and_its_memory_is_gone() -> None:
+    bench = HubBench()
+    slow, quick = StalledTransport(), RecordingTransport()
+    bench.join(slow, [0])
+    bench.join(quick, [0])
+    bench.turn(*[(0, 0)] * 20)
+    for bench.now in (1.0, 4.9):
+        bench.turn((0, 0))
+        assert not slow.aborted
+    bench.now = 5.0
+    bench.turn()
+    assert slow.aborted
+    assert bench.evicted == [(slow, Eviction.NO_PROGRESS)]
+    assert bench.hub.stats.evicted == {Eviction.HARD_LIMIT: 0, Eviction.NO_PROGRESS: 1}
+    assert not bench.slow.laggards
+    assert [g.members for g in bench.roster.groups.values()] == [1]
+    bench.turn((0, 0))
+    assert len(got(quick)) == 23
+    assert slow.late == 0
+
+
+def test_over_the_hard_limit_it_is_evicted_at_once() -> None:
+    bench = HubBench()
+    slow = StalledTransport()
+    bench.join(slow, [0])
+    bench.turn(*[(0, 0)] * 200)
+    assert slow.aborted
+    assert bench.evicted == [(slow, Eviction.HARD_LIMIT)]
+    assert bench.roster.groups == {}
+
+
+def test_who_is_conflated_may_subscribe_and_the_rule_holds() -> None:
+    """Old symbols keep their place, new ones follow their snapshots, those given up are forgotten."""
+    bench = HubBench()
+    slow = StalledTransport()
+    member = bench.join(slow, [0, 1])
+    bench.turn(*[(0, 0)] * 20)
+    bench.turn((0, 0), (0, 0), (1, 0), (2, 0))
+    bench.hub.subscribe(member, Interest().add([0, 2], [0]), 0.0)
+    bench.turn((0, 0), (1, 0), (2, 0), (2, 0))
+    got(slow)
+    slow.read()
+    bench.turn()
+    assert got(slow) == [Event(0, 0, 23, 2), Event(2, 0, 3, 1)]
+
+
+def test_a_snapshot_sent_to_who_is_conflated_isnt_followed_by_what_it_told() -> None:
+    bench = HubBench()
+    slow = StalledTransport()
+    member = bench.join(slow, [0, 1])
+    bench.turn(*[(0, 0)] * 20)
+    bench.turn((0, 0), (1, 0))
+    bench.hub.snapshotted(member, np.array([0]))
+    bench.turn((0, 0))
+    got(slow)
+    slow.read()
+    bench.turn()
+    assert got(slow) == [Event(0, 0, 22), Event(1, 0, 1)]
+
+
+def test_a_snapshot_sent_to_who_is_live_changes_nothing() -> None:
+    bench = HubBench()
+    transport = RecordingTransport()
+    member = bench.join(transport, [0])
+    bench.hub.snapshotted(member, np.array([0]))
+    bench.turn((0, 0))
+    assert got(transport) == [Event(0, 0, 1)]
+
+
+def test_who_is_conflated_may_unsubscribe_from_everything() -> None:
+    bench = HubBench()
+    slow = StalledTransport()
+    member = bench.join(slow, [0])
+    bench.turn(*[(0, 0)] * 20)
+    bench.hub.subscribe(member, NOTHING, 0.0)
+    bench.turn((0, 0))
+    got(slow)
+    slow.read()
+    bench.turn((0, 0))
+    assert slow.writes == []
+    assert not bench.slow.laggards
+
+
+def test_who_is_conflated_may_leave() -> None:
+    bench = HubBench()
+    slow = StalledTransport()
+    member = bench.join(slow, [0])
+    bench.turn(*[(0, 0)] * 20)
+    bench.hub.leave(member)
+    slow.closed = True
+    slow.read()
+    bench.turn((0, 0))
+    assert slow.late == 0
+    assert bench.roster.groups == {}
+
+
+def test_who_doesnt_read_is_noticed_within_some_kilobytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking costs as much as writing: it isn't done at each small write, but often enough."""
+    monkeypatch.undo()
+    bench = HubBench(policy=BacklogPolicy(soft_limit=100, low_water=20))
+    slow = StalledTransport()
+    member = bench.join(slow, [0])
+    while slow.unread() < 20_000 and not bench.slow.laggards:
+        bench.turn(*[(0, 0)] * 10)
+    assert list(bench.slow.laggards) == [member]
+
+
+def test_who_changes_its_interest_all_the_time_is_noticed_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It brings its backlog along to each group that it comes to."""
+    monkeypatch.undo()
+    bench = HubBench(policy=BacklogPolicy(soft_limit=100, low_water=20))
+    slow = StalledTransport()
+    member = bench.join(slow)
+    for turn in range(30):
+        bench.hub.subscribe(member, Interest().add([turn % 2], [0]), 0.0)
+        bench.turn((0, 0), (1, 0))
+    assert list(bench.slow.laggards) == [member]
+    assert slow.unread() < 200
+
+
+def test_newest_events_are_kept_only_while_somebody_is_behind() -> None:
+    bench = HubBench()
+    slow = StalledTransport()
+    bench.join(slow, [0, 1])
+    bench.turn((0, 0), (1, 0))
+    assert bench.slow.newest == {}
+    bench.turn(*[(0, 0)] * 20)
+    bench.turn((1, 0))
+    assert bench.slow.newest == {1: b"[1,0,2],"}
+    slow.read()
+    bench.turn()
+    assert bench.slow.newest == {}
+
+
+def test_a_conflated_connection_that_breaks_is_let_go() -> None:
+    """It isn't in the loop of the live ones, but it is written to when it has drained."""
+    bench = HubBench()
+    broken, quick = FaultyTransport(), RecordingTransport()
+    broken.stalled = True
+    bench.join(broken, [0])
+    bench.join(quick, [0])
+    bench.turn(*[(0, 0)] * 20)
+    assert bench.slow.laggards
+    broken.snap()
+    bench.turn((0, 0))
+    bench.turn((0, 0))
+    assert len(got(quick)) == 22
+    assert not bench.slow.laggards
+    assert [g.members for g in bench.roster.groups.values()] == [1]
+
+
+# Silent.
+
+
+def test_a_beat_isnt_added_to_the_backlog_of_who_doesnt_read() -> None:
+    bench = HubBench()
+    slow = StalledTransport()
+    bench.join(slow, [0])
+    bench.turn(*[(0, 0)] * 20)
+    before = slow.unread()
+    bench.hub.beat(b"beat", now=60.0, silent_since=50.0)
+    assert slow.unread() == before
+
+
+def test_who_is_subscribed_to_nothing_and_never_reads_is_bounded_too() -> None:
+    """Beats are all that it gets; over the soft limit it gets no more, and in the end it is evicted."""
+    bench = HubBench()
+    slow = StalledTransport()
+    bench.join(slow)
+    for bench.now in map(float, range(1, 1_000)):
+        bench.hub.beat(b"beat", now=bench.now, silent_since=bench.now - 0.5)
+        bench.turn()
+    assert slow.aborted
+    assert slow.unread() <= POLICY.soft_limit + len(b"beat")
+
+
+# As fast as drained.
+
+
+def test_without_conflation_the_congested_are_named_until_they_have_read() -> None:
+    bench = HubBench(conflate=False)
+    slow = StalledTransport()
+    member = bench.join(slow, [0])
+    assert bench.slow.relieved(0.0)
+    published = bench.turn(*[(0, 0)] * 20)
+    assert list(bench.slow.congested) == [member]
+    assert not bench.slow.relieved(1.0)
+    slow.read(slow.unread() - POLICY.low_water - 1)
+    assert not bench.slow.relieved(2.0)
+    slow.read(1)
+    assert bench.slow.relieved(3.0)
+    slow.read()
+    published += bench.turn((0, 0))
+    assert got(slow) == published, "everything, and nothing merged"
+
+
+def test_without_conflation_who_never_reads_is_evicted_all_the_same() -> None:
+    bench = HubBench(conflate=False)
+    slow = StalledTransport()
+    bench.join(slow, [0])
+    bench.turn(*[(0, 0)] * 20)
+    assert not bench.slow.relieved(0.0)
+    assert not bench.slow.relieved(4.9)
+    assert bench.slow.relieved(5.0)
+    assert bench.evicted == [(slow, Eviction.NO_PROGRESS)]
+
+
+def test_without_conflation_who_leaves_holds_up_nobody() -> None:
+    bench = HubBench(conflate=False)
+    slow = StalledTransport()
+    member = bench.join(slow, [0])
+    bench.turn(*[(0, 0)] * 20)
+    bench.hub.leave(member)
+    assert bench.slow.relieved(0.0)

@@ -1,0 +1,137 @@
+"""How the terminal table looks."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from clients.events import (
+    Connected,
+    Disconnected,
+    Event,
+    Gap,
+    Hello,
+    Instrument,
+    Snapshot,
+    Status,
+    Trade,
+)
+from clients.watch_board import Board
+from clients.watch_view import capacity, render
+
+HELLO = Hello(1, "fake/1", "e1", 7, 2, (), (), 5000, False, True)
+
+
+def snapshot(symbol: str, last: float, prev_close: float) -> Snapshot:
+    return Snapshot(
+        symbol, 0.0, {"trades": 5}, last, 100, last - 0.01, 300, last + 0.01, 200,
+        None, None, None, prev_close, 1_234_567, "trading",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def board() -> Board:
+    """Three symbols: up, down, and not heard of yet."""
+    board = Board()
+    instruments = [Instrument(symbol, "", "", 0.01, 100) for symbol in ("AAPL", "MSFT", "NEWS")]
+    board.add(instruments)
+    states: list[Event] = [Connected(HELLO, 0), snapshot("AAPL", 187.43, 186.0), snapshot("MSFT", 1412.1, 1415.0)]  # fmt: skip
+    board.apply(states, 0.0, 0.0)
+    for second in range(4):
+        board.tick(float(second))
+        board.apply([Trade("AAPL", 6 + second, 0.0, 187.43 + second, 0)], float(second), 2.0)
+    return board
+
+
+def lines(board: Board, width: int, height: int = 9, total: int | None = None) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, height=height, record=True)
+    console.print(render(board, 9.0, width=width, height=height, total=total))
+    return [line.rstrip() for line in console.export_text().splitlines()]
+
+
+def test_the_table_has_a_title_the_rows_and_the_state(board: Board) -> None:
+    """All of it, on a wide terminal, to the last line of it."""
+    assert lines(board, 100, total=30) == [
+        "tickerplant  3 of 30 symbols  synthetic market e1, seed 7",
+        "",
+        "symbol      last    change   change %       bid       ask      volume                         14.5 s",
+        "────────────────────────────────────────────────────────────────────────────────────────────────────",
+        "AAPL      190.43     +4.43   ▲ 2.38 %    187.42    187.44   1,234,567                           ▁▁▅█",
+        "MSFT    1,412.10     -2.90   ▼ 0.20 %  1,412.09  1,412.11   1,234,567                           ▄▄▄▄",
+        "NEWS           -         -          -         -         -           0",
+        "",
+        "● connected   1 events/s   latency 2.0 ms   0 reconnects   Ctrl-C quits",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("width", "columns"),
+    [
+        (200, ["symbol", "last", "change", "change %", "bid", "ask", "volume", "30 s"]),
+        (80, ["symbol", "last", "change", "change %", "bid", "ask", "volume", "4.5 s"]),
+        (72, ["symbol", "last", "change", "change %", "bid", "ask", "volume"]),
+        (68, ["symbol", "last", "change", "change %", "bid", "ask", "4.5 s"]),
+        (60, ["symbol", "last", "change", "change %", "bid", "ask"]),
+        (50, ["symbol", "last", "change", "change %", "5.5 s"]),
+        (40, ["symbol", "last", "change", "change %"]),
+        (34, ["symbol", "last", "change %"]),
+        (20, ["symbol", "last"]),
+    ],
+)
+def test_columns_give_way_on_a_narrow_terminal(
+    board: Board, width: int, columns: list[str]
+) -> None:
+    """The least important first, and no line is wider than the terminal."""
+    shown = lines(board, width)
+    header = shown[2]
+    for title in columns:
+        assert title in header
+        header = header.replace(title, "", 1)
+    assert not header.strip()
+    assert max(map(len, shown)) <= width
+    assert len(shown) == 9
+
+
+def test_only_as_many_symbols_as_fit_are_shown(board: Board) -> None:
+    """One line each; the state stays at the bottom."""
+    shown = lines(board, 80, height=7)
+    assert shown[0].startswith("tickerplant  2 of 3 symbols")
+    assert [line.split()[0] for line in shown[4:6]] == ["AAPL", "MSFT"]
+    assert shown[6].startswith("● connected")
+    assert (capacity(24), capacity(3)) == (19, 1)
+
+
+def test_a_halted_symbol_is_marked(board: Board) -> None:
+    """Beside its name."""
+    board.apply([Status("AAPL", 1, 0.0, "halted", "LUDP")], 9.0, 0.0)
+    assert lines(board, 80)[4].startswith("AAPL halted")
+
+
+def test_trouble_and_losses_are_told(board: Board) -> None:
+    """In the status line."""
+    board.apply([Gap("AAPL", "trades", 2, 6, "reconnect")], 9.0, 0.0)
+    board.apply([Disconnected("Connection refused", 1006, 1.3)], 9.0, 0.0)
+    assert lines(board, 140)[-1] == (
+        "● offline, trying again in 1.3 s   1 events/s   latency 2.0 ms   0 reconnects"
+        "   5 missing, 0 merged   Connection refused"
+    )
+
+
+def test_a_board_before_the_first_connection_can_be_drawn() -> None:
+    """Without rows and without a market."""
+    shown = lines(Board(), 80, height=6)
+    assert shown[0] == "tickerplant  0 of 0 symbols"
+    assert shown[2].split()[:2] == ["symbol", "last"]
+    assert shown[-1].startswith("● connecting   0 events/s   latency n/a   0 reconnects")
+
+
+@pytest.mark.parametrize(
+    ("price", "colour"), [(195.0, "bold black on green3"), (180.0, "bold white on red1")]
+)
+def test_a_fresh_change_stands_out(board: Board, price: float, colour: str) -> None:
+    """On green when the price went up, on red when it went down."""
+    board.apply([Trade("AAPL", 99, 0.0, price, 1)], 9.0, 0.0)
+    console = Console(file=io.StringIO(), width=80, color_system="256", force_terminal=True)
+    segments = console.render(render(board, 9.1, width=80, height=9))
+    (style,) = [segment.style for segment in segments if f"{price:.2f}" in segment.text][:1]
+    assert str(style) == colour

@@ -1,0 +1,181 @@
+"""
+Bars from trades, for all symbols and every interval at once.
+
+Trades go into the bars of the shortest interval; when those close, they are folded into the bars of the next, and so
+on: each trade is touched once, however many intervals there are.
+"""
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ticker.batch import INTERVALS, BarTable
+
+__all__ = ["BarBuilder", "BarHistory"]
+
+I64 = NDArray[np.int64]
+
+_NEVER_LOW = np.iinfo(np.int64).max
+
+
+class _OpenBars:
+    """The bars of one interval that are under way, one a symbol; without a trade yet where ``trades`` is 0."""
+
+    def __init__(self, symbols: int) -> None:
+        self.open = np.zeros(symbols, dtype=np.int64)
+        self.high = np.zeros(symbols, dtype=np.int64)
+        self.low = np.full(symbols, _NEVER_LOW)
+        self.close = np.zeros(symbols, dtype=np.int64)
+        self.volume = np.zeros(symbols, dtype=np.int64)
+        self.notional = np.zeros(symbols)
+        self.trades = np.zeros(symbols, dtype=np.int64)
+
+    def add(self, symbol: NDArray[np.int32], price: I64, size: I64) -> None:
+        """Add trades, in the order of time. Linear in trades."""
+        fresh = self.trades[symbol] == 0
+        # Where an index repeats, the last assignment stays: the earliest trade.
+        self.open[symbol[fresh][::-1]] = price[fresh][::-1]
+        np.maximum.at(self.high, symbol, price)
+        np.minimum.at(self.low, symbol, price)
+        self.close[symbol] = price
+        np.add.at(self.volume, symbol, size)
+        np.add.at(self.notional, symbol, price * size.astype(np.float64))
+        np.add.at(self.trades, symbol, 1)
+
+    def fold(self, bars: BarTable) -> None:
+        """Add later bars, at most one a symbol."""
+        at = bars.symbol
+        self.open[at] = np.where(self.trades[at] == 0, bars.open, self.open[at])
+        self.high[at] = np.maximum(self.high[at], bars.high)
+        self.low[at] = np.minimum(self.low[at], bars.low)
+        self.close[at] = bars.close
+        self.volume[at] += bars.volume
+        self.notional[at] += bars.notional
+        self.trades[at] += bars.trades
+
+    def table(self, start: int) -> BarTable:
+        """Give the bars that have a trade, as bars that started at ``start``."""
+        return self.rows(np.flatnonzero(self.trades), start)
+
+    def rows(self, at: NDArray[np.intp], start: int) -> BarTable:
+        """Give the bars of some symbols, as bars that started at ``start``."""
+        return BarTable(
+            at.astype(np.int32),
+            np.full(len(at), start),
+            self.open[at],
+            self.high[at],
+            self.low[at],
+            self.close[at],
+            self.volume[at],
+            self.notional[at],
+            self.trades[at],
+        )
+
+    def clear(self, at: NDArray[np.int32]) -> None:
+        """Begin anew for some symbols."""
+        self.high[at] = 0
+        self.low[at] = _NEVER_LOW
+        for column in (self.volume, self.notional, self.trades):
+            column[at] = 0
+
+
+class BarHistory:
+    """The newest closed bars of one interval, at most ``rows`` of all symbols together."""
+
+    def __init__(self, rows: int = 200_000, tables: int = 5_000) -> None:
+        self._closed: deque[BarTable] = deque()
+        self._rows = 0
+        self.complete = True
+        """Whether nothing was forgotten."""
+        self._most_rows, self._most_tables = rows, tables
+
+    def append(self, bars: BarTable) -> None:
+        """Keep the bars that closed together, at least one; forget the oldest ones past the limits."""
+        self._closed.append(bars)
+        self._rows += len(bars)
+        while (self._rows > self._most_rows and len(self._closed) > 1) or len(
+            self._closed
+        ) > self._most_tables:
+            self._rows -= len(self._closed.popleft())
+            self.complete = False
+
+    def of(self, symbol: int, limit: int) -> BarTable:
+        """Give the newest bars of one symbol, oldest first, at most ``limit``. Linear in the closings looked through."""
+        found: list[BarTable] = []
+        for bars in reversed(self._closed):
+            if len(found) >= limit:
+                break
+            row = int(np.searchsorted(bars.symbol, symbol))
+            if row < len(bars) and bars.symbol[row] == symbol:
+                found.append(bars.take(slice(row, row + 1)))
+        return BarTable.join(found[::-1]) if found else BarTable.empty()
+
+
+class BarBuilder:
+    """Bars of every interval of :data:`~ticker.batch.INTERVALS`, from trades."""
+
+    def __init__(self, symbols: int) -> None:
+        self._open = [_OpenBars(symbols) for _ in INTERVALS]
+        self._lengths = list(INTERVALS.values())
+        self.history = [BarHistory() for _ in INTERVALS]
+        """The closed bars, one history an interval."""
+
+    def add(self, symbol: NDArray[np.int32], price: I64, size: I64) -> None:
+        """Add trades, in the order of time."""
+        self._open[0].add(symbol, price, size)
+
+    def close(self, second: int) -> list[tuple[int, BarTable]]:
+        """
+        Close every interval that ends at ``second`` (Unix time); must be called for each second, in order.
+
+        Returns:
+            The number of each interval that closed with a trade, with its bars, shortest first.
+        """
+        closed = []
+        for number, length in enumerate(self._lengths):
+            if second % length:
+                break
+            bars = self._open[number].table((second - length) * 1_000_000)
+            self._open[number].clear(bars.symbol)
+            if number + 1 < len(self._open):
+                self._open[number + 1].fold(bars)
+            if len(bars):
+                self.history[number].append(bars)
+                closed.append((number, bars))
+        return closed
+
+    def newest(self, number: int, symbol: int, start: int, limit: int) -> tuple[BarTable, bool]:
+        """
+        Give the newest bars of one symbol, oldest first, at most ``limit``, which is at least 1.
+
+        Returns:
+            The bars, and whether the last one is under way since ``start``.
+        """
+        partial = self.under_way(number, symbol, start)
+        closed = self.history[number].of(symbol, limit - len(partial))
+        return BarTable.join([closed, partial]), bool(len(partial))
+
+    def under_way(self, number: int, symbol: int, start: int) -> BarTable:
+        """
+        Give one symbol's bar of an interval that started at ``start`` (microseconds) so far, or no row.
+
+        Cost: the same for any number of symbols.
+        """
+        at = np.array([symbol])
+        # The bars of the longer interval are the earlier part of it.
+        parts = [part.rows(at, start) for part in self._open[number::-1] if part.trades[symbol]]
+        if not parts:
+            return BarTable.empty()
+        bars = BarTable.join(parts)
+        return BarTable(
+            bars.symbol[:1],
+            bars.start[:1],
+            bars.open[:1],
+            bars.high.max(keepdims=True),
+            bars.low.min(keepdims=True),
+            bars.close[-1:],
+            bars.volume.sum(keepdims=True),
+            bars.notional.sum(keepdims=True),
+            bars.trades.sum(keepdims=True),
+        )

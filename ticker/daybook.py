@@ -1,0 +1,108 @@
+"""The day's statistics and the standing quote of every symbol: what a snapshot tells."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ticker.universe import Universe
+
+__all__ = ["DayBook", "Snapshot"]
+
+I64 = NDArray[np.int64]
+I32 = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state of one symbol; prices in ticks, sizes in shares."""
+
+    symbol: int
+    """Symbol id."""
+    time_us: int
+    """Time of the newest event in it, Unix time in microseconds."""
+    last: int
+    """Price of the last trade; before the first one, the previous close."""
+    size: int | None
+    """Size of the last trade."""
+    bid: int
+    bid_size: int
+    ask: int
+    ask_size: int
+    open: int | None
+    """Price of the day's first trade; None until there is one, as ``high`` and ``low``."""
+    high: int | None
+    low: int | None
+    prev_close: int
+    """Last price of the day before."""
+    volume: int
+    """Shares traded in the day so far."""
+
+
+class DayBook:
+    """
+    Last trade, standing quote and day statistics of all symbols, in arrays of shape (symbols,).
+
+    Args:
+        close: the previous day's close, in ticks.
+        bid: the standing bid at the start, in ticks.
+        ask: the standing ask at the start, in ticks.
+        universe: the instruments.
+        start_us: Unix time of the start, in microseconds.
+    """
+
+    def __init__(self, close: I64, bid: I64, ask: I64, universe: Universe, start_us: int) -> None:
+        symbols = len(universe)
+        lot = universe.column("round_lot").astype(np.int64)
+        self._time = np.full(symbols, start_us)
+        self._last, self._prev_close = close.copy(), close.copy()
+        self._size = np.zeros(symbols, dtype=np.int64)
+        self._bid, self._ask = bid.copy(), ask.copy()
+        self._bid_size, self._ask_size = lot.copy(), lot.copy()
+        self._open, self._high, self._low = (np.zeros(symbols, dtype=np.int64) for _ in range(3))
+        self._volume = np.zeros(symbols, dtype=np.int64)
+
+    def trade(self, symbol: I32, price: I64, size: I64, time: I64) -> None:
+        """Enter trades, in the order of time."""
+        fresh = self._volume[symbol] == 0
+        at, first = symbol[fresh][::-1], price[fresh][::-1]
+        for column in (self._open, self._high, self._low):
+            column[at] = first  # the earliest of each symbol stays
+        np.maximum.at(self._high, symbol, price)
+        np.minimum.at(self._low, symbol, price)
+        self._last[symbol] = price
+        self._size[symbol] = size
+        self._time[symbol] = time
+        np.add.at(self._volume, symbol, size)
+
+    def quote(
+        self, symbol: I32, bid: I64, bid_size: I64, ask: I64, ask_size: I64, time: I64
+    ) -> None:
+        """Enter quotes, in the order of time."""
+        self._bid[symbol], self._bid_size[symbol] = bid, bid_size
+        self._ask[symbol], self._ask_size[symbol] = ask, ask_size
+        np.maximum.at(self._time, symbol, time)
+
+    def close_day(self) -> None:
+        """Begin a new day: the last price is the previous close, and there was no trade yet."""
+        self._prev_close = self._last.copy()
+        self._volume[:] = 0
+
+    def snapshot(self, symbol: int) -> Snapshot:
+        """Give the state of one symbol."""
+        traded = bool(self._volume[symbol])
+        return Snapshot(
+            symbol=symbol,
+            time_us=int(self._time[symbol]),
+            last=int(self._last[symbol]),
+            size=int(self._size[symbol]) or None,
+            bid=int(self._bid[symbol]),
+            bid_size=int(self._bid_size[symbol]),
+            ask=int(self._ask[symbol]),
+            ask_size=int(self._ask_size[symbol]),
+            open=int(self._open[symbol]) if traded else None,
+            high=int(self._high[symbol]) if traded else None,
+            low=int(self._low[symbol]) if traded else None,
+            prev_close=int(self._prev_close[symbol]),
+            volume=int(self._volume[symbol]),
+        )

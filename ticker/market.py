@@ -1,0 +1,250 @@
+"""
+The market: one object that is asked for time and gives events.
+
+Plan: the walk and the order flow are made a *block* of whole cells ahead, for all symbols in one pass, and
+:meth:`Market.step` hands out slices of the block. What is handed out depends on time alone, never on how the block
+was cut or on the step length: stream equals batch, byte for byte.
+
+The books (last prices, day statistics, bars) lag behind what was handed out and are brought up to date when somebody
+looks, at each full second, and before the block is dropped; so a step of a single event costs microseconds.
+"""
+
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ticker.bars import BarBuilder
+from ticker.batch import BARS, CHANNELS, INTERVALS, QUOTES, TRADES, BarTable, TickBatch
+from ticker.daybook import DayBook, Snapshot
+from ticker.flow import MAX_BLOCK_EVENTS, OrderFlow
+from ticker.past import Past
+from ticker.universe import Universe
+from ticker.walk import CELL_US, CELLS_PER_SECOND, RandomWalk
+
+__all__ = ["DEFAULT_START_US", "MAX_RATE", "MAX_TOTAL_RATE", "TAPE", "Market"]
+
+TAPE = 1
+"""Goes up by 1 with every change after which the same arguments give other events; it is part of the epoch."""
+
+DEFAULT_START_US = 1_767_623_400_000_000
+"""2026-01-05 14:30 UTC, the opening of a Monday in New York: where a market starts that nobody gave a time."""
+
+MAX_RATE = 10_000.0
+"""The most events a second and symbol, on average."""
+
+MAX_TOTAL_RATE = 20_000_000
+"""The most events a second of all symbols together, on average: a block of one cell must fit into memory."""
+
+_SECOND_US = 1_000_000
+_LONGEST_BLOCK = 10 * CELLS_PER_SECOND
+_LARGEST_GRID = 1 << 20  # cells times symbols of a block
+
+
+class _Block(NamedTuple):
+    batch: TickBatch
+    end_us: int
+
+
+class Market:
+    """
+    An invented market for a universe of symbols.
+
+    Args:
+        universe: what is traded.
+        seed: the same seed and arguments give the same events.
+        rate: mean events a second and symbol, trades and quotes together.
+        trade_share: the fraction of events that are trades.
+        start_us: Unix time at which the market starts, in microseconds; whole seconds.
+        block_events: about how many events to make in one pass. Changes memory and pace, never an event.
+
+    Raises:
+        ValueError: an argument is out of range; the message names it.
+    """
+
+    def __init__(
+        self,
+        universe: Universe,
+        *,
+        seed: int,
+        rate: float = 10.0,
+        trade_share: float = 0.25,
+        start_us: int = DEFAULT_START_US,
+        block_events: int = 16_384,
+    ) -> None:
+        total = _total_rate(universe, rate)
+        if not 0 <= trade_share <= 1:
+            raise ValueError(f"trade share {trade_share!r} is not between 0 and 1")
+        if start_us % _SECOND_US:
+            raise ValueError(f"start {start_us!r} is not a whole second")
+        self.universe, self.seed = universe, seed
+        self.now_us = start_us
+        """The market's time: everything before it has been handed out."""
+        run = (universe.instruments, int(seed), float(rate), float(trade_share), int(start_us))
+        self.epoch = hashlib.blake2b(repr((TAPE, *run)).encode(), digest_size=8).hexdigest()
+        """Names this run: markets of one epoch give the same events, so sequences of one mean the same in another."""
+        start = self._first = universe.start_ticks()
+        self._walk = RandomWalk(
+            seed,
+            universe.symbols,
+            [i.sector for i in universe],
+            start,
+            universe.column("volatility"),
+            floor=2 * universe.column("spread"),
+        )
+        self._flow = flow = OrderFlow(seed, universe, start, rate=rate, trade_share=trade_share)
+        self._block_cells = _cells_for(block_events, total, len(universe))
+        self._block = _Block(TickBatch.empty(), start_us)
+        # Rows of the block that were handed out, and that are in the books.
+        self._at = self._booked = 0
+        self._next_second = start_us + _SECOND_US
+        self._book = DayBook(start.astype(np.int64), flow.bid, flow.ask, universe, start_us)
+        self._bars = BarBuilder(len(universe))
+        self._past = Past(seed, start_us, rate * trade_share)
+        self._seq = np.zeros((CHANNELS, len(universe)), dtype=np.int64)
+
+    def step(self, until_us: int, limit: int | None = None) -> TickBatch:
+        """
+        Move the time on and give the events from the old time, included, to the new one, excluded.
+
+        Bars are given as soon as their interval is over: those that end at the new time too.
+
+        Args:
+            until_us: the new time, Unix time in microseconds; a time that has passed gives no events.
+            limit: stop after this many events; ``now_us`` tells where. Bars that close together are given together,
+                even past the limit.
+        """
+        parts: list[TickBatch] = []
+        given = 0
+        while self.now_us < until_us:
+            room = None if limit is None else limit - given
+            if room is not None and room <= 0:
+                break
+            edge = min(until_us, self._next_second)
+            part = self._release(edge, room)
+            if len(part):
+                parts.append(part)
+                given += len(part)
+            if self.now_us == self._next_second:
+                bars = self._close_second()
+                if len(bars):
+                    parts.append(bars)
+                    given += len(bars)
+        return TickBatch.join(parts)
+
+    def snapshot(self, symbol: int) -> Snapshot:
+        """Give the state of one symbol now."""
+        self._bring_up_to_date()
+        return self._book.snapshot(symbol)
+
+    def sequences(self) -> NDArray[np.int64]:
+        """
+        Give the last sequence handed out, by channel number and symbol id: shape (channels, symbols).
+
+        A read-only view, which later steps change.
+        """
+        self._bring_up_to_date()
+        view = self._seq.view()
+        view.flags.writeable = False
+        return view
+
+    def bars(self, symbol: int, interval: str, limit: int) -> tuple[BarTable, bool]:
+        """
+        Give the newest bars of a symbol, oldest first, at most ``limit``, which is at least 1.
+
+        They begin before the market did, with whole intervals of the :class:`~ticker.past.Past`.
+
+        Returns:
+            The bars, and whether the last of them is of an interval that is still under way.
+        """
+        self._bring_up_to_date()
+        number, length = list(INTERVALS).index(interval), INTERVALS[interval] * _SECOND_US
+        bars, partial = self._bars.newest(number, symbol, self.now_us // length * length, limit)
+        missing = limit - len(bars)
+        if missing > 0 and self._bars.history[number].complete:
+            instrument, first = self.universe[symbol], float(self._first[symbol])
+            past = self._past.bars(symbol, instrument, first, interval, missing)
+            bars = BarTable.join([past, bars])
+        return bars, partial
+
+    def _release(self, edge: int, room: int | None) -> TickBatch:
+        """Hand out rows of the block up to ``edge``, and move the time."""
+        if self._at == len(self._block.batch) and self.now_us >= self._block.end_us:
+            self._make_block()
+        batch = self._block.batch
+        end = int(np.searchsorted(batch.time, edge))
+        reached = min(edge, self._block.end_us)
+        if room is not None and end - self._at > room:
+            end = self._at + room
+            reached = int(batch.time[end])
+        part = batch[self._at : end]
+        self._at = end
+        self.now_us = reached
+        return part
+
+    def _make_block(self) -> None:
+        self._bring_up_to_date()
+        first, before, start = self._walk.cell, self._walk.price, self._block.end_us
+        path = self._walk.advance(self._block_cells)
+        batch = self._flow.block(first, before, path, self._walk.sigma, start)
+        self._block = _Block(batch, start + self._block_cells * CELL_US)
+        self._at = self._booked = 0
+
+    def _bring_up_to_date(self) -> None:
+        """Enter what was handed out into the books. Linear in those events."""
+        if self._booked == self._at:
+            return
+        rows = self._block.batch[self._booked : self._at]
+        self._booked = self._at
+        trade = rows.channel == TRADES
+        symbol, price, size = rows.symbol[trade], rows.price[trade], rows.size[trade]
+        self._bars.add(symbol, price, size)
+        self._book.trade(symbol, price, size, rows.time[trade])
+        self._seq[TRADES, symbol] = rows.seq[trade]
+        quote = rows.channel == QUOTES
+        symbol = rows.symbol[quote]
+        self._book.quote(
+            symbol,
+            rows.price[quote],
+            rows.size[quote],
+            rows.ask[quote],
+            rows.ask_size[quote],
+            rows.time[quote],
+        )
+        self._seq[QUOTES, symbol] = rows.seq[quote]
+
+    def _close_second(self) -> TickBatch:
+        """Close the bars, and the day, that end now."""
+        self._bring_up_to_date()
+        second = self._next_second // _SECOND_US
+        self._next_second += _SECOND_US
+        parts = []
+        for number, bars in self._bars.close(second):
+            seq = self._seq[BARS + number]
+            seq[bars.symbol] += 1
+            parts.append(TickBatch.of_bars(BARS + number, bars, seq[bars.symbol], self.now_us))
+        if second % INTERVALS["1d"] == 0:
+            self._book.close_day()
+        return TickBatch.join(parts)
+
+
+def _total_rate(universe: Universe, rate: float) -> float:
+    """Give the mean events a second of all symbols together, and check the rate."""
+    if not 0 <= rate <= MAX_RATE:
+        raise ValueError(
+            f"rate {rate!r} is not between 0 and {MAX_RATE:g} events a second and symbol"
+        )
+    total = rate * float(universe.column("activity").sum())
+    if total > MAX_TOTAL_RATE:
+        raise ValueError(
+            f"rate {rate!r} makes {total:.0f} events a second of {len(universe)} symbols;"
+            f" at most {MAX_TOTAL_RATE} are allowed"
+        )
+    return total
+
+
+def _cells_for(events: int, rate: float, symbols: int) -> int:
+    """Choose the length of a block."""
+    cells = min(events, MAX_BLOCK_EVENTS // 4) * CELLS_PER_SECOND / max(rate, 1e-9)
+    return max(1, int(min(_LONGEST_BLOCK, _LARGEST_GRID / symbols, cells)))
