@@ -10,7 +10,9 @@ the subscription whether it wants that. Both ways give the same bytes: by symbol
 from collections.abc import Callable, Collection, Sequence
 from operator import itemgetter
 
-__all__ = ["Board", "Part"]
+__all__ = ["Board", "Part", "Pick"]
+
+Pick = Callable[[Sequence[bytes]], Sequence[bytes]]
 
 
 class Board:
@@ -82,15 +84,21 @@ class Part:
         total: how many symbols the market has.
     """
 
-    __slots__ = ("_board", "_pick", "_symbols")
+    __slots__ = ("_symbols", "board", "pick")
 
     def __init__(self, board: Board, symbols: Collection[int], total: int) -> None:
-        self._board = board
+        self.board = board
         self._symbols = frozenset(symbols)
-        self._pick: Callable[[Sequence[bytes]], Sequence[bytes]] | None = None
+        self.pick: Pick | None = None
+        """Gives the head and the entries of the symbols; None where the part is the whole board."""
         if len(self._symbols) < total:
             # The head comes first, and makes sure that there are two: itemgetter of one gives no tuple.
-            self._pick = itemgetter(total, *sorted(self._symbols))
+            self.pick = itemgetter(total, *sorted(self._symbols))
+
+    @property
+    def picking(self) -> bool:
+        """Whether in this turn to pick every symbol's entry is quicker than to go through what happened."""
+        return self.pick is not None and len(self._symbols) < 4 * len(self.board.happened)
 
     def take(self) -> Sequence[bytes]:
         """
@@ -98,11 +106,11 @@ class Part:
 
         Cost: about 10 ns a symbol of the part or 40 ns a symbol of the turn, whichever is less.
         """
-        board = self._board
-        if self._pick is None:
+        board = self.board
+        if self.pick is None:
             return (board.entries[-1], *board.fragments) if board.fragments else ()
-        if len(self._symbols) < 4 * len(board.happened):
-            return self._pick(board.entries)
+        if self.picking:
+            return self.pick(board.entries)
         symbols, entries = self._symbols, board.entries
         wanted = [entries[symbol] for symbol in board.happened if symbol in symbols]
         return (entries[-1], *wanted) if wanted else ()

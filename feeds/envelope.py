@@ -19,7 +19,7 @@ class Envelope(Protocol):
     head: bytes
     """What goes before the first fragment."""
 
-    def seal(self, pieces: Iterable[bytes], /) -> bytes:
+    def seal(self, pieces: Iterable[bytes], /) -> bytes | bytearray:
         """Make one message of the head and fragments, in this order; empty if there are no fragments."""
         ...
 
@@ -30,8 +30,8 @@ class ArrayInWebSocket:
     head = b"\x81\x7e\x00\x00["
 
     @staticmethod
-    def seal(pieces: Iterable[bytes]) -> bytes:
-        """Make one message. Two copies of the fragments."""
+    def seal(pieces: Iterable[bytes]) -> bytes | bytearray:
+        """Make one message. One copy of the fragments."""
         frame = _join(pieces)
         length = len(frame) - 4
         if length <= 1:
@@ -44,4 +44,4 @@ class ArrayInWebSocket:
             frame[0:4] = bytes((0x81, length))
         else:
             frame[0:4] = b"\x81\x7f" + length.to_bytes(8)
-        return bytes(frame)  # which asyncio and uvloop write faster than a bytearray
+        return frame

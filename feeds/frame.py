@@ -6,9 +6,9 @@ A server's frames are not masked, so a frame is the same bytes for every client:
 
 from struct import Struct
 
-__all__ = ["text_frame"]
+__all__ = ["pong_frame", "text_frame"]
 
-_FIN_TEXT = 0x81
+_FIN_TEXT, _FIN_PONG = 0x81, 0x8A
 _SHORT = Struct("!BB").pack
 _MEDIUM = Struct("!BBH").pack
 _LONG = Struct("!BBQ").pack
@@ -22,3 +22,8 @@ def text_frame(payload: bytes) -> bytes:
     if length < 65536:
         return _MEDIUM(_FIN_TEXT, 126, length) + payload
     return _LONG(_FIN_TEXT, 127, length) + payload
+
+
+def pong_frame(payload: bytes) -> bytes:
+    """Answer a ping; control frames hold at most 125 bytes."""
+    return _SHORT(_FIN_PONG, len(payload)) + payload

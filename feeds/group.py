@@ -12,16 +12,13 @@ from feeds.interest import Interest
 from feeds.laggard import Laggard
 from feeds.transport import Transport
 
-__all__ = ["UNCHECKED_BYTES", "Group", "Io", "Member"]
-
-UNCHECKED_BYTES = 16 * 1024
-"""A group's backlogs are looked at each time that so much was written to each of its members."""
+__all__ = ["Flow", "Group", "Member"]
 
 
 class Member:
     """A connection that is in the hub."""
 
-    __slots__ = ("backlog", "group", "laggard", "on_evict", "transport")
+    __slots__ = ("backlog", "flowing", "group", "laggard", "on_evict", "transport")
 
     def __init__(
         self, transport: Transport, policy: BacklogPolicy, on_evict: Callable[[Eviction], object]
@@ -31,13 +28,15 @@ class Member:
         self.on_evict = on_evict
         self.laggard: Laggard | None = None
         self.group: Group | None = None
+        self.flowing = False
+        """Whether it is live and nothing is unread, so that the short way (``transport.send``) is open."""
 
     def __repr__(self) -> str:
         return f"<Member {self.backlog.state.value}, {self.transport.unread()} bytes unread>"
 
 
-Io = tuple[Callable[[bytes], object], Callable[[], int], Member]
-"""What the loop over members needs of one: how to write, how much is unread, who it is."""
+Flow = tuple[Callable[[bytes], int], Member]
+"""What the loop over members needs of one: how to send, and who it is."""
 
 
 class Group:
@@ -51,7 +50,7 @@ class Group:
         now: the time, in the clock's seconds.
     """
 
-    __slots__ = ("_io", "interest", "live", "members", "parts", "slots", "unchecked", "written")
+    __slots__ = ("_flows", "clogged", "interest", "live", "members", "parts", "slots", "written")
 
     def __init__(
         self, interest: Interest, slots: NDArray[np.int64], parts: Sequence[Part], now: float
@@ -60,13 +59,14 @@ class Group:
         self.slots = slots
         self.parts = parts
         self.live: dict[Member, None] = {}
+        """Members that get every event."""
+        self.clogged: dict[Member, None] = {}
+        """Those of them that have something unread, and aren't conflated for that yet."""
         self.members = 0
         """How many connections have this interest, live or not."""
-        self._io: list[Io] | None = []
-        self.unchecked = UNCHECKED_BYTES  # a new group's members may have come with a backlog
-        """Bytes written to each live member since their backlogs were looked at."""
         self.written = now
         """When the group was last written to, in the clock's seconds."""
+        self._flows: list[Flow] | None = []
 
     def __repr__(self) -> str:
         return f"<Group of {self.members}, {len(self.live)} live, {len(self.slots)} slots>"
@@ -74,15 +74,37 @@ class Group:
     def enter(self, member: Member) -> None:
         """Add a live member."""
         self.live[member] = None
-        self._io = None
+        if member.transport.unread():
+            self.clogged[member] = None
+        else:
+            self.flow(member)
 
     def exit(self, member: Member) -> bool:
         """Take a live member out; tell whether it was in."""
         if member not in self.live:
             return False
         del self.live[member]
-        self._io = None
+        self.clog(member)
+        del self.clogged[member]
         return True
+
+    def clog(self, member: Member) -> None:
+        """Note that something is unread of a live member."""
+        self.clogged[member] = None
+        member.flowing = False
+        self._flows = None
+
+    def flow(self, member: Member) -> None:
+        """Note that nothing is unread of a live member."""
+        self.clogged.pop(member, None)
+        member.flowing = True
+        self._flows = None
+
+    def flows(self) -> list[Flow]:
+        """Give the way to each live member with nothing unread. The list is never changed; another takes its place."""
+        if self._flows is None:
+            self._flows = [(m.transport.send, m) for m in self.live if m.flowing]
+        return self._flows
 
     def take(self) -> Sequence[bytes]:
         """Give the head and the turn's fragments, ready to be sealed; nothing if there are none."""
@@ -92,9 +114,3 @@ class Group:
         if len(taken) < 2:
             return taken[0] if taken else ()
         return tuple(chain(taken[0], *(pieces[1:] for pieces in taken[1:])))
-
-    def io(self) -> list[Io]:
-        """Give what the loop over live members needs of each. The list is never changed; another takes its place."""
-        if self._io is None:
-            self._io = [(m.transport.write, m.transport.unread, m) for m in self.live]
-        return self._io

@@ -15,23 +15,27 @@ Rules:
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import compress
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from feeds.backlog import BacklogPolicy, Eviction
+from feeds.delivery import Delivery
 from feeds.dialects import Dialect
 from feeds.envelope import Envelope
-from feeds.group import UNCHECKED_BYTES, Io, Member
+from feeds.group import Group, Member
 from feeds.history import History
 from feeds.interest import NOTHING, Interest
 from feeds.roster import Roster
 from feeds.slow import SlowConsumers
 from feeds.stats import HubStats
-from feeds.transport import Transport
+from feeds.transport import Data, Transport
 from ticker.batch import TickBatch
 
 __all__ = ["FLUSH_SLICE", "Hub"]
+
+T = TypeVar("T")
 
 FLUSH_SLICE = 256
 """After about so many writes, ``flush`` offers to pause: 1 to 2 ms."""
@@ -72,6 +76,7 @@ class Hub:
             self.roster, self.seq, dialect, envelope, self.stats, conflate=conflate
         )
         self._dialect, self._envelope = dialect, envelope
+        self._delivery = Delivery(self.roster, self.slow, envelope, self.stats)
         self._symbols = np.int64(symbols)
 
     # Membership.
@@ -157,55 +162,45 @@ class Hub:
         Args:
             now: the time in the clock's seconds.
         """
-        seal = self._envelope.seal
-        writes = size = sliced = 0
-        for group in list(self.roster.groups.values()):
-            if not (pieces := group.take()) or not (data := seal(pieces)):
+        plan = self.roster.plan()
+        groups = list(plan.groups)
+        done = 0
+        for board, part, solos in plan.solos:
+            if not part.picking:  # few events: taken the other way round
+                groups += [group for _, _, group in solos if board.happened]
                 continue
-            group.written = now
-            members = group.io()
-            writes += len(members)
-            size += len(data) * len(members)
-            group.unchecked += len(data)
-            check = group.unchecked >= UNCHECKED_BYTES
-            if check:
-                group.unchecked = 0
-            for part in _slices(members):
-                if group.io() is not members:  # somebody left while we paused
-                    part = [io for io in part if io[2] in group.live]
-                if behind := self._deliver(data, part, check):
-                    self.slow.fall_behind(group, behind, now)
-                sliced += len(part)
-                if sliced >= FLUSH_SLICE:
-                    sliced = 0
+            for some in _slices(solos):
+                if plan is not self.roster.plan():  # somebody left while we paused
+                    some = [solo for solo in some if solo[2].live]
+                self._delivery.solos(board.entries, some, now)
+                if (done := done + len(some)) >= FLUSH_SLICE:
+                    done = 0
                     yield
-        self.stats.writes += writes
-        self.stats.bytes += size
+        for group in groups:
+            for writes in self._to_group(group, now):
+                if (done := done + writes) >= FLUSH_SLICE:
+                    done = 0
+                    yield
         for board in self.roster.boards.values():
             board.wipe()
 
-    def _deliver(self, data: bytes, members: Sequence[Io], check: bool) -> list[Member] | None:
-        """Write to members; on a check, give those that are over the soft limit now. About 50 ns beside the write."""
-        if not check:
-            for write, _, member in members:
-                try:
-                    write(data)
-                except (
-                    OSError,
-                    RuntimeError,
-                ):  # closed under our hands: its own task does the rest
-                    self.leave(member)
-            return None
-        soft = self.policy.soft_limit
-        behind = None
-        for write, unread, member in members:
-            try:
-                write(data)
-                if unread() > soft:
-                    behind = [*(behind or ()), member]
-            except (OSError, RuntimeError):
-                self.leave(member)
-        return behind
+    def _to_group(self, group: Group, now: float) -> Iterator[int]:
+        """Write the turn to a group; yields the number of writes since the last time, at most a slice."""
+        if not (pieces := group.take()) or not (data := self._envelope.seal(pieces)):
+            return
+        group.written = now
+        flows = group.flows()
+        if group.clogged:
+            self._delivery.clogged(data, group, now)
+        for some in _slices(flows):
+            if flows is not group.flows():  # somebody left while we paused, or clogged
+                some = [flow for flow in some if flow[1].flowing and flow[1].group is group]
+            self._delivery.flows(data, some, now)
+            yield len(some)
+
+    def reply(self, member: Member, data: Data, now: float) -> None:
+        """Write to one member, between turns."""
+        self._delivery.one(data, member, now)
 
     def beat(self, frame: bytes, now: float, silent_since: float) -> None:
         """Write a frame to the live members of every group that was not written to since some time."""
@@ -213,11 +208,12 @@ class Hub:
             if group.written > silent_since:
                 continue
             group.written = now
-            if behind := self._deliver(frame, group.io(), check=True):
-                self.slow.fall_behind(group, behind, now)
+            flows = group.flows()
+            self._delivery.clogged(frame, group, now)
+            self._delivery.flows(frame, flows, now)
 
 
-def _slices(members: Sequence[Io]) -> Iterable[Sequence[Io]]:
+def _slices(members: Sequence[T]) -> Iterable[Sequence[T]]:
     if len(members) <= FLUSH_SLICE:
         return (members,)
     return [members[i : i + FLUSH_SLICE] for i in range(0, len(members), FLUSH_SLICE)]

@@ -1,12 +1,14 @@
 """The pump: one turn is step the market, encode once, mark, write. Then wait for the clock, and again."""
 
 import asyncio
+from collections.abc import Iterable
 
 import orjson
 
 from feeds.clock import Clock
 from feeds.frame import text_frame
-from feeds.hub import FLUSH_SLICE, Hub
+from feeds.hub import Hub
+from ticker.batch import TickBatch
 from ticker.market import Market
 
 __all__ = ["Pump"]
@@ -62,48 +64,44 @@ class Pump:
 
     async def run(self) -> None:
         """Turn until cancelled."""
-        seconds = self._clock.seconds
-        written, yielded = 0, seconds()
+        if self._clock.drains:
+            await self._run_as_fast_as_drained()
         while True:
-            if self._clock.drains:
-                await self._until_somebody_is_there()
-            written += await self.turn()
-            # With no time to wait for, the loop is let run after some work, not after each small turn.
-            if (
-                not self._clock.drains
-                or written >= FLUSH_SLICE
-                or seconds() - yielded > _LONGEST_WORK_S
-            ):
+            await self.turn()
+            await self._clock.turn_over()
+
+    async def _run_as_fast_as_drained(self) -> None:
+        """With no time to wait for, the event loop is let run after some work, not after each small turn."""
+        seconds, hub = self._clock.seconds, self._hub
+        yielded = seconds()
+        while True:
+            while not hub.roster.interested:  # with nobody there, not at all
+                self._beat()
+                await asyncio.sleep(_NOBODY_WAIT_S)
+            await self.turn()
+            if seconds() - yielded > _LONGEST_WORK_S:
                 await self._clock.turn_over()
-                written, yielded = 0, seconds()
-            if self._clock.drains:
-                await self._until_relieved()
+                yielded = seconds()
+            while hub.slow.congested and not hub.slow.relieved(seconds()):
+                self._beat()
+                await asyncio.sleep(_CONGESTION_WAIT_S)
 
-    async def turn(self) -> int:
-        """
-        Do one turn: everything up to the clock's time.
-
-        Returns:
-            How many writes it made.
-        """
+    async def turn(self) -> None:
+        """Do one turn: everything up to the clock's time."""
         now = self._clock.now_us()
         limit = self._turn_events if now is None else MAX_TURN_EVENTS
-        before = self._hub.stats.writes
         self._idle.clear()
         try:
             while True:
                 until = self._market.now_us + _LONGEST_STEP_US if now is None else now
                 batch = self._market.step(until, limit)
                 self.events += len(batch)
-                for start in range(
-                    0, len(batch), MAX_TURN_EVENTS
-                ):  # bars that close together can be more
-                    if start:
-                        await asyncio.sleep(0)
-                    self._hub.publish(batch[start : start + MAX_TURN_EVENTS])
+                for part in _parts(batch):
+                    self._hub.publish(part)
                     for _ in self._hub.flush(self._clock.seconds()):
                         await asyncio.sleep(0)
-                self._hub.slow.tend(self._clock.seconds())
+                if self._hub.slow.laggards or self._hub.slow.newest:
+                    self._hub.slow.tend(self._clock.seconds())
                 if now is None or self._market.now_us >= now:
                     break
                 await asyncio.sleep(0)
@@ -111,7 +109,6 @@ class Pump:
             self._idle.set()
         self.turns += 1
         self._beat()
-        return self._hub.stats.writes - before
 
     def _beat(self) -> None:
         """Send a heartbeat to every group that has been silent; looked at four times in its length."""
@@ -122,15 +119,9 @@ class Pump:
         beat = text_frame(orjson.dumps([{"type": "heartbeat", "time": self._market.now_us / 1000}]))
         self._hub.beat(beat, now, silent_since=now - 0.7 * self._heartbeat_s)
 
-    # The hub does no I/O and so can't wake anybody: these two look, a few hundred times a second.
 
-    async def _until_somebody_is_there(self) -> None:
-        """As fast as drained: with nobody there, not at all."""
-        while not self._hub.roster.interested:
-            self._beat()
-            await asyncio.sleep(_NOBODY_WAIT_S)
-
-    async def _until_relieved(self) -> None:
-        while not self._hub.slow.relieved(self._clock.seconds()):
-            self._beat()
-            await asyncio.sleep(_CONGESTION_WAIT_S)
+def _parts(batch: TickBatch) -> Iterable[TickBatch]:
+    """Bars that close together can make a batch longer than its limit."""
+    if len(batch) <= MAX_TURN_EVENTS:
+        return (batch,)
+    return (batch[i : i + MAX_TURN_EVENTS] for i in range(0, len(batch), MAX_TURN_EVENTS))

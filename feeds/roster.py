@@ -1,13 +1,29 @@
 """Who wants what: members in groups, groups on boards, and for each slot how many there are of them."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
 import numpy as np
 from numpy.typing import NDArray
 
-from feeds.board import Board, Part
+from feeds.board import Board, Part, Pick
 from feeds.group import Group, Member
 from feeds.interest import NOTHING, Interest
 
-__all__ = ["Roster"]
+__all__ = ["Plan", "Roster", "Solo"]
+
+Solo = tuple[Pick, Callable[[bytes | bytearray], int], Group]
+"""A group of one flowing member with one part: how to pick its events, how to send them, and the group."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """In which order, and which way, to write a turn; good until the roster changes."""
+
+    solos: list[tuple[Board, Part, list[Solo]]] = field(default_factory=list)
+    """By board: the groups of one, and the part of one of them, which stands for all."""
+    groups: list[Group] = field(default_factory=list)
+    """All others that have live members."""
 
 
 class Roster:
@@ -30,6 +46,7 @@ class Roster:
         self.audience: NDArray[np.int32] = np.zeros(symbols * channels, dtype=np.int32)
         """How many live members each slot has."""
         self._head = head
+        self._plan: Plan | None = None
 
     @property
     def interested(self) -> bool:
@@ -68,14 +85,49 @@ class Roster:
     def enliven(self, member: Member) -> None:
         """Let a member get the events of its group."""
         assert member.group is not None
+        self._plan = None
         member.group.enter(member)
         self.audience[member.group.slots] += 1
 
     def silence(self, member: Member) -> None:
         """Let a member get no more events of its group, if it did."""
         assert member.group is not None
+        self._plan = None
         if member.group.exit(member):
             self.audience[member.group.slots] -= 1
+
+    def clog(self, member: Member) -> None:
+        """Note that something is unread of a live member."""
+        assert member.group is not None
+        self._plan = None
+        member.group.clog(member)
+
+    def flow(self, member: Member) -> None:
+        """Note that nothing is unread of a live member."""
+        assert member.group is not None
+        self._plan = None
+        member.group.flow(member)
+
+    def plan(self) -> Plan:
+        """Give the plan. After a change linear in groups, about 0.2 us each."""
+        if self._plan is None:
+            self._plan = self._make_plan()
+        return self._plan
+
+    def _make_plan(self) -> Plan:
+        plan = Plan()
+        solos: dict[Board, list[Solo]] = {}
+        for group in self.groups.values():
+            flows = group.flows()
+            if len(flows) == len(group.live) == len(group.parts) == 1 and group.parts[0].pick:
+                part = group.parts[0]
+                if part.board not in solos:
+                    solos[part.board] = []
+                    plan.solos.append((part.board, part, solos[part.board]))
+                solos[part.board].append((part.pick, flows[0][0], group))
+            elif group.live:
+                plan.groups.append(group)
+        return plan
 
     def _part(self, channels: frozenset[int], symbols: frozenset[int]) -> Part:
         board = self.boards.get(channels)

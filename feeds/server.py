@@ -17,7 +17,7 @@ from feeds.dialects.native import NativeEncoder
 from feeds.envelope import ArrayInWebSocket
 from feeds.errors import CloseCode, Code, ConfigError, RequestError
 from feeds.feed import Feed
-from feeds.frame import text_frame
+from feeds.frame import pong_frame, text_frame
 from feeds.group import Member
 from feeds.hub import Hub
 from feeds.pump import Pump
@@ -30,6 +30,7 @@ __all__ = ["FeedServer"]
 
 log = logging.getLogger("feeds")
 
+_TALK = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG)
 _UNREADABLE_BYTES = 4 * 1024 * 1024
 _CLOSE_WAIT_S = 2.0
 _DRAIN_LOOK_S = 0.01
@@ -158,10 +159,12 @@ class FeedServer:
 
     async def _websocket(self, request: web.Request) -> web.StreamResponse:
         # compress=False: a frame must be the same bytes for all. autoclose=False: the hub must let go of the
-        # connection before the answer to a close frame goes out. decode_text=False: bytes go to the parser as they are.
+        # connection before the answer to a close frame goes out. autoping=False: a pong has to keep its place behind
+        # what is unread, of which the hub knows. decode_text=False: bytes go to the parser as they are.
         ws = web.WebSocketResponse(
             compress=False,
             autoclose=False,
+            autoping=False,
             timeout=_CLOSE_WAIT_S,
             max_msg_size=_UNREADABLE_BYTES,
             decode_text=False,
@@ -190,15 +193,19 @@ class FeedServer:
         self.connections[ws] = transport
         try:
             if not transport.closed():
-                transport.write(text_frame(self.feed.hello()))
-            while (received := await ws.receive()).type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                hub.reply(member, text_frame(self.feed.hello()), seconds())
+            while (received := await ws.receive()).type in _TALK:
                 await self.pump.between_turns()
+                if received.type in (WSMsgType.PING, WSMsgType.PONG):
+                    if received.type is WSMsgType.PING and not self._gone(ws, transport, member):
+                        hub.reply(member, pong_frame(received.data), seconds())
+                    continue
                 answers = iter(_answers(session, received, seconds()))
                 while not self._gone(ws, transport, member):
                     reply = next(answers, None)
                     if reply is None:
                         break
-                    transport.write(text_frame(reply.message))
+                    hub.reply(member, text_frame(reply.message), seconds())
                     if reply.close is not None:
                         hub.leave(member)
                         await ws.close(code=reply.close, message=reply.reason.encode()[:120])
@@ -214,6 +221,7 @@ class FeedServer:
         finally:
             hub.leave(member)
             del self.connections[ws]
+            transport.release()
         await ws.close()
 
     @staticmethod
