@@ -12,6 +12,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import feeds.cli  # noqa: F401  # first: it says how many threads numpy may start
+
+# isort: split
 import numpy as np
 
 from feeds.cli.serve import loop_factory, run_feed

@@ -6,7 +6,7 @@ didn't take tells all there is to know about its backlog: no other look at it is
 unread; its bytes go behind that, and its backlog is looked at each time.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from feeds.envelope import Envelope
 from feeds.group import Flow, Group, Member
@@ -50,11 +50,11 @@ class Delivery:
                 sent = send(data)
             except BlockingIOError:
                 sent = 0
-            except OSError:
-                self._broken(*group.live)
+            except (OSError, RuntimeError):
+                self._broken(next(iter(group.live)))
                 continue
             if sent != length:
-                self._clogs(*group.live, data, sent, now)
+                self._clogs(next(iter(group.live)), data, sent, now)
         self._stats.writes += writes
         self._stats.bytes += size
 
@@ -66,7 +66,7 @@ class Delivery:
                 sent = send(data)
             except BlockingIOError:
                 sent = 0
-            except OSError:
+            except (OSError, RuntimeError):
                 self._broken(member)
                 continue
             if sent != length:
@@ -78,7 +78,7 @@ class Delivery:
         """Write one message to the clogged members of a group. Must come before it goes to those that flow."""
         for member in list(group.clogged):
             self.one(data, member, now)
-        
+
     def one(self, data: Data, member: Member, now: float) -> None:
         """Write to one member, wherever it stands."""
         transport, group = member.transport, member.group
@@ -107,9 +107,10 @@ class Delivery:
 
     def _weigh(self, member: Member, now: float) -> None:
         group = member.group
-        if group is not None and member in group.live:
-            if member.transport.unread() > member.backlog.policy.soft_limit:
-                self._slow.fall_behind(group, (member,), now)
+        if group is None or member not in group.live:
+            return
+        if member.transport.unread() > member.backlog.policy.soft_limit:
+            self._slow.fall_behind(group, (member,), now)
 
     def _broken(self, member: Member) -> None:
         """Let go of a connection that is closed under our hands; its own task learns of it by the abort."""

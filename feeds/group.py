@@ -10,7 +10,7 @@ from feeds.backlog import Backlog, BacklogPolicy, Eviction
 from feeds.board import Part
 from feeds.interest import Interest
 from feeds.laggard import Laggard
-from feeds.transport import Transport
+from feeds.transport import Data, Transport
 
 __all__ = ["Flow", "Group", "Member"]
 
@@ -35,7 +35,7 @@ class Member:
         return f"<Member {self.backlog.state.value}, {self.transport.unread()} bytes unread>"
 
 
-Flow = tuple[Callable[[bytes], int], Member]
+Flow = tuple[Callable[[Data], int], Member]
 """What the loop over members needs of one: how to send, and who it is."""
 
 

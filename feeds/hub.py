@@ -13,7 +13,7 @@ Rules:
   there would cross events that are still pending. The pump sees to it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import compress
 from typing import TypeVar
 
@@ -27,7 +27,7 @@ from feeds.envelope import Envelope
 from feeds.group import Group, Member
 from feeds.history import History
 from feeds.interest import NOTHING, Interest
-from feeds.roster import Roster
+from feeds.roster import Plan, Roster
 from feeds.slow import SlowConsumers
 from feeds.stats import HubStats
 from feeds.transport import Data, Transport
@@ -67,9 +67,9 @@ class Hub:
         conflate: bool = True,
     ) -> None:
         self.policy = policy or BacklogPolicy()
-        self.roster = Roster(symbols, channels, envelope.head)
         self.seq: NDArray[np.int64] = np.zeros(symbols * channels, dtype=np.int64)
         """The newest sequence published, by slot."""
+        self.roster = Roster(symbols, self.seq, envelope.head)
         self.history = History(symbols, history_bytes)
         self.stats = HubStats()
         self.slow = SlowConsumers(
@@ -78,6 +78,10 @@ class Hub:
         self._dialect, self._envelope = dialect, envelope
         self._delivery = Delivery(self.roster, self.slow, envelope, self.stats)
         self._symbols = np.int64(symbols)
+
+    def deliveries(self) -> int:
+        """Give how many events were handed to a connection: one event to a thousand clients is a thousand."""
+        return self.roster.audience.deliveries() + self.stats.caught_up
 
     # Membership.
 
@@ -140,7 +144,6 @@ class Hub:
         if self.slow.laggards:
             self.slow.newest.update(zip(slots.tolist(), fragments, strict=True))
         self.stats.events += len(fragments)
-        self.stats.deliveries += int(np.add.reduce(self.roster.audience.take(slots)))
         self._fill(batch, fragments)
 
     def _fill(self, batch: TickBatch, fragments: list[bytes]) -> None:
@@ -162,12 +165,19 @@ class Hub:
         Args:
             now: the time in the clock's seconds.
         """
-        plan = self.roster.plan()
-        groups = list(plan.groups)
+        others = yield from self._flush_solos(self.roster.plan(), now)
+        yield from self._flush_groups(others, now)
+        for board in self.roster.boards.values():
+            board.wipe()
+
+    def _flush_solos(self, plan: Plan, now: float) -> Generator[None, None, list[Group]]:
+        """Write to the groups of one; gives the groups that are still to be written to."""
+        others = plan.groups
         done = 0
         for board, part, solos in plan.solos:
             if not part.picking:  # few events: taken the other way round
-                groups += [group for _, _, group in solos if board.happened]
+                if board.happened:
+                    others = [*others, *(group for _, _, group in solos)]
                 continue
             for some in _slices(solos):
                 if plan is not self.roster.plan():  # somebody left while we paused
@@ -176,27 +186,25 @@ class Hub:
                 if (done := done + len(some)) >= FLUSH_SLICE:
                     done = 0
                     yield
+        return others
+
+    def _flush_groups(self, groups: list[Group], now: float) -> Iterator[None]:
+        seal, delivery = self._envelope.seal, self._delivery
+        done = 0
         for group in groups:
-            for writes in self._to_group(group, now):
-                if (done := done + writes) >= FLUSH_SLICE:
+            if not (data := seal(group.take())):
+                continue
+            group.written = now
+            flows = group.flows()
+            if group.clogged:
+                delivery.clogged(data, group, now)
+            for some in _slices(flows):
+                if flows is not group.flows():  # somebody clogged, or left while we paused
+                    some = [flow for flow in some if flow[1].flowing]
+                delivery.flows(data, some, now)
+                if (done := done + len(some)) >= FLUSH_SLICE:
                     done = 0
                     yield
-        for board in self.roster.boards.values():
-            board.wipe()
-
-    def _to_group(self, group: Group, now: float) -> Iterator[int]:
-        """Write the turn to a group; yields the number of writes since the last time, at most a slice."""
-        if not (pieces := group.take()) or not (data := self._envelope.seal(pieces)):
-            return
-        group.written = now
-        flows = group.flows()
-        if group.clogged:
-            self._delivery.clogged(data, group, now)
-        for some in _slices(flows):
-            if flows is not group.flows():  # somebody left while we paused, or clogged
-                some = [flow for flow in some if flow[1].flowing and flow[1].group is group]
-            self._delivery.flows(data, some, now)
-            yield len(some)
 
     def reply(self, member: Member, data: Data, now: float) -> None:
         """Write to one member, between turns."""

@@ -20,7 +20,7 @@ read, and the memory and time of a long step bounded.
 """
 
 _LONGEST_STEP_US = 10_000_000  # of the market's time, where nothing else bounds it
-_LONGEST_WORK_S = 0.002  # without letting the event loop run
+_LONGEST_WORK_S = 0.004  # without letting the event loop run
 _CONGESTION_WAIT_S = 0.001
 _NOBODY_WAIT_S = 0.005
 
@@ -52,10 +52,10 @@ class Pump:
         self._next_beat = clock.seconds() + heartbeat_s / 4
         self._idle = asyncio.Event()
         self._idle.set()
-        self.turns = 0
-        """How many turns there were."""
         self.events = 0
         """How many events the market gave."""
+        self.turns = 0
+        """How many turns there were."""
 
     async def between_turns(self) -> None:
         """Return when no turn is under way; until the caller awaits again, none begins."""

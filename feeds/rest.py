@@ -66,7 +66,7 @@ class _Api:
                 "symbols": len(self._feed.market.universe),
                 "connections": self._connections(),
                 "events": self._pump.events,
-                "deliveries": self._feed.hub.stats.deliveries,
+                "deliveries": self._feed.hub.deliveries(),
                 "conflating": len(self._feed.hub.slow.laggards),
                 "evicted": sum(self._feed.hub.stats.evicted.values()),
             }

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from feeds.audience import Audience
 from feeds.board import Board, Part, Pick
 from feeds.group import Group, Member
 from feeds.interest import NOTHING, Interest
@@ -32,19 +33,18 @@ class Roster:
 
     Args:
         symbols: how many symbols the market has.
-        channels: how many channels.
+        seq: the newest sequence published, by slot; its owner goes on writing it.
         head: what every message begins with.
     """
 
-    def __init__(self, symbols: int, channels: int, head: bytes) -> None:
+    def __init__(self, symbols: int, seq: NDArray[np.int64], head: bytes) -> None:
         self.symbols = symbols
         self.groups: dict[Interest, Group] = {}
         self.boards: dict[frozenset[int], Board] = {}
         """By channels."""
-        self.wanted: NDArray[np.int32] = np.zeros(symbols * channels, dtype=np.int32)
+        self.wanted: NDArray[np.int32] = np.zeros(len(seq), dtype=np.int32)
         """How many groups want each slot: what nobody wants needs no encoding."""
-        self.audience: NDArray[np.int32] = np.zeros(symbols * channels, dtype=np.int32)
-        """How many live members each slot has."""
+        self.audience = Audience(seq)
         self._head = head
         self._plan: Plan | None = None
 
@@ -87,14 +87,14 @@ class Roster:
         assert member.group is not None
         self._plan = None
         member.group.enter(member)
-        self.audience[member.group.slots] += 1
+        self.audience.change(member.group.slots, 1)
 
     def silence(self, member: Member) -> None:
         """Let a member get no more events of its group, if it did."""
         assert member.group is not None
         self._plan = None
         if member.group.exit(member):
-            self.audience[member.group.slots] -= 1
+            self.audience.change(member.group.slots, -1)
 
     def clog(self, member: Member) -> None:
         """Note that something is unread of a live member."""
@@ -119,8 +119,8 @@ class Roster:
         solos: dict[Board, list[Solo]] = {}
         for group in self.groups.values():
             flows = group.flows()
-            if len(flows) == len(group.live) == len(group.parts) == 1 and group.parts[0].pick:
-                part = group.parts[0]
+            part = group.parts[0] if len(group.parts) == 1 else None
+            if len(flows) == len(group.live) == 1 and part is not None and part.pick is not None:
                 if part.board not in solos:
                     solos[part.board] = []
                     plan.solos.append((part.board, part, solos[part.board]))

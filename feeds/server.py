@@ -1,39 +1,27 @@
-"""The server: aiohttp does handshakes, reads, pongs and closes; events go from the hub straight to the transports."""
+"""The server: one market, its feed and its pump behind one aiohttp application."""
 
 import asyncio
 import errno
-import logging
-from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
-from aiohttp import WSMessage, WSMsgType, web
+from aiohttp import web
 
 from feeds import rest
-from feeds.backlog import Backlog, Eviction
 from feeds.clock import Clock, parse_clock
 from feeds.config import FeedConfig
 from feeds.dialects.native import NativeEncoder
 from feeds.envelope import ArrayInWebSocket
-from feeds.errors import CloseCode, Code, ConfigError, RequestError
+from feeds.errors import ConfigError
 from feeds.feed import Feed
-from feeds.frame import pong_frame, text_frame
-from feeds.group import Member
 from feeds.hub import Hub
 from feeds.pump import Pump
-from feeds.session import Reply, Session
-from feeds.transport import SocketTransport
+from feeds.websocket import WebSockets
 from ticker.batch import CHANNELS
 from ticker.market import Market
 
 __all__ = ["FeedServer"]
 
-log = logging.getLogger("feeds")
-
-_TALK = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG)
-_UNREADABLE_BYTES = 4 * 1024 * 1024
-_CLOSE_WAIT_S = 2.0
-_DRAIN_LOOK_S = 0.01
 _LISTEN_BACKLOG = 4096
 
 
@@ -84,7 +72,7 @@ class FeedServer:
             turn_events=config.turn_events,
             heartbeat_s=heartbeat_s,
         )
-        self.connections: dict[web.WebSocketResponse, SocketTransport] = {}
+        self.websockets = WebSockets(self.feed, self.pump, self.clock, config)
         self.port = config.port
         """The port in use, once the server has started."""
         self._runner: web.AppRunner | None = None
@@ -104,8 +92,8 @@ class FeedServer:
     def application(self) -> web.Application:
         """Build the routes."""
         app = web.Application()
-        app.router.add_get("/ws", self._websocket)
-        rest.add_routes(app, self.feed, self.pump, self.config, lambda: len(self.connections))
+        app.router.add_get("/ws", self.websockets.handle)
+        rest.add_routes(app, self.feed, self.pump, self.config, lambda: len(self.websockets.open))
         return app
 
     async def start(self) -> None:
@@ -136,7 +124,7 @@ class FeedServer:
         if self._pumping is not None:
             self._pumping.cancel()
             await asyncio.gather(self._pumping, return_exceptions=True)
-        await asyncio.gather(*(_say_goodbye(*pair) for pair in self.connections.items()))
+        await self.websockets.close()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -157,95 +145,6 @@ class FeedServer:
     ) -> None:
         await self.stop()
 
-    async def _websocket(self, request: web.Request) -> web.StreamResponse:
-        # compress=False: a frame must be the same bytes for all. autoclose=False: the hub must let go of the
-        # connection before the answer to a close frame goes out. autoping=False: a pong has to keep its place behind
-        # what is unread, of which the hub knows. decode_text=False: bytes go to the parser as they are.
-        ws = web.WebSocketResponse(
-            compress=False,
-            autoclose=False,
-            autoping=False,
-            timeout=_CLOSE_WAIT_S,
-            max_msg_size=_UNREADABLE_BYTES,
-            decode_text=False,
-        )
-        if not ws.can_prepare(request).ok:
-            raise web.HTTPUpgradeRequired(
-                text='{"type":"error","code":"upgrade_required","message":"this path speaks WebSocket;'
-                ' /api/snapshot and /api/bars answer plain HTTP"}',
-                content_type="application/json",
-                headers={"Upgrade": "websocket", "Connection": "Upgrade"},
-            )
-        await ws.prepare(request)
-        if request.transport is None:
-            return ws
-        await self._converse(ws, SocketTransport(request.transport))
-        return ws
-
-    async def _converse(self, ws: web.WebSocketResponse, transport: SocketTransport) -> None:
-        hub, seconds = self.hub, self.clock.seconds
-
-        def evicted(reason: Eviction) -> None:
-            log.info("evicted a slow consumer: %s", reason.value)
-
-        member = hub.join(transport, seconds(), evicted)
-        session = Session(self.feed, member)
-        self.connections[ws] = transport
-        try:
-            if not transport.closed():
-                hub.reply(member, text_frame(self.feed.hello()), seconds())
-            while (received := await ws.receive()).type in _TALK:
-                await self.pump.between_turns()
-                if received.type in (WSMsgType.PING, WSMsgType.PONG):
-                    if received.type is WSMsgType.PING and not self._gone(ws, transport, member):
-                        hub.reply(member, pong_frame(received.data), seconds())
-                    continue
-                answers = iter(_answers(session, received, seconds()))
-                while not self._gone(ws, transport, member):
-                    reply = next(answers, None)
-                    if reply is None:
-                        break
-                    hub.reply(member, text_frame(reply.message), seconds())
-                    if reply.close is not None:
-                        hub.leave(member)
-                        await ws.close(code=reply.close, message=reply.reason.encode()[:120])
-                    # Who asks and doesn't read is not answered further; the hub looks after what is unread.
-                    await self._drained(transport)
-                    await self.pump.between_turns()
-        except ConnectionError:  # it went away while aiohttp was answering a ping
-            pass
-        except Exception:
-            log.exception("a connection failed; please report this")
-            hub.leave(member)
-            await ws.close(code=CloseCode.INTERNAL_ERROR, message=b"an error inside the server")
-        finally:
-            hub.leave(member)
-            del self.connections[ws]
-            transport.release()
-        await ws.close()
-
-    @staticmethod
-    def _gone(ws: web.WebSocketResponse, transport: SocketTransport, member: Member) -> bool:
-        return ws.closed or transport.closed() or member.group is None
-
-    async def _drained(self, transport: SocketTransport) -> None:
-        """Return when a connection has little unread, or is gone."""
-        backlog = Backlog(self.config.backlog)
-        while not transport.closed() and transport.unread() > self.config.backlog.soft_limit:
-            if backlog.admit(transport.unread(), self.clock.seconds()) is Eviction.NO_PROGRESS:
-                self.hub.stats.evicted[Eviction.NO_PROGRESS] += 1
-                transport.abort()
-                return
-            await asyncio.sleep(_DRAIN_LOOK_S)
-
-
-async def _say_goodbye(ws: web.WebSocketResponse, transport: SocketTransport) -> None:
-    try:
-        async with asyncio.timeout(_CLOSE_WAIT_S):
-            await ws.close(code=CloseCode.GOING_AWAY, message=b"the server is stopping")
-    except TimeoutError:
-        transport.abort()
-
 
 def _market(config: FeedConfig, start_us: int) -> Market:
     universe = config.universe()
@@ -253,10 +152,3 @@ def _market(config: FeedConfig, start_us: int) -> Market:
         return Market(universe, seed=config.seed, rate=config.rate, start_us=start_us)
     except ValueError as error:  # what only the market can know: too much for one symbol count
         raise ConfigError(str(error)) from error
-
-
-def _answers(session: Session, received: WSMessage, now: float) -> Iterable[Reply]:
-    if received.type is WSMsgType.TEXT:
-        return session.handle(received.data, now)
-    text = f"a binary message of {len(received.data)} bytes; requests are JSON in text messages"
-    return [session.refuse(RequestError(Code.BINARY_FRAME, text))]

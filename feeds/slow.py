@@ -99,8 +99,9 @@ class SlowConsumers:
             except (OSError, RuntimeError):  # closed under our hands: its own task does the rest
                 self.forget(member)
                 self._roster.displace(member)
+                member.transport.abort()
                 return
-            self._stats.caught_up(len(fragments), len(data), merged)
+            self._stats.catch_up(len(fragments), len(data), merged)
         if laggard.behind:
             member.backlog.conflate(member.transport.unread(), now)
             return

@@ -13,8 +13,8 @@ class HubStats:
 
     events: int = 0
     """Events encoded."""
-    deliveries: int = 0
-    """Events handed to a connection: one event to a thousand clients is a thousand deliveries."""
+    caught_up: int = 0
+    """Events handed to connections that had fallen behind."""
     writes: int = 0
     """Messages handed to a connection."""
     bytes: int = 0
@@ -24,9 +24,9 @@ class HubStats:
     evicted: dict[Eviction, int] = field(default_factory=lambda: dict.fromkeys(Eviction, 0))
     """Connections evicted, by reason."""
 
-    def caught_up(self, events: int, size: int, merged: int) -> None:
+    def catch_up(self, events: int, size: int, merged: int) -> None:
         """Count a message that told a conflated connection what it had missed."""
-        self.deliveries += events
+        self.caught_up += events
         self.writes += 1
         self.bytes += size
         self.merged += merged

@@ -202,6 +202,8 @@ class FakeFeed:
         self._note(lambda: setattr(self, "history_asked", self.history_asked + 1))
         if not self.history:
             raise web.HTTPNotFound
+        if request.query["symbol"] not in self.last:
+            return web.json_response({"type": "error", "code": "unknown_symbol"}, status=404)
         symbol, limit = request.query["symbol"], int(request.query["limit"])
         start = self.now() // MINUTE * MINUTE - (limit - 1) * MINUTE
         price = self.last[symbol]

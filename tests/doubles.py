@@ -86,6 +86,14 @@ class RecordingTransport:
         self.late += self.closed or self.aborted
         self.writes.append(data)
 
+    def send(self, data: bytes) -> int:
+        assert self.unread() == 0, "the short way is for those with nothing unread"
+        self.write(data)
+        return len(data)
+
+    def rest(self, data: bytes, sent: int) -> None:
+        self.write(data[sent:])
+
     def unread(self) -> int:
         return 0
 
@@ -103,12 +111,26 @@ class RecordingTransport:
 
 
 class StalledTransport(RecordingTransport):
-    """A client that has stopped to read, until `read` is called or `stalled` is set to False."""
+    """
+    A client that has stopped to read, until `read` is called or `stalled` is set to False.
 
-    def __init__(self, *, stalled: bool = True) -> None:
+    Args:
+        room: how much the kernel takes of what is sent to it while it is stalled.
+    """
+
+    def __init__(self, *, stalled: bool = True, room: int = 0) -> None:
         super().__init__()
-        self.stalled = stalled
+        self.stalled, self.room = stalled, room
         self.backlog = 0
+
+    def send(self, data: bytes) -> int:
+        if not self.stalled:
+            return super().send(data)
+        assert self.backlog == 0, "the short way is for those with nothing unread"
+        if not self.room:
+            raise BlockingIOError
+        self.writes.append(data[: self.room])
+        return min(self.room, len(data))
 
     def write(self, data: bytes) -> None:
         super().write(data)
@@ -138,12 +160,17 @@ class BrokenTransport(RecordingTransport):
             raise self.error
         super().write(data)
 
+    def send(self, data: bytes) -> int:
+        if self.error is not None:
+            raise self.error
+        return super().send(data)
+
 
 class FaultyTransport(BrokenTransport, StalledTransport):
     """Reads until told not to; breaks when told to."""
 
-    def __init__(self) -> None:
-        StalledTransport.__init__(self, stalled=False)
+    def __init__(self, room: int = 0) -> None:
+        StalledTransport.__init__(self, stalled=False, room=room)
         self.error = None
 
     def snap(self, error: Exception | None = None) -> None:

@@ -19,6 +19,7 @@ FUNCTION_LINES = 50
 FLOORS = (
     {"errors"},
     {
+        "audience",
         "backlog",
         "board",
         "clock",
@@ -33,15 +34,16 @@ FLOORS = (
     {"dialects", "group", "requests", "stats"},
     {"roster"},
     {"slow"},
+    {"delivery"},
     {"hub", "resume"},
     {"feed", "pump"},
     {"config", "session"},
-    {"rest"},
+    {"rest", "websocket"},
     {"server"},
     {"cli"},
     {"__main__"},
 )
-WITH_AIOHTTP = {"server", "rest"}
+WITH_AIOHTTP = {"server", "rest", "websocket"}
 
 
 def module_name(path: Path) -> str:

@@ -270,7 +270,7 @@ async def test_a_message_of_5_mib_isnt_read_and_closed_with_1009() -> None:
         assert await farewell(bad) == []
         assert bad.client.close_code == 1009
         await witness.still_streams()
-        await eventually(lambda: len(server.connections) == 1, "it is forgotten")
+        await eventually(lambda: len(server.websockets.open) == 1, "it is forgotten")
 
 
 @on_both_loops
@@ -292,7 +292,7 @@ async def test_a_message_of_5_mib_from_a_library_is_not_read() -> None:
         async with websockets.connect(server.ws_url) as ws:
             with pytest.raises(websockets.ConnectionClosedError):
                 await say(ws, b" " * 5 * 1024 * 1024)
-        await eventually(lambda: not server.connections, "it is forgotten")
+        await eventually(lambda: not server.websockets.open, "it is forgotten")
 
 
 @pytest.mark.parametrize(("data", "count"), [(b"\xff", 1), (b"{", 100)], ids=["1007", "1008"])
@@ -330,7 +330,7 @@ async def test_a_frame_that_breaks_the_standard_is_closed_with_1002(data: bytes,
         assert await farewell(bad) == []
         assert bad.client.close_code == code
         await witness.still_streams()
-        await eventually(lambda: len(server.connections) == 1, "it is forgotten")
+        await eventually(lambda: len(server.websockets.open) == 1, "it is forgotten")
 
 
 @on_both_loops
@@ -351,7 +351,7 @@ async def test_whatever_is_sent_the_others_dont_notice() -> None:
         while stream.follower.events < 20:
             await stream.read()
         await stream.still_streams()
-        await eventually(lambda: len(server.connections) == 1, "all are forgotten")
+        await eventually(lambda: len(server.websockets.open) == 1, "all are forgotten")
 
 
 # Before there is a WebSocket.

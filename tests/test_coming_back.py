@@ -160,7 +160,7 @@ async def test_the_python_client_resumes_by_itself() -> None:
                     seqs.setdefault((event.symbol, type(event).__name__), []).append(event.seq)
                     count += 1
                     if count % 200 == 0 and cuts < 8:
-                        for transport in server.connections.values():
+                        for transport in server.websockets.open.values():
                             transport.abort()
                         cuts += 1
                 if client.reconnects >= 8:

@@ -36,9 +36,8 @@ def test_live_members_are_in_the_loop_in_the_order_of_their_coming() -> None:
     for m in (one, two, three):
         it.enter(m)
     assert it.exit(two)
-    assert [m for _, _, m in it.io()] == [one, three]
-    assert [write.__self__ for write, _, _ in it.io()] == [one.transport, three.transport]
-    assert [unread() for _, unread, _ in it.io()] == [0, 0]
+    assert [m for _, m in it.flows()] == [one, three]
+    assert [send.__self__ for send, _ in it.flows()] == [one.transport, three.transport]
 
 
 def test_who_isnt_in_the_loop_cant_leave_it() -> None:
@@ -56,10 +55,25 @@ def test_a_loop_under_way_isnt_disturbed_by_coming_and_going() -> None:
     one, two = member(), member()
     it.enter(one)
     it.enter(two)
-    under_way = it.io()
+    under_way = it.flows()
     it.exit(one)
     it.enter(member())
-    assert [m for _, _, m in under_way] == [one, two]
+    assert [m for _, m in under_way] == [one, two]
+
+
+def test_who_has_something_unread_isnt_in_the_loop() -> None:
+    it = group()
+    one, two = member(), member(unread=1)
+    it.enter(one)
+    it.enter(two)
+    assert ([m for _, m in it.flows()], list(it.clogged)) == ([one], [two])
+    assert (one.flowing, two.flowing) == (True, False)
+    it.clog(one)
+    it.flow(two)
+    assert ([m for _, m in it.flows()], list(it.clogged)) == ([two], [one])
+    assert it.exit(one)
+    assert it.exit(two)
+    assert (it.live, it.clogged, one.flowing, two.flowing) == ({}, {}, False, False)
 
 
 def test_what_it_takes_has_one_head_however_many_parts() -> None:

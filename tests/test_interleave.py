@@ -81,7 +81,7 @@ async def test_pongs_queue_behind_a_backlog_and_come_whole() -> None:
         client.send(**STREAM)
         follower = Follower()
         follower.feed(await client.until("quote"))
-        (transport,) = server.connections.values()
+        (transport,) = server.websockets.open.values()
         for round_ in range(5):
             client.pause()
             await eventually(lambda: transport.unread() > 100_000, "a backlog")
@@ -131,7 +131,7 @@ async def test_after_a_close_frame_into_a_backlog_nothing_comes() -> None:
     ):
         client.send(**STREAM)
         await client.until("quote")
-        (transport,) = server.connections.values()
+        (transport,) = server.websockets.open.values()
         client.pause()
         await eventually(lambda: transport.unread() > 100_000, "a backlog")
         client.polite = False

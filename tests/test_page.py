@@ -368,8 +368,11 @@ def test_server_gone(visit: Callable[..., Page], feed: FakeFeed) -> None:
     expect(row(page, "AAPL").locator(".c-last")).to_have_text("105.00")
 
 
-def test_another_market(page: Page, feed: FakeFeed) -> None:
+def test_another_market(page: Page, feed: FakeFeed, inevitable: list[str]) -> None:
     """A server that comes back with other symbols: the old ones are gone, the chart is closed."""
+    inevitable.append(
+        "404 (Not Found)"
+    )  # bars asked for before the page knows that the market is another
     row(page, "MSFT").click()
     feed.wait_for_request(action="subscribe", symbols=["MSFT"], channels=["bars"])
     feed.stop()

@@ -389,7 +389,7 @@ async def test_a_client_that_closes_is_answered_and_forgotten() -> None:
         await client.ask(action="subscribe", symbols="*")
         client.send_frame(CLOSE, b"\x03\xe8bye")
         assert await client.closed() == 1000
-        await eventually(lambda: not server.connections, "the connection is forgotten")
+        await eventually(lambda: not server.websockets.open, "the connection is forgotten")
         assert server.hub.roster.groups == {}
 
 
@@ -414,7 +414,7 @@ async def test_clients_that_vanish_are_no_errors() -> None:
             for client in clients:
                 client.vanish()
             follower.feed(await well.message())
-        await eventually(lambda: len(server.connections) == 1, "all but one are forgotten")
+        await eventually(lambda: len(server.websockets.open) == 1, "all but one are forgotten")
         assert follower.events > 20
 
 
@@ -431,7 +431,7 @@ async def test_clients_that_vanish_while_the_server_stops_dont_hinder_it() -> No
                 client.vanish()
             for _ in range(pause):
                 await asyncio.sleep(0)
-        assert not server.connections
+        assert not server.websockets.open
 
 
 @on_both_loops
@@ -469,7 +469,7 @@ async def test_stopping_takes_bounded_time_although_a_client_is_stalled() -> Non
         assert loop.time() - begun < 4
         assert await reading == 1001
         assert await deaf.closed() == 1001
-        assert not server.connections
+        assert not server.websockets.open
     assert len(asyncio.all_tasks()) == others, "nothing is left running"
 
 
@@ -517,7 +517,7 @@ async def test_an_error_inside_the_server_closes_one_connection_with_1011(
         assert await one.closed() == 1011
         assert one.reason == "an error inside the server"
         assert (await two.ask(action="ping"))["type"] == "pong"
-        assert len(server.connections) == 1
+        assert len(server.websockets.open) == 1
     (record,) = [r for r in caplog.records if r.levelno >= logging.ERROR]
     assert record.name == "feeds"
     assert record.exc_info is not None

@@ -9,20 +9,11 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-import pytest
 from doubles import Event, FaultyTransport, RecordingTransport, StalledTransport
 from hub_bench import CHANNELS, POLICY, SYMBOLS, HubBench, got
 
-from feeds import hub as hub_module
 from feeds.backlog import BacklogPolicy, Eviction, State
 from feeds.interest import NOTHING, Interest
-
-
-@pytest.fixture(autouse=True)
-def _look_at_every_write(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The hub looks at backlogs once in some kilobytes; the limits of these tests are a few bytes."""
-    monkeypatch.setattr(hub_module, "UNCHECKED_BYTES", 1)
-
 
 # Conflated.
 
@@ -242,22 +233,8 @@ def test_who_is_conflated_may_leave() -> None:
     assert bench.roster.groups == {}
 
 
-def test_who_doesnt_read_is_noticed_within_some_kilobytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looking costs as much as writing: it isn't done at each small write, but often enough."""
-    monkeypatch.undo()
-    bench = HubBench(policy=BacklogPolicy(soft_limit=100, low_water=20))
-    slow = StalledTransport()
-    member = bench.join(slow, [0])
-    while slow.unread() < 20_000 and not bench.slow.laggards:
-        bench.turn(*[(0, 0)] * 10)
-    assert list(bench.slow.laggards) == [member]
-
-
-def test_who_changes_its_interest_all_the_time_is_noticed_too(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_who_changes_its_interest_all_the_time_is_noticed_too() -> None:
     """It brings its backlog along to each group that it comes to."""
-    monkeypatch.undo()
     bench = HubBench(policy=BacklogPolicy(soft_limit=100, low_water=20))
     slow = StalledTransport()
     member = bench.join(slow)
@@ -266,6 +243,36 @@ def test_who_changes_its_interest_all_the_time_is_noticed_too(
         bench.turn((0, 0), (1, 0))
     assert list(bench.slow.laggards) == [member]
     assert slow.unread() < 200
+
+
+def test_what_the_kernel_takes_a_part_of_arrives_whole_and_in_order() -> None:
+    """The rest goes to the transport, and so does what follows, until that has drained."""
+    bench = HubBench()
+    slow = StalledTransport(room=7)
+    member = bench.join(slow, [0, 1])
+    published = bench.turn((0, 0), (1, 0))
+    assert not member.flowing
+    assert [len(w) for w in slow.writes] == [7, slow.unread()]
+    published += bench.turn((0, 0))
+    assert got(slow) == published
+    slow.read()
+    slow.stalled = False
+    published = bench.turn((1, 0))
+    assert member.flowing
+    assert got(slow) == published
+
+
+def test_a_reply_goes_behind_what_is_unread() -> None:
+    bench = HubBench()
+    slow = StalledTransport(room=3)
+    member = bench.join(slow, [0])
+    bench.turn((0, 0))
+    bench.hub.reply(member, b"reply", bench.now)
+    assert slow.writes[-1] == b"reply"
+    assert slow.unread() == sum(map(len, slow.writes)) - 3
+    slow.read()
+    bench.hub.reply(member, b"another", bench.now)
+    assert slow.writes[-2:] == [b"ano", b"ther"]
 
 
 def test_newest_events_are_kept_only_while_somebody_is_behind() -> None:

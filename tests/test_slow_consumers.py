@@ -48,7 +48,7 @@ async def reading(server: FeedServer) -> AsyncIterator[Follower]:
 
 
 def most_unread(server: FeedServer) -> int:
-    return max((t.unread() for t in server.connections.values()), default=0)
+    return max((t.unread() for t in server.websockets.open.values()), default=0)
 
 
 # Evicted.
@@ -64,7 +64,7 @@ async def test_who_never_reads_is_evicted_and_the_others_get_everything() -> Non
             slow.pause()
             await eventually(lambda: server.hub.slow.laggards, "it is conflated")
             most, published = 0, server.hub.stats.events
-            while server.connections and len(server.connections) > 1:
+            while server.websockets.open and len(server.websockets.open) > 1:
                 most = max(most, most_unread(server))
                 await asyncio.sleep(0)
             assert server.hub.stats.evicted[Eviction.NO_PROGRESS] == 1
@@ -85,7 +85,7 @@ async def test_over_the_hard_limit_a_client_is_evicted_at_once() -> None:
     ):
         slow.send(**STREAM)
         slow.pause()
-        await eventually(lambda: not server.connections, "it is gone")
+        await eventually(lambda: not server.websockets.open, "it is gone")
         assert server.hub.stats.evicted == {Eviction.HARD_LIMIT: 1, Eviction.NO_PROGRESS: 0}
         assert server.hub.roster.groups == {}
 
@@ -105,7 +105,7 @@ async def test_an_eviction_is_counted_and_logged_once(caplog: pytest.LogCaptureF
         async with http.get(f"{server.url}/health") as answer:
             health = await answer.json()
         assert (health["conflating"], health["evicted"], health["connections"]) == (1, 0, 1)
-        await eventually(lambda: not server.connections, "it is gone")
+        await eventually(lambda: not server.websockets.open, "it is gone")
         async with http.get(f"{server.url}/health") as answer:
             health = await answer.json()
         assert (health["conflating"], health["evicted"], health["connections"]) == (0, 1, 0)
@@ -127,7 +127,7 @@ async def test_who_asks_and_never_reads_is_bounded_too() -> None:
         for _ in range(2_000):
             greedy.send(action="snapshot", symbols="*")
         most = 0
-        while len(server.connections) > 1:
+        while len(server.websockets.open) > 1:
             most = max(most, most_unread(server))
             await asyncio.sleep(0)
         assert 64_000 < most < 64_000 + 2 * 200_000, "one answer over the limit, or two"
@@ -251,7 +251,7 @@ async def test_who_vanishes_while_conflated_hurts_nobody() -> None:
                 slow.pause()
                 await eventually(lambda: server.hub.slow.laggards, "it is conflated")
                 slow.vanish()
-                await eventually(lambda: len(server.connections) == 1, "it is forgotten")
+                await eventually(lambda: len(server.websockets.open) == 1, "it is forgotten")
                 await eventually(lambda: not server.hub.slow.laggards, "in the hub, too")
         seen = other.events
         await eventually(lambda: other.events > seen + 1_000, "the other one goes on")
@@ -289,7 +289,7 @@ async def test_with_max_who_never_reads_holds_up_the_others_no_longer_than_allow
         stalled.send(**STREAM)
         stalled.pause()
         await eventually(lambda: server.hub.slow.congested, "everybody waits for it")
-        await eventually(lambda: len(server.connections) == 1, "it is gone")
+        await eventually(lambda: len(server.websockets.open) == 1, "it is gone")
         assert server.hub.stats.evicted[Eviction.NO_PROGRESS] == 1
         seen = quick.events
         await eventually(lambda: quick.events > seen + 1_000, "the other one goes on")

@@ -57,6 +57,7 @@ class Pair:
 
     async def __aexit__(self, *_: object) -> None:
         self.peer.close()
+        self.transport.release()
         self.raw.abort()
         await self.lost
         self.server.close()

@@ -5,12 +5,16 @@ An option's value comes from the command line, else from ``TICKERPLANT_<OPTION>`
 TOML file of ``--config``, else it is the default.
 """
 
+import os
 import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import click
+
+# One thread is all we use. A second one, even asleep, makes each system call on a socket dearer: 2 % of the fan-out.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from feeds.cli import serve, tools
 from ticker import __version__

@@ -1,0 +1,143 @@
+"""WebSocket connections: aiohttp does handshakes, reads and closes; everything else is written past it."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from aiohttp import WSMessage, WSMsgType, web
+
+from feeds.backlog import Backlog, Eviction
+from feeds.clock import Clock
+from feeds.config import FeedConfig
+from feeds.errors import CloseCode, Code, RequestError
+from feeds.feed import Feed
+from feeds.frame import text_frame
+from feeds.group import Member
+from feeds.pump import Pump
+from feeds.session import Reply, Session
+from feeds.transport import SocketTransport
+
+__all__ = ["WebSockets"]
+
+log = logging.getLogger("feeds")
+
+_TALK = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG)
+_UNREADABLE_BYTES = 4 * 1024 * 1024
+_CLOSE_WAIT_S = 2.0
+_DRAIN_LOOK_S = 0.01
+
+
+class WebSockets:
+    """
+    The WebSocket connections of one feed.
+
+    Args:
+        feed: what they are served.
+        pump: tells when no turn is under way.
+        clock: gives the time.
+        config: the limits.
+    """
+
+    def __init__(self, feed: Feed, pump: Pump, clock: Clock, config: FeedConfig) -> None:
+        self._feed, self._pump, self._clock, self._config = feed, pump, clock, config
+        self.open: dict[web.WebSocketResponse, SocketTransport] = {}
+
+    async def close(self) -> None:
+        """Close every connection with 1001, within a bounded time."""
+        await asyncio.gather(*(_say_goodbye(*pair) for pair in self.open.items()))
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        # compress=False: a frame must be the same bytes for all. autoclose=False: the hub must let go of the
+        # connection before the answer to a close frame goes out. autoping=False: a pong has to keep its place behind
+        # what is unread, of which the hub knows. decode_text=False: bytes go to the parser as they are.
+        ws = web.WebSocketResponse(
+            compress=False,
+            autoclose=False,
+            autoping=False,
+            timeout=_CLOSE_WAIT_S,
+            max_msg_size=_UNREADABLE_BYTES,
+            decode_text=False,
+        )
+        if not ws.can_prepare(request).ok:
+            raise web.HTTPUpgradeRequired(
+                text='{"type":"error","code":"upgrade_required","message":"this path speaks WebSocket;'
+                ' /api/snapshot and /api/bars answer plain HTTP"}',
+                content_type="application/json",
+                headers={"Upgrade": "websocket", "Connection": "Upgrade"},
+            )
+        await ws.prepare(request)
+        if request.transport is None:
+            return ws
+        await self._converse(ws, SocketTransport(request.transport))
+        return ws
+
+    async def _converse(self, ws: web.WebSocketResponse, transport: SocketTransport) -> None:
+        hub, seconds = self._feed.hub, self._clock.seconds
+
+        def evicted(reason: Eviction) -> None:
+            log.info("evicted a slow consumer: %s", reason.value)
+
+        member = hub.join(transport, seconds(), evicted)
+        session = Session(self._feed, member)
+        self.open[ws] = transport
+        try:
+            if not transport.closed():
+                hub.reply(member, text_frame(self._feed.hello()), seconds())
+            while (received := await ws.receive()).type in _TALK:
+                await self._pump.between_turns()
+                answers = iter(_answers(session, received, seconds()))
+                while not self._gone(ws, transport, member):
+                    reply = next(answers, None)
+                    if reply is None:
+                        break
+                    hub.reply(member, reply.frame(), seconds())
+                    if reply.close is not None:
+                        hub.leave(member)
+                        await ws.close(code=reply.close, message=reply.reason.encode()[:120])
+                    # Who asks and doesn't read is not answered further; the hub looks after what is unread.
+                    await self._drained(transport)
+                    await self._pump.between_turns()
+        except ConnectionError:  # it went away while aiohttp was answering a ping
+            pass
+        except Exception:
+            log.exception("a connection failed; please report this")
+            hub.leave(member)
+            await ws.close(code=CloseCode.INTERNAL_ERROR, message=b"an error inside the server")
+        finally:
+            hub.leave(member)
+            del self.open[ws]
+            transport.release()
+        await ws.close()
+
+    @staticmethod
+    def _gone(ws: web.WebSocketResponse, transport: SocketTransport, member: Member) -> bool:
+        return ws.closed or transport.closed() or member.group is None
+
+    async def _drained(self, transport: SocketTransport) -> None:
+        """Return when a connection has little unread, or is gone."""
+        backlog = Backlog(self._config.backlog)
+        while not transport.closed() and transport.unread() > self._config.backlog.soft_limit:
+            if backlog.admit(transport.unread(), self._clock.seconds()) is Eviction.NO_PROGRESS:
+                self._feed.hub.stats.evicted[Eviction.NO_PROGRESS] += 1
+                transport.abort()
+                return
+            await asyncio.sleep(_DRAIN_LOOK_S)
+
+
+async def _say_goodbye(ws: web.WebSocketResponse, transport: SocketTransport) -> None:
+    try:
+        async with asyncio.timeout(_CLOSE_WAIT_S):
+            await ws.close(code=CloseCode.GOING_AWAY, message=b"the server is stopping")
+    except TimeoutError:
+        transport.abort()
+
+
+def _answers(session: Session, received: WSMessage, now: float) -> Iterable[Reply]:
+    if received.type is WSMsgType.TEXT:
+        return session.handle(received.data, now)
+    if received.type is WSMsgType.PING:
+        return [Reply(received.data, pong=True)]
+    if received.type is WSMsgType.PONG:
+        return []
+    text = f"a binary message of {len(received.data)} bytes; requests are JSON in text messages"
+    return [session.refuse(RequestError(Code.BINARY_FRAME, text))]
