@@ -66,7 +66,7 @@ def test_board_against_pushing(benchmark: Benchmark, way: str) -> None:
     if way == "taken":
         from feeds.board import Board, Part
 
-        board = Board(frozenset({TRADES}), 500, b"[")
+        board = Board(frozenset({TRADES}), 500, [b"["])
         board.read(whole=False)
         parts = [Part(board, pick, 500) for pick in picks]
 

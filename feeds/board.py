@@ -22,15 +22,15 @@ class Board:
     Args:
         channels: the channel numbers.
         symbols: how many symbols the market has.
-        head: what every message begins with (see :mod:`feeds.envelope`).
+        heads: what messages begin with, by the number of the head (see :mod:`feeds.envelope`).
     """
 
     __slots__ = ("channels", "entries", "fragments", "happened", "partial", "parts")
 
-    def __init__(self, channels: frozenset[int], symbols: int, head: bytes) -> None:
+    def __init__(self, channels: frozenset[int], symbols: int, heads: Sequence[bytes]) -> None:
         self.channels = channels
-        self.entries: list[bytes] = [b""] * symbols + [head]
-        """By symbol id, the fragments of the turn, put together; the last entry is the head."""
+        self.entries: list[bytes] = [b""] * symbols + list(heads)
+        """By symbol id, the fragments of the turn, put together; then the heads."""
         self.happened: list[int] = []
         """The symbols that have an entry, in order."""
         self.fragments: Sequence[bytes] = ()
@@ -82,18 +82,20 @@ class Part:
         board: where the events are.
         symbols: the symbol ids.
         total: how many symbols the market has.
+        head: the number of the head.
     """
 
-    __slots__ = ("_symbols", "board", "pick")
+    __slots__ = ("_head", "_symbols", "board", "pick")
 
-    def __init__(self, board: Board, symbols: Collection[int], total: int) -> None:
+    def __init__(self, board: Board, symbols: Collection[int], total: int, head: int = 0) -> None:
         self.board = board
         self._symbols = frozenset(symbols)
+        self._head = total + head
         self.pick: Pick | None = None
         """Gives the head and the entries of the symbols; None where the part is the whole board."""
         if len(self._symbols) < total:
             # The head comes first, and makes sure that there are two: itemgetter of one gives no tuple.
-            self.pick = itemgetter(total, *sorted(self._symbols))
+            self.pick = itemgetter(self._head, *sorted(self._symbols))
 
     @property
     def picking(self) -> bool:
@@ -108,9 +110,9 @@ class Part:
         """
         board = self.board
         if self.pick is None:
-            return (board.entries[-1], *board.fragments) if board.fragments else ()
+            return (board.entries[self._head], *board.fragments) if board.fragments else ()
         if self.picking:
             return self.pick(board.entries)
         symbols, entries = self._symbols, board.entries
         wanted = [entries[symbol] for symbol in board.happened if symbol in symbols]
-        return (entries[-1], *wanted) if wanted else ()
+        return (entries[self._head], *wanted) if wanted else ()

@@ -1,36 +1,65 @@
 """
-Envelopes: what is put around a message's fragments, for one dialect on one transport.
+Envelopes: what is put around a message's fragments, for one way of delivery.
 
-The pieces are joined into a ``bytearray`` behind a head that has room for the frame's header; the header's length and the
-closing bracket are then written in place.
+Fragments are the same for all of them. A message begins with the envelope's *head*, which stands on every board beside
+the fragments, so that head and fragments are picked and joined in one go; :meth:`Envelope.seal` then finishes the
+message, in place where it can.
 """
 
 from collections.abc import Iterable
 from typing import Protocol
 
-__all__ = ["ArrayInWebSocket", "Envelope"]
+from feeds.frame import text_frame
+from feeds.transport import Data
+
+__all__ = ["HEADS", "WEBSOCKET", "ArrayInWebSocket", "Envelope"]
 
 _join = bytearray().join
+
+HEADS = (b"\x81\x7e\x00\x00[", b"[")
+"""The heads there are, by number: with room for the header of a WebSocket frame, and without."""
 
 
 class Envelope(Protocol):
     """How messages are made of fragments."""
 
-    head: bytes
-    """What goes before the first fragment."""
+    number: int
+    """Which head goes before the first fragment."""
+    shareable: bool
+    """Whether one object serves all groups; else each group has one of its own, from :meth:`open`."""
 
-    def seal(self, pieces: Iterable[bytes], /) -> bytes | bytearray:
+    def open(self) -> "Envelope":
+        """Give the object for a group."""
+        ...
+
+    def restart(self) -> None:
+        """Make the next message one that needs no earlier one: somebody joins who has none of them."""
+        ...
+
+    def seal(self, pieces: Iterable[bytes], /) -> Data:
         """Make one message of the head and fragments, in this order; empty if there are no fragments."""
+        ...
+
+    def wrap(self, payload: bytes, /) -> Data:
+        """Make one message of a JSON array, for one connection; needs no other message."""
         ...
 
 
 class ArrayInWebSocket:
     """A JSON array in an unfragmented, unmasked WebSocket text frame (RFC 6455, section 5.2); fragments end with a comma."""
 
-    head = b"\x81\x7e\x00\x00["
+    number = 0
+    shareable = True
+
+    def open(self) -> Envelope:
+        """Give itself: it keeps nothing."""
+        return self
+
+    def restart(self) -> None:
+        """Do nothing: every message stands alone."""
 
     @staticmethod
-    def seal(pieces: Iterable[bytes]) -> bytes | bytearray:
+    def seal(pieces: Iterable[bytes]) -> Data:
         """Make one message. One copy of the fragments."""
         frame = _join(pieces)
         length = len(frame) - 4
@@ -45,3 +74,12 @@ class ArrayInWebSocket:
         else:
             frame[0:4] = b"\x81\x7f" + length.to_bytes(8)
         return frame
+
+    @staticmethod
+    def wrap(payload: bytes) -> Data:
+        """Make one message."""
+        return text_frame(payload)
+
+
+WEBSOCKET = ArrayInWebSocket()
+"""What most connections have."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from feeds.backlog import Backlog, BacklogPolicy, Eviction
 from feeds.board import Part
+from feeds.envelope import Envelope
 from feeds.interest import Interest
 from feeds.laggard import Laggard
 from feeds.transport import Data, Transport
@@ -18,12 +19,16 @@ __all__ = ["Flow", "Group", "Member"]
 class Member:
     """A connection that is in the hub."""
 
-    __slots__ = ("backlog", "flowing", "group", "laggard", "on_evict", "transport")
+    __slots__ = ("backlog", "envelope", "flowing", "group", "laggard", "on_evict", "transport")
 
     def __init__(
-        self, transport: Transport, policy: BacklogPolicy, on_evict: Callable[[Eviction], object]
+        self,
+        transport: Transport,
+        envelope: Envelope,
+        policy: BacklogPolicy,
+        on_evict: Callable[[Eviction], object],
     ) -> None:
-        self.transport = transport
+        self.transport, self.envelope = transport, envelope
         self.backlog = Backlog(policy)
         self.on_evict = on_evict
         self.laggard: Laggard | None = None
@@ -41,21 +46,38 @@ Flow = tuple[Callable[[Data], int], Member]
 
 class Group:
     """
-    The members with one interest.
+    The members with one interest and one envelope.
 
     Args:
         interest: what they are subscribed to.
+        envelope: what makes their messages.
         slots: its slots.
         parts: where to take its events from.
         now: the time, in the clock's seconds.
     """
 
-    __slots__ = ("_flows", "clogged", "interest", "live", "members", "parts", "slots", "written")
+    __slots__ = (
+        "_flows",
+        "clogged",
+        "envelope",
+        "interest",
+        "live",
+        "members",
+        "parts",
+        "slots",
+        "written",
+    )
 
     def __init__(
-        self, interest: Interest, slots: NDArray[np.int64], parts: Sequence[Part], now: float
+        self,
+        interest: Interest,
+        envelope: Envelope,
+        slots: NDArray[np.int64],
+        parts: Sequence[Part],
+        now: float,
     ) -> None:
         self.interest = interest
+        self.envelope = envelope if envelope.shareable else envelope.open()
         self.slots = slots
         self.parts = parts
         self.live: dict[Member, None] = {}
@@ -73,6 +95,7 @@ class Group:
 
     def enter(self, member: Member) -> None:
         """Add a live member."""
+        self.envelope.restart()
         self.live[member] = None
         if member.transport.unread():
             self.clogged[member] = None

@@ -23,14 +23,14 @@ from numpy.typing import NDArray
 from feeds.backlog import BacklogPolicy, Eviction
 from feeds.delivery import Delivery
 from feeds.dialects import Dialect
-from feeds.envelope import Envelope
+from feeds.envelope import WEBSOCKET, Envelope
 from feeds.group import Group, Member
 from feeds.history import History
 from feeds.interest import NOTHING, Interest
 from feeds.roster import Plan, Roster
 from feeds.slow import SlowConsumers
 from feeds.stats import HubStats
-from feeds.transport import Data, Transport
+from feeds.transport import Transport
 from ticker.batch import TickBatch
 
 __all__ = ["FLUSH_SLICE", "Hub"]
@@ -43,13 +43,12 @@ FLUSH_SLICE = 256
 
 class Hub:
     """
-    Fan-out of one market in one dialect on one transport.
+    Fan-out of one market in one dialect.
 
     Args:
         symbols: how many symbols the market has.
         channels: how many channels.
         dialect: encodes events.
-        envelope: makes messages of them.
         policy: the backlog limits.
         history_bytes: memory for the newest events of all symbols; 0: none.
         conflate: False: never conflate; the pump waits for whoever is over the soft limit.
@@ -60,7 +59,6 @@ class Hub:
         symbols: int,
         channels: int,
         dialect: Dialect,
-        envelope: Envelope,
         *,
         policy: BacklogPolicy | None = None,
         history_bytes: int = 0,
@@ -69,14 +67,12 @@ class Hub:
         self.policy = policy or BacklogPolicy()
         self.seq: NDArray[np.int64] = np.zeros(symbols * channels, dtype=np.int64)
         """The newest sequence published, by slot."""
-        self.roster = Roster(symbols, self.seq, envelope.head)
+        self.roster = Roster(symbols, self.seq)
         self.history = History(symbols, history_bytes)
         self.stats = HubStats()
-        self.slow = SlowConsumers(
-            self.roster, self.seq, dialect, envelope, self.stats, conflate=conflate
-        )
-        self._dialect, self._envelope = dialect, envelope
-        self._delivery = Delivery(self.roster, self.slow, envelope, self.stats)
+        self.slow = SlowConsumers(self.roster, self.seq, dialect, self.stats, conflate=conflate)
+        self._dialect = dialect
+        self._delivery = Delivery(self.roster, self.slow, self.stats)
         self._symbols = np.int64(symbols)
 
     def deliveries(self) -> int:
@@ -86,10 +82,14 @@ class Hub:
     # Membership.
 
     def join(
-        self, transport: Transport, now: float, on_evict: Callable[[Eviction], object]
+        self,
+        transport: Transport,
+        now: float,
+        on_evict: Callable[[Eviction], object],
+        envelope: Envelope = WEBSOCKET,
     ) -> Member:
         """Take in a connection that is subscribed to nothing yet."""
-        member = Member(transport, self.policy, on_evict)
+        member = Member(transport, envelope, self.policy, on_evict)
         self.roster.place(member, NOTHING, now)
         self.roster.enliven(member)
         return member
@@ -174,7 +174,8 @@ class Hub:
         """Write to the groups of one; gives the groups that are still to be written to."""
         others = plan.groups
         done = 0
-        for board, part, solos in plan.solos:
+        for envelope, part, solos in plan.solos:
+            board = part.board
             if not part.picking:  # few events: taken the other way round
                 if board.happened:
                     others = [*others, *(group for _, _, group in solos)]
@@ -182,17 +183,17 @@ class Hub:
             for some in _slices(solos):
                 if plan is not self.roster.plan():  # somebody left while we paused
                     some = [solo for solo in some if solo[2].live]
-                self._delivery.solos(board.entries, some, now)
+                self._delivery.solos(envelope.seal, board.entries, some, now)
                 if (done := done + len(some)) >= FLUSH_SLICE:
                     done = 0
                     yield
         return others
 
     def _flush_groups(self, groups: list[Group], now: float) -> Iterator[None]:
-        seal, delivery = self._envelope.seal, self._delivery
+        delivery = self._delivery
         done = 0
         for group in groups:
-            if not (data := seal(group.take())):
+            if not (data := group.envelope.seal(group.take())):
                 continue
             group.written = now
             flows = group.flows()
@@ -206,19 +207,23 @@ class Hub:
                     done = 0
                     yield
 
-    def reply(self, member: Member, data: Data, now: float) -> None:
-        """Write to one member, between turns."""
-        self._delivery.one(data, member, now)
+    def reply(self, member: Member, payload: bytes, now: float) -> None:
+        """Write a JSON array to one member, between turns."""
+        self._delivery.one(member.envelope.wrap(payload), member, now)
 
-    def beat(self, frame: bytes, now: float, silent_since: float) -> None:
-        """Write a frame to the live members of every group that was not written to since some time."""
+    def control(self, member: Member, frame: bytes, now: float) -> None:
+        """Write a control frame to one member, between turns."""
+        self._delivery.one(frame, member, now)
+
+    def beat(self, payload: bytes, now: float, silent_since: float) -> None:
+        """Write a JSON array to the live members of every group that was not written to since some time."""
         for group in list(self.roster.groups.values()):
             if group.written > silent_since:
                 continue
             group.written = now
-            flows = group.flows()
-            self._delivery.clogged(frame, group, now)
-            self._delivery.flows(frame, flows, now)
+            flows, data = group.flows(), group.envelope.wrap(payload)
+            self._delivery.clogged(data, group, now)
+            self._delivery.flows(data, flows, now)
 
 
 def _slices(members: Sequence[T]) -> Iterable[Sequence[T]]:

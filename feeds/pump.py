@@ -6,7 +6,6 @@ from collections.abc import Iterable
 import orjson
 
 from feeds.clock import Clock
-from feeds.frame import text_frame
 from feeds.hub import Hub
 from ticker.batch import TickBatch
 from ticker.market import Market
@@ -116,7 +115,7 @@ class Pump:
         if not self._heartbeat_s or now < self._next_beat:
             return
         self._next_beat = now + self._heartbeat_s / 4
-        beat = text_frame(orjson.dumps([{"type": "heartbeat", "time": self._market.now_us / 1000}]))
+        beat = orjson.dumps([{"type": "heartbeat", "time": self._market.now_us / 1000}])
         self._hub.beat(beat, now, silent_since=now - 0.7 * self._heartbeat_s)
 
 

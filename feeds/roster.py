@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from feeds.audience import Audience
 from feeds.board import Board, Part, Pick
+from feeds.envelope import HEADS, Envelope
 from feeds.group import Group, Member
-from feeds.interest import NOTHING, Interest
+from feeds.interest import Interest
 
 __all__ = ["Plan", "Roster", "Solo"]
 
@@ -21,8 +22,8 @@ Solo = tuple[Pick, Callable[[bytes | bytearray], int], Group]
 class Plan:
     """In which order, and which way, to write a turn; good until the roster changes."""
 
-    solos: list[tuple[Board, Part, list[Solo]]] = field(default_factory=list)
-    """By board: the groups of one, and the part of one of them, which stands for all."""
+    solos: list[tuple[Envelope, Part, list[Solo]]] = field(default_factory=list)
+    """By board and envelope: the groups of one, and the part of one of them, which stands for all."""
     groups: list[Group] = field(default_factory=list)
     """All others that have live members."""
 
@@ -34,32 +35,31 @@ class Roster:
     Args:
         symbols: how many symbols the market has.
         seq: the newest sequence published, by slot; its owner goes on writing it.
-        head: what every message begins with.
     """
 
-    def __init__(self, symbols: int, seq: NDArray[np.int64], head: bytes) -> None:
+    def __init__(self, symbols: int, seq: NDArray[np.int64]) -> None:
         self.symbols = symbols
-        self.groups: dict[Interest, Group] = {}
+        self.groups: dict[tuple[Interest, Envelope], Group] = {}
         self.boards: dict[frozenset[int], Board] = {}
         """By channels."""
         self.wanted: NDArray[np.int32] = np.zeros(len(seq), dtype=np.int32)
         """How many groups want each slot: what nobody wants needs no encoding."""
         self.audience = Audience(seq)
-        self._head = head
         self._plan: Plan | None = None
 
     @property
     def interested(self) -> bool:
         """Whether any member is subscribed to anything."""
-        return len(self.groups) > (NOTHING in self.groups)
+        return any(interest for interest, _ in self.groups)
 
     def place(self, member: Member, interest: Interest, now: float) -> None:
         """Put a member that has no group into one. Linear in the slots of a group that begins with it."""
-        group = self.groups.get(interest)
+        key = interest, member.envelope
+        group = self.groups.get(key)
         if group is None:
-            slots = interest.slots(self.symbols)
-            parts = [self._part(channels, symbols) for channels, symbols in interest.parts()]
-            group = self.groups[interest] = Group(interest, slots, parts, now)
+            slots, head = interest.slots(self.symbols), member.envelope.number
+            parts = [self._part(channels, symbols, head) for channels, symbols in interest.parts()]
+            group = self.groups[key] = Group(interest, member.envelope, slots, parts, now)
             self.wanted[slots] += 1
         member.group = group
         group.members += 1
@@ -74,7 +74,7 @@ class Roster:
         group.members -= 1
         if group.members:
             return
-        del self.groups[group.interest]
+        del self.groups[group.interest, member.envelope]
         self.wanted[group.slots] -= 1
         for channels, symbols in group.interest.parts():
             board = self.boards[channels]
@@ -116,22 +116,24 @@ class Roster:
 
     def _make_plan(self) -> Plan:
         plan = Plan()
-        solos: dict[Board, list[Solo]] = {}
+        solos: dict[tuple[Board, Envelope], list[Solo]] = {}
         for group in self.groups.values():
             flows = group.flows()
             part = group.parts[0] if len(group.parts) == 1 else None
-            if len(flows) == len(group.live) == 1 and part is not None and part.pick is not None:
-                if part.board not in solos:
-                    solos[part.board] = []
-                    plan.solos.append((part.board, part, solos[part.board]))
-                solos[part.board].append((part.pick, flows[0][0], group))
+            alone = len(flows) == len(group.live) == 1 and group.envelope.shareable
+            if alone and part is not None and part.pick is not None:
+                key = part.board, group.envelope
+                if key not in solos:
+                    solos[key] = []
+                    plan.solos.append((group.envelope, part, solos[key]))
+                solos[key].append((part.pick, flows[0][0], group))
             elif group.live:
                 plan.groups.append(group)
         return plan
 
-    def _part(self, channels: frozenset[int], symbols: frozenset[int]) -> Part:
+    def _part(self, channels: frozenset[int], symbols: frozenset[int], head: int) -> Part:
         board = self.boards.get(channels)
         if board is None:
-            board = self.boards[channels] = Board(channels, self.symbols, self._head)
+            board = self.boards[channels] = Board(channels, self.symbols, HEADS)
         board.read(len(symbols) == self.symbols)
-        return Part(board, symbols, self.symbols)
+        return Part(board, symbols, self.symbols, head)

@@ -11,7 +11,6 @@ from feeds import rest
 from feeds.clock import Clock, parse_clock
 from feeds.config import FeedConfig
 from feeds.dialects.native import NativeEncoder
-from feeds.envelope import ArrayInWebSocket
 from feeds.errors import ConfigError
 from feeds.feed import Feed
 from feeds.hub import Hub
@@ -55,7 +54,6 @@ class FeedServer:
             len(self.market.universe),
             CHANNELS,
             encoder,
-            ArrayInWebSocket(),
             policy=config.backlog,
             history_bytes=round(config.history_mb * 1e6),
             conflate=not self.clock.drains,

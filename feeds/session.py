@@ -16,7 +16,6 @@ from feeds.dialects.native import message
 from feeds.errors import CloseCode, Code, RequestError
 from feeds.feed import ALWAYS, Feed, instrument_object
 from feeds.fields import Id
-from feeds.frame import pong_frame, text_frame
 from feeds.group import Member
 from feeds.interest import Interest
 from feeds.requests import (
@@ -52,12 +51,6 @@ class Reply:
     close: CloseCode | None = None
     """Close the connection after the message."""
     reason: str = ""
-    pong: bool = False
-    """The message is the payload of a pong."""
-
-    def frame(self) -> bytes:
-        """Give the WebSocket frame."""
-        return pong_frame(self.message) if self.pong else text_frame(self.message)
 
 
 class Session:

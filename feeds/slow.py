@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from feeds.backlog import State
 from feeds.dialects import Dialect
-from feeds.envelope import Envelope
 from feeds.group import Group, Member
 from feeds.laggard import Laggard
 from feeds.roster import Roster
@@ -24,7 +23,6 @@ class SlowConsumers:
         roster: who wants what.
         seq: the newest sequence published, by slot; the hub goes on writing it.
         dialect: says in an event how many it replaces.
-        envelope: makes messages.
         stats: the hub's counters.
         conflate: False: never conflate; who is over the soft limit is ``congested``, for the pump to wait.
     """
@@ -34,7 +32,6 @@ class SlowConsumers:
         roster: Roster,
         seq: NDArray[np.int64],
         dialect: Dialect,
-        envelope: Envelope,
         stats: HubStats,
         *,
         conflate: bool,
@@ -46,7 +43,7 @@ class SlowConsumers:
         self.newest: dict[int, bytes] = {}
         """By slot, the newest fragment published since somebody fell behind."""
         self._roster, self._seq, self._stats = roster, seq, stats
-        self._dialect, self._envelope, self._conflate = dialect, envelope, conflate
+        self._dialect, self._conflate = dialect, conflate
 
     def fall_behind(self, group: Group, members: Iterable[Member], now: float) -> None:
         """Take live members of a group that are over the soft limit out of the loop."""
@@ -93,7 +90,7 @@ class SlowConsumers:
             self._seq, self.newest, self._dialect.with_merged, policy.soft_limit
         )
         if fragments:
-            data = self._envelope.seal((self._envelope.head, *fragments))
+            data = member.envelope.wrap(b"[" + b"".join(fragments)[:-1] + b"]")
             try:
                 member.transport.write(data)
             except (OSError, RuntimeError):  # closed under our hands: its own task does the rest

@@ -11,7 +11,7 @@ from feeds.clock import Clock
 from feeds.config import FeedConfig
 from feeds.errors import CloseCode, Code, RequestError
 from feeds.feed import Feed
-from feeds.frame import text_frame
+from feeds.frame import pong_frame
 from feeds.group import Member
 from feeds.pump import Pump
 from feeds.session import Reply, Session
@@ -21,7 +21,8 @@ __all__ = ["WebSockets"]
 
 log = logging.getLogger("feeds")
 
-_TALK = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG)
+_CONTROL = (WSMsgType.PING, WSMsgType.PONG)
+_TALK = (WSMsgType.TEXT, WSMsgType.BINARY, *_CONTROL)
 _UNREADABLE_BYTES = 4 * 1024 * 1024
 _CLOSE_WAIT_S = 2.0
 _DRAIN_LOOK_S = 0.01
@@ -82,15 +83,18 @@ class WebSockets:
         self.open[ws] = transport
         try:
             if not transport.closed():
-                hub.reply(member, text_frame(self._feed.hello()), seconds())
+                hub.reply(member, self._feed.hello(), seconds())
             while (received := await ws.receive()).type in _TALK:
                 await self._pump.between_turns()
+                if received.type in _CONTROL:
+                    self._pong(received, member)
+                    continue
                 answers = iter(_answers(session, received, seconds()))
                 while not self._gone(ws, transport, member):
                     reply = next(answers, None)
                     if reply is None:
                         break
-                    hub.reply(member, reply.frame(), seconds())
+                    hub.reply(member, reply.message, seconds())
                     if reply.close is not None:
                         hub.leave(member)
                         await ws.close(code=reply.close, message=reply.reason.encode()[:120])
@@ -108,6 +112,10 @@ class WebSockets:
             del self.open[ws]
             transport.release()
         await ws.close()
+
+    def _pong(self, received: WSMessage, member: Member) -> None:
+        if received.type is WSMsgType.PING and member.group is not None:
+            self._feed.hub.control(member, pong_frame(received.data), self._clock.seconds())
 
     @staticmethod
     def _gone(ws: web.WebSocketResponse, transport: SocketTransport, member: Member) -> bool:
@@ -135,9 +143,5 @@ async def _say_goodbye(ws: web.WebSocketResponse, transport: SocketTransport) ->
 def _answers(session: Session, received: WSMessage, now: float) -> Iterable[Reply]:
     if received.type is WSMsgType.TEXT:
         return session.handle(received.data, now)
-    if received.type is WSMsgType.PING:
-        return [Reply(received.data, pong=True)]
-    if received.type is WSMsgType.PONG:
-        return []
     text = f"a binary message of {len(received.data)} bytes; requests are JSON in text messages"
     return [session.refuse(RequestError(Code.BINARY_FRAME, text))]

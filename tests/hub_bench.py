@@ -9,7 +9,6 @@ from typing import Any
 from doubles import Event, FakeDialect, RecordingTransport, batch_of
 
 from feeds.backlog import BacklogPolicy, Eviction
-from feeds.envelope import ArrayInWebSocket
 from feeds.group import Member
 from feeds.hub import Hub
 from feeds.interest import Interest
@@ -24,9 +23,7 @@ class HubBench:
 
     def __init__(self, *, conflate: bool = True, policy: BacklogPolicy = POLICY) -> None:
         self.dialect = FakeDialect()
-        self.hub = Hub(
-            SYMBOLS, CHANNELS, self.dialect, ArrayInWebSocket(), policy=policy, conflate=conflate
-        )
+        self.hub = Hub(SYMBOLS, CHANNELS, self.dialect, policy=policy, conflate=conflate)
         self.roster, self.slow = self.hub.roster, self.hub.slow
         self.seq: Counter[tuple[int, int]] = Counter()
         self.evicted: list[tuple[Any, Eviction]] = []

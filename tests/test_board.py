@@ -11,7 +11,7 @@ TOTAL = 8
 
 def board_of(symbols: list[int]) -> tuple[Board, list[bytes]]:
     """A board with one event a number, the n-th being ``symbol.n``."""
-    board = Board(frozenset({0}), TOTAL, HEAD)
+    board = Board(frozenset({0}), TOTAL, [HEAD])
     board.read(whole=True)
     board.read(whole=False)
     fragments = [b"%d.%d," % (symbol, n) for n, symbol in enumerate(symbols)]
@@ -25,7 +25,7 @@ def test_a_subset_comes_by_symbol_each_symbols_events_in_order() -> None:
 
 
 def test_by_symbol_is_by_number_in_a_big_universe_too() -> None:
-    board = Board(frozenset({0}), 1_000, HEAD)
+    board = Board(frozenset({0}), 1_000, [HEAD])
     board.read(whole=False)
     symbols = [800, 33, 17, 2, 512, 256]
     board.fill(symbols, [b"%d," % s for s in symbols])
@@ -49,7 +49,7 @@ def test_where_nothing_happened_there_is_at_most_a_head() -> None:
 
 
 def test_where_everybody_wants_everything_nothing_is_sorted_by_symbol() -> None:
-    board = Board(frozenset({0}), TOTAL, HEAD)
+    board = Board(frozenset({0}), TOTAL, [HEAD])
     board.read(whole=True)
     board.read(whole=True)
     board.read(whole=False)

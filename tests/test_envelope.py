@@ -6,10 +6,10 @@ from doubles import messages
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.envelope import ArrayInWebSocket
+from feeds.envelope import HEADS, ArrayInWebSocket
 from feeds.frame import text_frame
 
-HEAD = ArrayInWebSocket.head
+HEAD = HEADS[0]
 
 
 @pytest.mark.parametrize("length", [3, 4, 124, 125, 126, 127, 65_534, 65_535, 65_536, 65_537])

@@ -8,7 +8,6 @@ import orjson
 import pytest
 
 from feeds.dialects.native import NativeEncoder
-from feeds.envelope import ArrayInWebSocket
 from feeds.errors import Code, RequestError
 from feeds.feed import ALWAYS, Feed, instrument_object
 from feeds.hub import Hub
@@ -21,7 +20,7 @@ from ticker.universe import Universe
 def feed_of(symbols: str = "AAPL,AMZN,GOOGL,MSFT,BRK.B,A") -> Feed:
     market = Market(Universe.parse(symbols), seed=7, rate=50.0)
     encoder = NativeEncoder(market.universe)
-    hub = Hub(len(market.universe), CHANNELS, encoder, ArrayInWebSocket())
+    hub = Hub(len(market.universe), CHANNELS, encoder)
     return Feed(market, encoder, hub, market.epoch, 5000)
 
 

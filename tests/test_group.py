@@ -4,6 +4,7 @@ from doubles import StalledTransport
 
 from feeds.backlog import BacklogPolicy
 from feeds.board import Board, Part
+from feeds.envelope import WEBSOCKET
 from feeds.group import Group, Member
 from feeds.interest import Interest
 
@@ -13,7 +14,7 @@ POLICY = BacklogPolicy()
 def member(unread: int = 0) -> Member:
     transport = StalledTransport()
     transport.backlog = unread
-    return Member(transport, POLICY, lambda _: None)
+    return Member(transport, WEBSOCKET, POLICY, lambda _: None)
 
 
 def group(*wants: tuple[set[int], set[int]]) -> Group:
@@ -22,12 +23,12 @@ def group(*wants: tuple[set[int], set[int]]) -> Group:
     parts = []
     for channels, symbols in wants:
         interest = interest.add(symbols, channels)
-        board = Board(frozenset(channels), 4, b"<")
+        board = Board(frozenset(channels), 4, [b"<"])
         board.read(len(symbols) == 4)
         parts.append(Part(board, symbols, 4))
         events = [(s, b"%d.%d," % (s, c)) for c in sorted(channels) for s in (0, 3)]
         board.fill([s for s, _ in events], [f for _, f in events])
-    return Group(interest, interest.slots(4), parts, 0.0)
+    return Group(interest, WEBSOCKET, interest.slots(4), parts, 0.0)
 
 
 def test_live_members_are_in_the_loop_in_the_order_of_their_coming() -> None:

@@ -11,6 +11,8 @@ from doubles import BrokenTransport, Event, RecordingTransport
 from hub_bench import CHANNELS, SYMBOLS, HubBench, got
 
 from feeds import hub as hub_module
+from feeds.envelope import WEBSOCKET
+from feeds.frame import text_frame
 from feeds.interest import NOTHING, Interest
 
 # Fan-out.
@@ -120,11 +122,11 @@ def test_a_group_ends_with_its_last_member() -> None:
     one = bench.join(RecordingTransport(), [0, 1])
     two = bench.join(RecordingTransport(), [0, 1])
     interest = Interest().add([0, 1], [0])
-    assert bench.roster.groups[interest].members == 2
+    assert bench.roster.groups[interest, WEBSOCKET].members == 2
     assert bench.roster.wanted[:2].tolist() == [1, 1]
     bench.hub.leave(one)
     bench.hub.subscribe(two, NOTHING, 0.0)
-    assert list(bench.roster.groups) == [NOTHING]
+    assert list(bench.roster.groups) == [(NOTHING, WEBSOCKET)]
     assert not bench.roster.wanted.any()
     bench.hub.leave(two)
     assert bench.roster.groups == {}
@@ -185,8 +187,8 @@ def test_a_connection_that_breaks_at_a_heartbeat_is_let_go() -> None:
     broken, well = BrokenTransport(RuntimeError()), RecordingTransport()
     bench.join(broken)
     bench.join(well)
-    bench.hub.beat(b"beat", now=10.0, silent_since=5.0)
-    assert well.writes == [b"beat"]
+    bench.hub.beat(b"[]", now=10.0, silent_since=5.0)
+    assert well.writes == [text_frame(b"[]")]
     assert [g.members for g in bench.roster.groups.values()] == [1]
 
 
@@ -202,10 +204,14 @@ def test_a_beat_goes_to_the_groups_that_were_silent() -> None:
     bench.now = 6.0
     bench.turn((0, 0))
     busy.take()
-    bench.hub.beat(b"beat", now=7.0, silent_since=5.0)
-    assert (busy.writes, idle.writes, none.writes) == ([], [b"beat"], [b"beat"])
-    bench.hub.beat(b"beat", now=8.0, silent_since=6.5)
-    assert (busy.writes, idle.writes, none.writes) == ([b"beat"], [b"beat"], [b"beat"])
+    bench.hub.beat(b"[]", now=7.0, silent_since=5.0)
+    assert (busy.writes, idle.writes, none.writes) == ([], [text_frame(b"[]")], [text_frame(b"[]")])
+    bench.hub.beat(b"[]", now=8.0, silent_since=6.5)
+    assert (busy.writes, idle.writes, none.writes) == (
+        [text_frame(b"[]")],
+        [text_frame(b"[]")],
+        [text_frame(b"[]")],
+    )
 
 
 # Pauses within a flush.

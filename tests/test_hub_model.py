@@ -247,7 +247,7 @@ class HubAgainstModel(RuleBasedStateMachine):
         by_wish = Counter(frozenset(w.wants) for w in here)
         groups = {
             frozenset((s, c) for c, symbols in i.channels for s in symbols): g.members
-            for i, g in roster.groups.items()
+            for (i, _), g in roster.groups.items()
         }
         assert groups == by_wish
         wanted = np.zeros((CHANNELS, SYMBOLS), dtype=int)
@@ -262,7 +262,9 @@ class HubAgainstModel(RuleBasedStateMachine):
         assert roster.audience.members.tolist() == audience.ravel().tolist()
         assert set(slow.laggards) <= {w.member for w in here}
         assert roster.interested == any(by_wish)
-        assert set(roster.boards) == {channels for i in roster.groups for channels, _ in i.parts()}
+        assert set(roster.boards) == {
+            channels for i, _ in roster.groups for channels, _ in i.parts()
+        }
         assert hub.seq.tolist() == [
             self.bench.seq[s, c] for c in range(CHANNELS) for s in range(SYMBOLS)
         ]

@@ -15,7 +15,6 @@ from feeds import hub as hub_module
 from feeds import pump as pump_module
 from feeds.backlog import BacklogPolicy
 from feeds.clock import ManualClock, MaxClock
-from feeds.envelope import ArrayInWebSocket
 from feeds.hub import Hub
 from feeds.interest import Interest
 from feeds.pump import MAX_TURN_EVENTS, Pump
@@ -32,9 +31,7 @@ class Rig:
     def __init__(self, clock: Any, every_us: int = 1_000, **options: Any) -> None:
         self.clock = clock
         self.market = ScriptedMarket(every_us)
-        self.hub = Hub(
-            1, 2, FakeDialect(), ArrayInWebSocket(), policy=POLICY, conflate=not clock.drains
-        )
+        self.hub = Hub(1, 2, FakeDialect(), policy=POLICY, conflate=not clock.drains)
         self.pump = Pump(self.market, self.hub, clock, **{"heartbeat_s": 0} | options)  # type: ignore[arg-type]
 
     def join(self, transport: Any, interest: Interest = TRADES) -> Any:

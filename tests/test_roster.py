@@ -6,6 +6,7 @@ import numpy as np
 from doubles import RecordingTransport
 
 from feeds.backlog import BacklogPolicy
+from feeds.envelope import WEBSOCKET
 from feeds.group import Member
 from feeds.interest import NOTHING, Interest
 from feeds.roster import Roster
@@ -16,11 +17,11 @@ ONE = Interest().add([1], [0])
 
 
 def member() -> Member:
-    return Member(RecordingTransport(), BacklogPolicy(), lambda _: None)
+    return Member(RecordingTransport(), WEBSOCKET, BacklogPolicy(), lambda _: None)
 
 
 def roster_of(*interests: Interest) -> tuple[Roster, list[Member]]:
-    roster = Roster(SYMBOLS, np.zeros(SYMBOLS * CHANNELS, dtype=np.int64), b"<")
+    roster = Roster(SYMBOLS, np.zeros(SYMBOLS * CHANNELS, dtype=np.int64))
     members = [member() for _ in interests]
     for one, interest in zip(members, interests, strict=True):
         roster.place(one, interest, 0.0)
@@ -43,7 +44,7 @@ def test_who_is_silenced_is_still_in_its_group_but_not_in_the_audience() -> None
     assert roster.audience.members[1] == 1
     assert roster.wanted[1] == 1
     assert one.group is two.group
-    assert roster.groups[ONE].members == 2
+    assert roster.groups[ONE, WEBSOCKET].members == 2
     roster.enliven(one)
     assert roster.audience.members[1] == 2
 

@@ -42,7 +42,6 @@ class Rig:
             len(universe),
             CHANNELS,
             encoder,
-            ArrayInWebSocket(),
             policy=policy,
             history_bytes=history,
         )

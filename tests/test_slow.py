@@ -13,6 +13,7 @@ from doubles import Event, FaultyTransport, RecordingTransport, StalledTransport
 from hub_bench import CHANNELS, POLICY, SYMBOLS, HubBench, got
 
 from feeds.backlog import BacklogPolicy, Eviction, State
+from feeds.frame import text_frame
 from feeds.interest import NOTHING, Interest
 
 # Conflated.
@@ -268,10 +269,10 @@ def test_a_reply_goes_behind_what_is_unread() -> None:
     member = bench.join(slow, [0])
     bench.turn((0, 0))
     bench.hub.reply(member, b"reply", bench.now)
-    assert slow.writes[-1] == b"reply"
+    assert slow.writes[-1] == text_frame(b"reply")
     assert slow.unread() == sum(map(len, slow.writes)) - 3
     slow.read()
-    bench.hub.reply(member, b"another", bench.now)
+    bench.hub.control(member, b"another", bench.now)
     assert slow.writes[-2:] == [b"ano", b"ther"]
 
 
@@ -315,7 +316,7 @@ def test_a_beat_isnt_added_to_the_backlog_of_who_doesnt_read() -> None:
     bench.join(slow, [0])
     bench.turn(*[(0, 0)] * 20)
     before = slow.unread()
-    bench.hub.beat(b"beat", now=60.0, silent_since=50.0)
+    bench.hub.beat(b"[]", now=60.0, silent_since=50.0)
     assert slow.unread() == before
 
 
@@ -325,10 +326,10 @@ def test_who_is_subscribed_to_nothing_and_never_reads_is_bounded_too() -> None:
     slow = StalledTransport()
     bench.join(slow)
     for bench.now in map(float, range(1, 1_000)):
-        bench.hub.beat(b"beat", now=bench.now, silent_since=bench.now - 0.5)
+        bench.hub.beat(b"[]", now=bench.now, silent_since=bench.now - 0.5)
         bench.turn()
     assert slow.aborted
-    assert slow.unread() <= POLICY.soft_limit + len(b"beat")
+    assert slow.unread() <= POLICY.soft_limit + len(text_frame(b"[]"))
 
 
 # As fast as drained.
