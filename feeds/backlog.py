@@ -31,6 +31,7 @@ class Eviction(Enum):
 
     HARD_LIMIT = "hard_limit"
     NO_PROGRESS = "no_progress"
+    NO_PONG = "no_pong"
 
 
 @dataclass(frozen=True, slots=True)

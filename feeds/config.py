@@ -44,6 +44,8 @@ class FeedConfig:
     """The longest silence of a connection, in seconds."""
     history_mb: float = 64.0
     """Memory for the newest events of all symbols, from which clients resume, in megabytes; 0: none."""
+    compress: bool = False
+    """Compress messages for clients that offer permessage-deflate: once a group and turn, at some cost of latency."""
     backlog: BacklogPolicy = field(default_factory=BacklogPolicy)
     """When a slow consumer is conflated and evicted."""
     web_root: Path | None = None

@@ -27,6 +27,8 @@ class Envelope(Protocol):
     """Which head goes before the first fragment."""
     shareable: bool
     """Whether one object serves all groups; else each group has one of its own, from :meth:`open`."""
+    saved: int
+    """Bytes that compression saved in the last message from :meth:`seal`."""
 
     def open(self) -> "Envelope":
         """Give the object for a group."""
@@ -34,6 +36,10 @@ class Envelope(Protocol):
 
     def restart(self) -> None:
         """Make the next message one that needs no earlier one: somebody joins who has none of them."""
+        ...
+
+    def audience(self, members: int, /) -> None:
+        """Note how many live members the group has now."""
         ...
 
     def seal(self, pieces: Iterable[bytes], /) -> Data:
@@ -50,6 +56,7 @@ class ArrayInWebSocket:
 
     number = 0
     shareable = True
+    saved = 0
 
     def open(self) -> Envelope:
         """Give itself: it keeps nothing."""
@@ -57,6 +64,9 @@ class ArrayInWebSocket:
 
     def restart(self) -> None:
         """Do nothing: every message stands alone."""
+
+    def audience(self, members: int) -> None:
+        """Do nothing: it's the same for one and for many."""
 
     @staticmethod
     def seal(pieces: Iterable[bytes]) -> Data:

@@ -6,7 +6,10 @@ A server's frames are not masked, so a frame is the same bytes for every client:
 
 from struct import Struct
 
-__all__ = ["pong_frame", "text_frame"]
+__all__ = ["PING_FRAME", "pong_frame", "text_frame"]
+
+PING_FRAME = b"\x89\x00"
+"""A ping without a payload."""
 
 _FIN_TEXT, _FIN_PONG = 0x81, 0x8A
 _SHORT = Struct("!BB").pack

@@ -95,8 +95,9 @@ class Group:
 
     def enter(self, member: Member) -> None:
         """Add a live member."""
-        self.envelope.restart()
         self.live[member] = None
+        self.envelope.restart()
+        self.envelope.audience(len(self.live))
         if member.transport.unread():
             self.clogged[member] = None
         else:
@@ -107,6 +108,7 @@ class Group:
         if member not in self.live:
             return False
         del self.live[member]
+        self.envelope.audience(len(self.live))
         self.clog(member)
         del self.clogged[member]
         return True

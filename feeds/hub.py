@@ -99,6 +99,10 @@ class Hub:
         self.roster.displace(member)
         self.slow.forget(member)
 
+    def evict(self, member: Member, reason: Eviction) -> None:
+        """Cut a connection off, and count why."""
+        self.slow.evict(member, reason)
+
     def subscribe(self, member: Member, interest: Interest, now: float) -> None:
         """Give a member a new interest. Linear in the slots of the old one and the new one."""
         assert member.group is not None
@@ -196,6 +200,8 @@ class Hub:
             if not (data := group.envelope.seal(group.take())):
                 continue
             group.written = now
+            if group.envelope.saved:
+                self.stats.saved += group.envelope.saved * len(group.live)
             flows = group.flows()
             if group.clogged:
                 delivery.clogged(data, group, now)

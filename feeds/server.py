@@ -75,6 +75,7 @@ class FeedServer:
         """The port in use, once the server has started."""
         self._runner: web.AppRunner | None = None
         self._pumping: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
@@ -116,12 +117,16 @@ class FeedServer:
             ) from error
         self.port = self._runner.addresses[0][1]
         self._pumping = asyncio.create_task(self.pump.run(), name="pump")
+        if self.feed.heartbeat_ms:
+            watch = self.websockets.watch(self.feed.heartbeat_ms / 1000)
+            self._watching = asyncio.create_task(watch, name="watch")
 
     async def stop(self) -> None:
         """Stop turning, close every connection with 1001 within a bounded time, stop listening."""
-        if self._pumping is not None:
-            self._pumping.cancel()
-            await asyncio.gather(self._pumping, return_exceptions=True)
+        for task in (self._watching, self._pumping):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         await self.websockets.close()
         if self._runner is not None:
             await self._runner.cleanup()

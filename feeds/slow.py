@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from feeds.backlog import State
+from feeds.backlog import Eviction, State
 from feeds.dialects import Dialect
 from feeds.group import Group, Member
 from feeds.laggard import Laggard
@@ -111,9 +111,13 @@ class SlowConsumers:
         reason = member.backlog.admit(member.transport.unread(), now)
         if reason is None:
             return True
+        self.evict(member, reason)
+        return False
+
+    def evict(self, member: Member, reason: Eviction) -> None:
+        """Cut a member off, and count why."""
         self._stats.evicted[reason] += 1
         self.forget(member)
         self._roster.displace(member)
         member.transport.abort()
         member.on_evict(reason)
-        return False

@@ -19,6 +19,8 @@ class HubStats:
     """Messages handed to a connection."""
     bytes: int = 0
     """Their bytes."""
+    saved: int = 0
+    """Bytes that compression saved."""
     merged: int = 0
     """Events that conflation replaced with later ones."""
     evicted: dict[Eviction, int] = field(default_factory=lambda: dict.fromkeys(Eviction, 0))

@@ -18,6 +18,13 @@ Bytes that the kernel takes beyond what the network does (``TCP_NOTSENT_LOWAT``)
 """
 
 
+USER_TIMEOUT_MS = 10_000
+"""How long the other end may leave bytes without acknowledgement (``TCP_USER_TIMEOUT``, RFC 5482): a machine or network
+that is gone. Without it, Linux goes on trying for about a quarter of an hour."""
+
+_OPTIONS = {"TCP_NOTSENT_LOWAT": NOTSENT_LOWAT, "TCP_USER_TIMEOUT": USER_TIMEOUT_MS}
+
+
 class Transport(Protocol):
     """One connection, as the hub sees it. Nothing here waits."""
 
@@ -71,8 +78,9 @@ class SocketTransport:
         self.unread = transport.get_write_buffer_size
         self.closed = transport.is_closing
         sock = transport.get_extra_info("socket")
-        if sock is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT_LOWAT)
+        for option, value in _OPTIONS.items() if sock is not None else ():
+            if hasattr(socket, option):
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
         self._own = _duplicate(transport)
         self.send = self._write_all if self._own is None else self._own.send
 

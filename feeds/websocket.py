@@ -9,10 +9,13 @@ from aiohttp import WSMessage, WSMsgType, web
 from feeds.backlog import Backlog, Eviction
 from feeds.clock import Clock
 from feeds.config import FeedConfig
+from feeds.deflate import Budget, DeflatedInWebSocket
+from feeds.envelope import WEBSOCKET, Envelope
 from feeds.errors import CloseCode, Code, RequestError
 from feeds.feed import Feed
-from feeds.frame import pong_frame
+from feeds.frame import PING_FRAME, pong_frame
 from feeds.group import Member
+from feeds.peers import Peer, Verdict
 from feeds.pump import Pump
 from feeds.session import Reply, Session
 from feeds.transport import SocketTransport
@@ -26,6 +29,7 @@ _TALK = (WSMsgType.TEXT, WSMsgType.BINARY, *_CONTROL)
 _UNREADABLE_BYTES = 4 * 1024 * 1024
 _CLOSE_WAIT_S = 2.0
 _DRAIN_LOOK_S = 0.01
+_WATCH_SLICE = 200
 
 
 class WebSockets:
@@ -41,18 +45,43 @@ class WebSockets:
 
     def __init__(self, feed: Feed, pump: Pump, clock: Clock, config: FeedConfig) -> None:
         self._feed, self._pump, self._clock, self._config = feed, pump, clock, config
+        self._peers: dict[Member, Peer] = {}
+        self._budget = Budget()
+        self._deflated: dict[int, Envelope] = {}
         self.open: dict[web.WebSocketResponse, SocketTransport] = {}
 
     async def close(self) -> None:
         """Close every connection with 1001, within a bounded time."""
         await asyncio.gather(*(_say_goodbye(*pair) for pair in self.open.items()))
 
+    async def watch(self, heartbeat_s: float) -> None:
+        """Ping who is silent, and let go of who doesn't answer, until cancelled."""
+        while True:
+            await asyncio.sleep(heartbeat_s / 8)
+            members = list(self._peers)
+            for start in range(0, len(members), _WATCH_SLICE):
+                await asyncio.sleep(0)
+                await self._pump.between_turns()
+                now = self._clock.seconds()
+                for member in members[start : start + _WATCH_SLICE]:
+                    self._look_at(member, now, heartbeat_s)
+
+    def _look_at(self, member: Member, now: float, heartbeat_s: float) -> None:
+        peer, hub = self._peers.get(member), self._feed.hub
+        if peer is None or member.group is None:
+            return
+        verdict = peer.look(member.transport.unread(), now, heartbeat_s)
+        if verdict is Verdict.PING:
+            hub.control(member, PING_FRAME, now)
+        elif verdict is Verdict.DEAD:
+            hub.evict(member, Eviction.NO_PONG)
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        # compress=False: a frame must be the same bytes for all. autoclose=False: the hub must let go of the
+        # compress: aiohttp's own compressor is never used, it only negotiates. autoclose=False: the hub must let go of the
         # connection before the answer to a close frame goes out. autoping=False: a pong has to keep its place behind
         # what is unread, of which the hub knows. decode_text=False: bytes go to the parser as they are.
         ws = web.WebSocketResponse(
-            compress=False,
+            compress=self._config.compress,
             autoclose=False,
             autoping=False,
             timeout=_CLOSE_WAIT_S,
@@ -69,22 +98,36 @@ class WebSockets:
         await ws.prepare(request)
         if request.transport is None:
             return ws
-        await self._converse(ws, SocketTransport(request.transport))
+        await self._converse(ws, SocketTransport(request.transport), self._envelope(ws))
         return ws
 
-    async def _converse(self, ws: web.WebSocketResponse, transport: SocketTransport) -> None:
+    def _envelope(self, ws: web.WebSocketResponse) -> Envelope:
+        """Give what was agreed on; who wants every message compressed by itself gets them plain, which is allowed too."""
+        agreed = ws.headers.get("Sec-WebSocket-Extensions", "")
+        if not ws.compress or "server_no_context_takeover" in agreed:
+            return WEBSOCKET
+        wbits = int(ws.compress)
+        if wbits not in self._deflated:
+            self._deflated[wbits] = DeflatedInWebSocket(wbits, self._budget)
+        return self._deflated[wbits]
+
+    async def _converse(
+        self, ws: web.WebSocketResponse, transport: SocketTransport, envelope: Envelope
+    ) -> None:
         hub, seconds = self._feed.hub, self._clock.seconds
 
         def evicted(reason: Eviction) -> None:
             log.info("evicted a slow consumer: %s", reason.value)
 
-        member = hub.join(transport, seconds(), evicted)
+        member = hub.join(transport, seconds(), evicted, envelope)
         session = Session(self._feed, member)
         self.open[ws] = transport
+        peer = self._peers[member] = Peer(seconds())
         try:
             if not transport.closed():
                 hub.reply(member, self._feed.hello(), seconds())
             while (received := await ws.receive()).type in _TALK:
+                peer.heard(seconds())
                 await self._pump.between_turns()
                 if received.type in _CONTROL:
                     self._pong(received, member)
@@ -99,7 +142,7 @@ class WebSockets:
                         hub.leave(member)
                         await ws.close(code=reply.close, message=reply.reason.encode()[:120])
                     # Who asks and doesn't read is not answered further; the hub looks after what is unread.
-                    await self._drained(transport)
+                    await self._drained(member, transport)
                     await self._pump.between_turns()
         except ConnectionError:  # it went away while aiohttp was answering a ping
             pass
@@ -109,7 +152,7 @@ class WebSockets:
             await ws.close(code=CloseCode.INTERNAL_ERROR, message=b"an error inside the server")
         finally:
             hub.leave(member)
-            del self.open[ws]
+            del self.open[ws], self._peers[member]
             transport.release()
         await ws.close()
 
@@ -121,13 +164,12 @@ class WebSockets:
     def _gone(ws: web.WebSocketResponse, transport: SocketTransport, member: Member) -> bool:
         return ws.closed or transport.closed() or member.group is None
 
-    async def _drained(self, transport: SocketTransport) -> None:
+    async def _drained(self, member: Member, transport: SocketTransport) -> None:
         """Return when a connection has little unread, or is gone."""
         backlog = Backlog(self._config.backlog)
         while not transport.closed() and transport.unread() > self._config.backlog.soft_limit:
             if backlog.admit(transport.unread(), self._clock.seconds()) is Eviction.NO_PROGRESS:
-                self._feed.hub.stats.evicted[Eviction.NO_PROGRESS] += 1
-                transport.abort()
+                self._feed.hub.evict(member, Eviction.NO_PROGRESS)
                 return
             await asyncio.sleep(_DRAIN_LOOK_S)
 

@@ -90,7 +90,8 @@ def quiet(loggers: Sequence[str] = LOGGERS) -> Iterator[None]:
 @asynccontextmanager
 async def running(*, loggers: Sequence[str] = LOGGERS, **options: Any) -> AsyncIterator[FeedServer]:
     """Run a feed server on a free port, quietly; with a manual clock and five symbols unless told otherwise."""
-    options = {"port": 0, "symbols": "5", "clock": "manual"} | options
+    # The heartbeat is long, so that a client that a test leaves alone isn't taken for dead on a busy machine.
+    options = {"port": 0, "symbols": "5", "clock": "manual", "heartbeat_s": 60.0} | options
     with quiet(loggers):
         async with FeedServer(FeedConfig(**options)) as server:
             yield server
@@ -141,6 +142,7 @@ class RawClient:
     def __init__(self, server: FeedServer | int, *, receive_buffer: int | None = None) -> None:
         self._port = server if isinstance(server, int) else server.port
         self._receive_buffer = receive_buffer
+        self.answers_pings = True
         self.polite = True
         """Whether it answers a close frame."""
         self.close_code: int | None = None
@@ -217,6 +219,8 @@ class RawClient:
             except (asyncio.IncompleteReadError, ConnectionError) as error:
                 raise EOFError from error
         opcode = first & 0x0F
+        if opcode == PING and self.answers_pings:
+            self.send_frame(PONG, payload)
         assert opcode in (TEXT, CLOSE, PING, PONG), f"opcode {opcode}"
         if opcode == CLOSE:
             assert self.close_code is None, "two close frames"

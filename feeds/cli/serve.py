@@ -78,6 +78,9 @@ def _web_root() -> Path | None:
     "--history-mb", type=float, default=64.0, help="Memory to resume from, in megabytes; 0: none."
 )
 @click.option(
+    "--compress", is_flag=True, help="Compress for clients that can, once for all who share."
+)
+@click.option(
     "--loop", type=click.Choice(["auto", "asyncio", "uvloop"]), default="auto", help="Event loop."
 )
 @click.option("--ready-json", is_flag=True, help="Print one JSON object on stdout when ready.")

@@ -1,0 +1,58 @@
+"""
+Dead peers: finding a silent death, where TCP alone would take a quarter of an hour.
+
+Whoever was not heard for a heartbeat is pinged (RFC 6455, section 5.5.2); whoever doesn't answer for another one is
+taken for dead. A client that is behind answers late, because our ping waits behind what it has yet to read: while
+something is unread, the backlog's rules say when it is over (:mod:`feeds.backlog`), not this one.
+"""
+
+from enum import Enum
+
+__all__ = ["Peer", "Verdict"]
+
+
+class Verdict(Enum):
+    """What to do about a connection."""
+
+    WELL = "well"
+    PING = "ping"
+    DEAD = "dead"
+
+
+class Peer:
+    """
+    What one connection's client has let us hear.
+
+    Args:
+        now: the time in seconds.
+    """
+
+    __slots__ = ("_heard", "_pinged")
+
+    def __init__(self, now: float) -> None:
+        self._heard = now
+        self._pinged: float | None = None
+
+    def heard(self, now: float) -> None:
+        """Note that anything came from it."""
+        self._heard = now
+        self._pinged = None
+
+    def look(self, unread: int, now: float, heartbeat_s: float) -> Verdict:
+        """
+        Decide what to do now.
+
+        Args:
+            unread: the bytes of its backlog.
+            now: the time in seconds.
+            heartbeat_s: the longest silence, and the longest wait for an answer.
+        """
+        if unread:
+            self._pinged = None  # the wait for an answer begins when it can have seen the question
+            return Verdict.WELL
+        if self._pinged is not None:
+            return Verdict.DEAD if now - self._pinged >= heartbeat_s else Verdict.WELL
+        if now - self._heard < heartbeat_s:
+            return Verdict.WELL
+        self._pinged = now
+        return Verdict.PING

@@ -1,0 +1,41 @@
+"""When a silent client is asked, and when it is taken for dead."""
+
+from feeds.peers import Peer, Verdict
+
+BEAT = 5.0
+
+
+def looks(peer: Peer, *times: float, unread: int = 0) -> list[Verdict]:
+    return [peer.look(unread, now, BEAT) for now in times]
+
+
+def test_who_was_heard_isnt_asked() -> None:
+    peer = Peer(100.0)
+    assert looks(peer, 100.0, 104.9) == [Verdict.WELL, Verdict.WELL]
+    peer.heard(104.9)
+    assert looks(peer, 109.8) == [Verdict.WELL]
+
+
+def test_who_is_silent_is_asked_once_and_dead_without_an_answer() -> None:
+    peer = Peer(0.0)
+    assert looks(peer, 5.0, 6.0, 9.9, 10.0) == [
+        Verdict.PING,
+        Verdict.WELL,
+        Verdict.WELL,
+        Verdict.DEAD,
+    ]
+
+
+def test_an_answer_of_any_kind_will_do() -> None:
+    peer = Peer(0.0)
+    assert looks(peer, 5.0) == [Verdict.PING]
+    peer.heard(9.0)
+    assert looks(peer, 10.0, 13.9, 14.0) == [Verdict.WELL, Verdict.WELL, Verdict.PING]
+
+
+def test_who_is_behind_has_not_seen_the_question_yet() -> None:
+    """It is asked when it has read everything, and has a whole heartbeat to answer from then on."""
+    peer = Peer(0.0)
+    assert looks(peer, 5.0) == [Verdict.PING]
+    assert looks(peer, 6.0, 60.0, unread=1) == [Verdict.WELL, Verdict.WELL]
+    assert looks(peer, 61.0, 65.9, 66.0) == [Verdict.PING, Verdict.WELL, Verdict.DEAD]
