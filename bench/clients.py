@@ -71,7 +71,12 @@ SOCKET_IO = Dialect(
 )
 
 
-def open_all(port: int, dialect: Dialect, subscriptions: Sequence[Symbols]) -> list[socket.socket]:
+def open_all(
+    port: int,
+    dialect: Dialect,
+    subscriptions: Sequence[Symbols],
+    receive_buffer: int | None = None,
+) -> list[socket.socket]:
     """
     Connect one client for each subscription, in order, and return them subscribed.
 
@@ -82,7 +87,7 @@ def open_all(port: int, dialect: Dialect, subscriptions: Sequence[Symbols]) -> l
     try:
         for first in range(0, len(subscriptions), _BATCH):
             batch = subscriptions[first : first + _BATCH]
-            sockets = connect_and_upgrade(port, dialect.path, len(batch))
+            sockets = connect_and_upgrade(port, dialect.path, len(batch), receive_buffer)
             clients += sockets
             _subscribe(sockets, [dialect.subscribe(symbols) for symbols in batch])
     except BaseException:
@@ -108,15 +113,21 @@ def close_all(clients: Sequence[socket.socket]) -> None:
         client.close()
 
 
-def connect_and_upgrade(port: int, path: str, count: int) -> list[socket.socket]:
+def connect_and_upgrade(
+    port: int, path: str, count: int, receive_buffer: int | None = None
+) -> list[socket.socket]:
     """Connect so many clients at once and return them upgraded, subscribed to nothing."""
-    sockets = [_connect(port) for _ in range(count)]
+    sockets = [_connect(port, receive_buffer) for _ in range(count)]
     _upgrade(sockets, port, path)
     return sockets
 
 
-def _connect(port: int) -> socket.socket:
-    client = socket.create_connection(("127.0.0.1", port), _TIMEOUT_S)
+def _connect(port: int, receive_buffer: int | None) -> socket.socket:
+    client = socket.socket()
+    client.settimeout(_TIMEOUT_S)
+    if receive_buffer is not None:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    client.connect(("127.0.0.1", port))
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return client
 

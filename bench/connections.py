@@ -36,6 +36,8 @@ def measure(connections: int, loop: str) -> dict[str, object]:
         "-m",
         "feeds",
         "serve",
+        "--heartbeat-s",
+        "3600",
         "--port",
         "0",
         "--ready-json",

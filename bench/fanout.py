@@ -30,7 +30,7 @@ from bench.stats import summarise
 from bench.table import scenario_table
 from bench.tools import OUT, Tools, prepare
 
-__all__ = ["main"]
+__all__ = ["allow_files", "main", "stop"]
 
 _MOST_SECONDS = 60.0
 _SPARE_FILES = 200
@@ -43,8 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not console.is_terminal:
         console = Console(width=150)  # a file needs no folding
     scenarios, rows = options.scenario, options.only
-    signal.signal(signal.SIGTERM, _stop)
-    _allow_files(max(scenario.clients for scenario in scenarios))
+    signal.signal(signal.SIGTERM, stop)
+    allow_files(max(scenario.clients for scenario in scenarios))
     cores = choose_cores()
     # This process only waits: it must not wait on the server's core.
     os.sched_setaffinity(0, {cores.client})
@@ -131,7 +131,7 @@ def _known(table: dict[str, Any], name: str) -> Any:
     return table[name]
 
 
-def _allow_files(clients: int) -> None:
+def allow_files(clients: int) -> None:
     """Raise the limit on open files, which the servers inherit."""
     wanted = clients + _SPARE_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -139,7 +139,7 @@ def _allow_files(clients: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
 
 
-def _stop(_number: int, _frame: FrameType | None) -> None:
+def stop(_number: int, _frame: FrameType | None) -> None:
     # As an exception, so that the children are killed on the way out.
     raise SystemExit(143)
 

@@ -69,7 +69,9 @@ def main() -> None:
     market = ReadyMadeMarket(turn)
     encoder = ReadyMadeEncoder(market.universe, turn)
     server = FeedServer(
-        FeedConfig(port=0, clock="max", history_mb=0), market=market, encoder=encoder
+        FeedConfig(port=0, clock="max", history_mb=0, heartbeat_s=3600),
+        market=market,
+        encoder=encoder,
     )
     with asyncio.Runner(loop_factory=loop_factory(options.loop)) as runner:
         runner.run(run_feed(server, ready_json=True))

@@ -59,7 +59,7 @@ def _node(module: str) -> tuple[str, ...]:
 _OURS = ("{python}", "-m", "bench.ours", "--load", "{load}", "--loop")
 _SERVE = (
     *("{python}", "-m", "feeds", "serve", "--port", "0", "--ready-json", "--clock", "max"),
-    *("--symbols", "{symbols}", "--turn-events", "{symbols}"),
+    *("--symbols", "{symbols}", "--turn-events", "{symbols}", "--heartbeat-s", "3600"),
 )
 _UVLOOP = ("--loop", "uvloop")
 

@@ -63,7 +63,7 @@ def _compile(tools: Tools) -> None:
     if not compiler:
         tools.missing["cc"] = "no C compiler"
         return
-    for name in ("drain", "floor"):
+    for name in ("drain", "floor", "latency"):
         # Not -march=native: on one machine tried it halved the speed of counting.
         command = [compiler, "-O3", "-o", str(OUT / name), str(BENCH / f"{name}.c")]
         failed = _run(command, _CC_TIMEOUT_S)

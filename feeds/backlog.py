@@ -38,8 +38,8 @@ class Eviction(Enum):
 class BacklogPolicy:
     """The limits, the same for every connection."""
 
-    soft_limit: int = 64 * 1024
-    """Unread bytes above which a connection is conflated."""
+    soft_limit: int = 32 * 1024
+    """Unread bytes above which a connection is conflated; with what the kernel takes beyond, 64 KB at most are stale."""
     low_water: int = 8 * 1024
     """Unread bytes at or below which a conflated connection has caught up and may be written to again."""
     hard_limit: int = 8 * 1024 * 1024

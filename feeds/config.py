@@ -36,7 +36,7 @@ class FeedConfig:
     """``wall``, ``manual``, ``max``, or ``x10``."""
     start_us: int | None = None
     """The market's time at the start, in microseconds; None: now, or, for ``max`` and ``manual``, a fixed day."""
-    turn_ms: float = 10.0
+    turn_ms: float = 5.0
     """The pace of turns on a clock that has one, in real milliseconds."""
     turn_events: int = 500
     """The events of one turn with ``max``."""

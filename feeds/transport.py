@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 import sys
+from collections import deque
 from typing import Protocol
 
 __all__ = ["Data", "SocketTransport", "Transport"]
@@ -59,24 +60,24 @@ class SocketTransport:
     """
     An asyncio transport, and a short way past it.
 
-    As long as nothing is unread, :attr:`send` is the ``send`` of a socket of our own, a duplicate of the connection's:
-    one call into C, where asyncio's transports take about half a microsecond more a write. What the kernel doesn't
-    take at once goes to the transport, and so does everything until that has drained; then the order of bytes
-    can't change. Over TLS, and on Windows, all goes to the transport.
+    We write to a socket of our own, a duplicate of the connection's: one call into C, where asyncio's transports take
+    about half a microsecond more. What the kernel doesn't take waits here, and goes out as soon as it does; memory
+    is given back as it drains, which uvloop's transports don't. Over TLS, and on Windows, all goes to the transport.
 
-    Whoever writes to the connection has to know which of the two it is: the hub does, for its members.
+    Until :meth:`release`, nobody else may write to the connection: bytes would overtake each other.
 
     Args:
-        transport: the connection's own transport (``request.transport``).
+        transport: the connection's own transport (``request.transport``), with nothing unread.
     """
 
-    __slots__ = ("_own", "_transport", "closed", "send", "unread", "write")
+    __slots__ = ("_loop", "_own", "_pending", "_size", "_transport", "closed", "send")
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
-        self.write = transport.write
-        self.unread = transport.get_write_buffer_size
+        self._loop = asyncio.get_running_loop()
         self.closed = transport.is_closing
+        self._pending: deque[Data] = deque()
+        self._size = 0
         sock = transport.get_extra_info("socket")
         for option, value in _OPTIONS.items() if sock is not None else ():
             if hasattr(socket, option):
@@ -84,24 +85,76 @@ class SocketTransport:
         self._own = _duplicate(transport)
         self.send = self._write_all if self._own is None else self._own.send
 
+    def unread(self) -> int:
+        """Give the backlog in bytes."""
+        return self._size + self._transport.get_write_buffer_size()
+
+    def write(self, data: Data) -> None:
+        """Take whole frames, in order, behind what is unread."""
+        if self._own is None or self._transport.get_write_buffer_size():
+            self._transport.write(data)
+        elif self._pending:
+            self._append(data)
+        else:
+            try:
+                sent = self._own.send(data)
+            except BlockingIOError:
+                sent = 0
+            if sent < len(data):
+                self.rest(data, sent)
+
     def rest(self, data: Data, sent: int) -> None:
-        """Leave the rest to the transport."""
-        if self._own is not None:
-            self.write(data[sent:])
+        """Keep the rest, until the kernel takes it."""
+        if self._own is None:
+            return
+        if not self._pending:
+            self._loop.add_writer(self._own, self._drain)
+        self._append(data[sent:])
 
     def abort(self) -> None:
         """Drop the connection and its backlog at once."""
+        self._pending.clear()
         self.release()
         self._transport.abort()
 
     def release(self) -> None:
-        """Let go of our duplicate; may be called twice. A connection isn't over for its peer before that."""
-        if self._own is not None:
-            self._own.close()
+        """Leave what is unread, and all further writing, to the asyncio transport; may be called twice."""
+        own, self._own = self._own, None
+        if own is None:
+            return
+        self.send = self._write_all
+        if self._size:
+            self._loop.remove_writer(own)
+            self._size = 0
+        own.close()  # a connection isn't over for its peer while we hold it
+        while self._pending:
+            self._transport.write(self._pending.popleft())
+
+    def _append(self, data: Data) -> None:
+        self._pending.append(data)
+        self._size += len(data)
+
+    def _drain(self) -> None:
+        assert self._own is not None
+        try:
+            while self._pending:
+                data = self._pending[0]
+                sent = self._own.send(data)
+                self._size -= sent
+                if sent < len(data):
+                    self._pending[0] = data[sent:]
+                    return
+                self._pending.popleft()
+        except BlockingIOError:
+            return
+        except OSError:  # reset, or timed out: the transport tells its protocol
+            self.abort()
+            return
+        self._loop.remove_writer(self._own)
 
     def _write_all(self, data: Data) -> int:
-        self.write(data)
-        return -1 if self.unread() else len(data)
+        self._transport.write(data)
+        return -1 if self._transport.get_write_buffer_size() else len(data)
 
 
 def _duplicate(transport: asyncio.Transport) -> socket.socket | None:

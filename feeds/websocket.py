@@ -15,6 +15,7 @@ from feeds.errors import CloseCode, Code, RequestError
 from feeds.feed import Feed
 from feeds.frame import PING_FRAME, pong_frame
 from feeds.group import Member
+from feeds.memory import give_back
 from feeds.peers import Peer, Verdict
 from feeds.pump import Pump
 from feeds.session import Reply, Session
@@ -30,6 +31,7 @@ _UNREADABLE_BYTES = 4 * 1024 * 1024
 _CLOSE_WAIT_S = 2.0
 _DRAIN_LOOK_S = 0.01
 _WATCH_SLICE = 200
+_LONGEST_WATCH_S = 2.0
 
 
 class WebSockets:
@@ -56,8 +58,12 @@ class WebSockets:
 
     async def watch(self, heartbeat_s: float) -> None:
         """Ping who is silent, and let go of who doesn't answer, until cancelled."""
+        cut_off = 0
         while True:
-            await asyncio.sleep(heartbeat_s / 8)
+            await asyncio.sleep(min(heartbeat_s / 8, _LONGEST_WATCH_S))
+            cut_off, before = sum(self._feed.hub.stats.evicted.values()), cut_off
+            if cut_off != before:
+                give_back()
             members = list(self._peers)
             for start in range(0, len(members), _WATCH_SLICE):
                 await asyncio.sleep(0)
@@ -140,6 +146,7 @@ class WebSockets:
                     hub.reply(member, reply.message, seconds())
                     if reply.close is not None:
                         hub.leave(member)
+                        transport.release()
                         await ws.close(code=reply.close, message=reply.reason.encode()[:120])
                     # Who asks and doesn't read is not answered further; the hub looks after what is unread.
                     await self._drained(member, transport)
@@ -149,6 +156,7 @@ class WebSockets:
         except Exception:
             log.exception("a connection failed; please report this")
             hub.leave(member)
+            transport.release()
             await ws.close(code=CloseCode.INTERNAL_ERROR, message=b"an error inside the server")
         finally:
             hub.leave(member)
@@ -175,6 +183,7 @@ class WebSockets:
 
 
 async def _say_goodbye(ws: web.WebSocketResponse, transport: SocketTransport) -> None:
+    transport.release()
     try:
         async with asyncio.timeout(_CLOSE_WAIT_S):
             await ws.close(code=CloseCode.GOING_AWAY, message=b"the server is stopping")

@@ -28,6 +28,7 @@ FLOORS = (
         "interest",
         "laggard",
         "fields",
+        "memory",
         "peers",
         "transport",
     },

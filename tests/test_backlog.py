@@ -139,7 +139,7 @@ def test_who_is_live_or_evicted_follows_from_the_bytes(steps: list[tuple[int, fl
             {"soft_limit": 8, "low_water": 6, "hard_limit": 7},
             "backlog limits must rise: low water 6, soft 8, hard 7",
         ),
-        ({"low_water": -1}, "backlog limits must rise: low water -1, soft 65536, hard 8388608"),
+        ({"low_water": -1}, "backlog limits must rise: low water -1, soft 32768, hard 8388608"),
         ({"no_progress_s": 0}, "no-progress time 0 s must be positive"),
         ({"no_progress_s": -2.5}, "no-progress time -2.5 s must be positive"),
     ],

@@ -129,7 +129,7 @@ def test_every_option_can_come_from_the_environment(served: list[Any]) -> None:
         "heartbeat_s": "7",
         "history_mb": "8",
     }
-    flags = {"loop": "asyncio", "ready_json": "1", "verbose": "1"}
+    flags = {"loop": "asyncio", "ready_json": "1", "verbose": "1", "compress": "1"}
     assert set(values) | set(flags) >= {
         p.name for p in command.params if isinstance(p, click.Option)
     }
@@ -140,6 +140,7 @@ def test_every_option_can_come_from_the_environment(served: list[Any]) -> None:
         k: getattr(config, k) for k in values
     }
     assert (ready_json, loop) == (True, "asyncio")
+    assert config.compress
 
 
 def test_the_file_can_be_named_in_the_environment(served: list[Any], tmp_path: Path) -> None:

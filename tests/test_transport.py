@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -129,6 +130,63 @@ def test_aborting_drops_the_connection_with_its_backlog_at_once(
     run(main())
 
 
+def test_the_bytes_keep_their_order_whichever_way_they_go(run: Callable[[Any], None]) -> None:
+    """The short way, its rest, what is written behind that, and what asyncio writes after the release."""
+
+    async def main() -> None:
+        async with Pair() as pair:
+            sent = bytearray()
+            number = 0
+
+            def piece() -> bytes:
+                nonlocal number
+                number += 1
+                data = b"%d," % number * 700
+                sent.extend(data)
+                return data
+
+            while pair.transport.unread() < 60_000:
+                data = piece()
+                if pair.transport.unread():
+                    pair.transport.write(data)
+                else:
+                    try:
+                        taken = pair.transport.send(data)
+                    except BlockingIOError:
+                        taken = 0
+                    if taken < len(data):
+                        pair.transport.rest(data, taken)
+            loop = asyncio.get_running_loop()
+            got = bytearray()
+            while pair.transport.unread() > 30_000:
+                got += await loop.sock_recv(pair.peer, 5_000)
+            pair.transport.write(piece())
+            pair.transport.release()
+            pair.transport.release()
+            pair.raw.write(piece())
+            pair.transport.write(piece())
+            while len(got) < len(sent):
+                got += await loop.sock_recv(pair.peer, 1 << 16)
+            assert got == sent
+            assert pair.transport.unread() == 0
+
+    run(main())
+
+
+def test_a_reset_while_something_is_unread_ends_the_connection(run: Callable[[Any], None]) -> None:
+    async def main() -> None:
+        async with Pair() as pair:
+            while pair.transport.unread() < 50_000:
+                pair.transport.write(b"x" * 5_000)
+            pair.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            pair.peer.close()
+            await pair.lost
+            pair.transport.abort()
+            assert pair.transport.unread() == 0
+
+    run(main())
+
+
 def test_it_works_where_there_is_no_socket() -> None:
     """Such as over TLS in some loops, or in a test."""
 
@@ -142,9 +200,17 @@ def test_it_works_where_there_is_no_socket() -> None:
             return 5
 
         def abort(self) -> None:
-            raise NotImplementedError
+            self.written = b"aborted"
 
-    raw = Socketless()
-    transport = SocketTransport(raw)
-    transport.write(b"x")
-    assert (raw.written, transport.unread()) == (b"x", 5)
+    async def main() -> None:
+        raw = Socketless()
+        transport = SocketTransport(raw)
+        transport.write(b"x")
+        assert (raw.written, transport.unread()) == (b"x", 5)
+        assert transport.send(b"y") == -1
+        transport.rest(b"y", -1)
+        assert raw.written == b"xy"
+        transport.abort()
+        assert raw.written == b"aborted"
+
+    asyncio.run(main())

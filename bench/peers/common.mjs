@@ -5,7 +5,12 @@ import { createRequire } from "node:module";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 
-const { values } = parseArgs({ options: { load: { type: "string" }, modules: { type: "string" } } });
+const { values } = parseArgs({
+  options: { load: { type: "string" }, modules: { type: "string" }, rate: { type: "string" } },
+});
+
+// Events a second; 0: no pause between turns.
+export const rate = Number(values.rate ?? 0);
 
 // Packages live under bench/out, where `import` wouldn't look for them.
 export const require = createRequire(resolve(values.modules, "package.json"));
@@ -17,6 +22,22 @@ export const BACKLOG_BYTES = 256 * 1024;
 
 export function announce(port) {
   console.log(JSON.stringify({ event: "ready", port }));
+}
+
+// Call publish(index, text) for each event of the turn, over and over, when it is due: at a steady
+// rate, each stamped with the time at which it is due. Looked at a thousand times a second.
+export function runAtRate(publish) {
+  const parts = turn.map(({ text }) => /^(.*"time":)[\d.]+(.*)$/.exec(text).slice(1));
+  const start = Date.now();
+  let done = 0;
+  setInterval(() => {
+    const until = Math.floor(((Date.now() - start) / 1000) * rate);
+    for (; done < until; done++) {
+      const number = done % parts.length;
+      const [before, after] = parts[number];
+      publish(number, `${before}${(start + (done / rate) * 1000).toFixed(3)}${after}`);
+    }
+  }, 1);
 }
 
 // Call send() turn after turn. setImmediate lets the sockets flush in between; a turn that is

@@ -3,11 +3,12 @@
 import argparse
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-__all__ = ["BACKLOG_BYTES", "Audience", "announce", "arguments", "pause_while", "run"]
+__all__ = ["BACKLOG_BYTES", "Audience", "Schedule", "announce", "arguments", "pause_while", "run"]
 
 BACKLOG_BYTES = 256 * 1024
 """No turn begins while a client has more than this in the server's memory."""
@@ -52,6 +53,38 @@ class Audience(Generic[C]):
         return max(1, 20 * len(self.clients) // max(1, deliveries))
 
 
+class Schedule:
+    """
+    Events at a steady rate, each stamped with the time at which it is due.
+
+    Args:
+        turn: texts of events, taken in turns; their ``time`` is replaced.
+        rate: events a second.
+    """
+
+    def __init__(self, turn: Sequence[str], rate: float) -> None:
+        self._rate = rate
+        self._parts = [_around_time(text) for text in turn]
+        self._start = time.time()
+        self._done = 0
+
+    def due(self) -> Iterator[tuple[int, bytes]]:
+        """Give the events that are due now: which of the turn, and the text."""
+        until = int((time.time() - self._start) * self._rate)
+        while self._done < until:
+            number = self._done % len(self._parts)
+            before, after = self._parts[number]
+            stamp = (self._start + self._done / self._rate) * 1e3
+            self._done += 1
+            yield number, f"{before}{stamp:.3f}{after}".encode()
+
+
+def _around_time(text: str) -> tuple[str, str]:
+    key = '"time":'
+    before, _, after = text.partition(key)
+    return before + key, after[after.index(",") :]
+
+
 async def pause_while(behind: Callable[[], bool]) -> None:
     """Wait until no client is too far behind, asleep, so that waiting doesn't look like work."""
     while behind():  # noqa: ASYNC110  not every peer tells when it has drained
@@ -63,6 +96,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--load", type=Path, required=True)
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
+    parser.add_argument("--rate", type=float, default=0.0, help="events a second; 0: no pause")
     return parser.parse_args()
 
 

@@ -1,6 +1,6 @@
 // Node's ws as its README shows a broadcast: clients.forEach(client => client.send(data)).
 
-import { BACKLOG_BYTES, announce, expected, require, run, turn } from "./common.mjs";
+import { BACKLOG_BYTES, announce, expected, rate, require, run, runAtRate, turn } from "./common.mjs";
 
 const { WebSocket, WebSocketServer } = require("ws");
 
@@ -20,7 +20,7 @@ server.on("connection", (client) => {
     for (const symbol of symbols === "*" ? bySymbol.keys() : symbols) {
       bySymbol.get(symbol).add(client);
     }
-    if (--missing === 0) run(held, send);
+    if (--missing === 0) rate ? runAtRate(publish) : run(held, send);
   });
 });
 
@@ -30,9 +30,15 @@ function held() {
 }
 
 function send() {
-  for (const [data, clients] of plan) {
-    clients.forEach((client) => {
-      if (client.readyState === WebSocket.OPEN) client.send(data, { binary: false });
-    });
-  }
+  for (const [data, clients] of plan) broadcast(data, clients);
+}
+
+function publish(number, text) {
+  broadcast(Buffer.from(text), plan[number][1]);
+}
+
+function broadcast(data, clients) {
+  clients.forEach((client) => {
+    if (client.readyState === WebSocket.OPEN) client.send(data, { binary: false });
+  });
 }

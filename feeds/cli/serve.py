@@ -69,7 +69,7 @@ def _web_root() -> Path | None:
     metavar="wall|manual|max|xN",
     help="Where the market's time comes from.",
 )
-@click.option("--turn-ms", type=float, default=10.0, help="Pace of turns, in milliseconds.")
+@click.option("--turn-ms", type=float, default=5.0, help="Pace of turns, in milliseconds.")
 @click.option("--turn-events", type=int, default=500, help="Events of a turn with --clock max.")
 @click.option(
     "--heartbeat-s", type=float, default=5.0, help="Longest silence of a connection, in seconds."
