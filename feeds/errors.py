@@ -12,7 +12,7 @@ __all__ = ["CloseCode", "Code", "ConfigError", "FeedError", "RequestError"]
 
 
 class Code(StrEnum):
-    """Error codes of the native protocol (``PROTOCOL.md``, section 7)."""
+    """Error codes of the native protocol (``PROTOCOL.md``, section 8)."""
 
     INVALID_JSON = "invalid_json"
     INVALID_UTF8 = "invalid_utf8"
@@ -31,7 +31,7 @@ class Code(StrEnum):
 
 
 class CloseCode(IntEnum):
-    """WebSocket close codes that the server uses (RFC 6455, section 7.4; ``PROTOCOL.md``, section 8)."""
+    """WebSocket close codes that the server uses (RFC 6455, section 7.4; ``PROTOCOL.md``, section 9)."""
 
     GOING_AWAY = 1001
     INVALID_UTF8 = 1007

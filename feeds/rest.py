@@ -34,7 +34,7 @@ _PAGE_HEADERS = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff
 def add_routes(
     app: web.Application, feed: Feed, pump: Pump, config: FeedConfig, connections: Callable[[], int]
 ) -> None:
-    """Add the HTTP paths of ``PROTOCOL.md``, section 9, to an application."""
+    """Add the HTTP paths of ``PROTOCOL.md``, section 10, to an application."""
     api = _Api(feed, pump, config, connections)
     app.middlewares.append(_errors_as_json)
     app.router.add_get("/health", api.health)
