@@ -43,7 +43,7 @@ from feeds import transport
 import asyncio
 rate, no_progress, lowat = float(sys.argv[1]), float(sys.argv[2]), sys.argv[3] == "lowat"
 if not lowat:
-    del transport._OPTIONS["TCP_NOTSENT_LOWAT"]
+    transport.NOTSENT_LOWAT = 0
 config = FeedConfig(
     port=0, symbols="500", rate=rate, heartbeat_s=60, history_mb=2,
     backlog=BacklogPolicy(no_progress_s=no_progress),

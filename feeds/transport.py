@@ -19,11 +19,12 @@ Bytes that the kernel takes beyond what the network does (``TCP_NOTSENT_LOWAT``)
 """
 
 
-USER_TIMEOUT_MS = 10_000
-"""How long the other end may leave bytes without acknowledgement (``TCP_USER_TIMEOUT``, RFC 5482): a machine or network
-that is gone. Without it, Linux goes on trying for about a quarter of an hour."""
-
-_OPTIONS = {"TCP_NOTSENT_LOWAT": NOTSENT_LOWAT, "TCP_USER_TIMEOUT": USER_TIMEOUT_MS}
+SPARE_S = 10.0
+"""
+How much longer than our own patience the kernel tries to get bytes acknowledged (``TCP_USER_TIMEOUT``, RFC 5482). It
+counts a peer that doesn't read as one that is gone, so it must not be the first to lose patience; but what we have aborted
+it would keep for about a quarter of an hour.
+"""
 
 
 class Transport(Protocol):
@@ -68,20 +69,21 @@ class SocketTransport:
 
     Args:
         transport: the connection's own transport (``request.transport``), with nothing unread.
+        patience_s: how long we wait for a peer that takes nothing, in seconds.
     """
 
     __slots__ = ("_loop", "_own", "_pending", "_size", "_transport", "closed", "send")
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    def __init__(self, transport: asyncio.Transport, patience_s: float = 10.0) -> None:
         self._transport = transport
         self._loop = asyncio.get_running_loop()
         self.closed = transport.is_closing
         self._pending: deque[Data] = deque()
         self._size = 0
         sock = transport.get_extra_info("socket")
-        for option, value in _OPTIONS.items() if sock is not None else ():
-            if hasattr(socket, option):
-                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+        if sock is not None:
+            _set_option(sock, "TCP_NOTSENT_LOWAT", NOTSENT_LOWAT)
+            _set_option(sock, "TCP_USER_TIMEOUT", round(min(patience_s + SPARE_S, 1e6) * 1e3))
         self._own = _duplicate(transport)
         self.send = self._write_all if self._own is None else self._own.send
 
@@ -155,6 +157,11 @@ class SocketTransport:
     def _write_all(self, data: Data) -> int:
         self._transport.write(data)
         return -1 if self._transport.get_write_buffer_size() else len(data)
+
+
+def _set_option(sock: socket.socket, name: str, value: int) -> None:
+    if hasattr(socket, name) and value:
+        sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _duplicate(transport: asyncio.Transport) -> socket.socket | None:

@@ -104,8 +104,11 @@ class WebSockets:
         await ws.prepare(request)
         if request.transport is None:
             return ws
-        await self._converse(ws, SocketTransport(request.transport), self._envelope(ws))
+        await self._converse(ws, self._transport(request.transport), self._envelope(ws))
         return ws
+
+    def _transport(self, transport: asyncio.Transport) -> SocketTransport:
+        return SocketTransport(transport, self._config.backlog.no_progress_s)
 
     def _envelope(self, ws: web.WebSocketResponse) -> Envelope:
         """Give what was agreed on; who wants every message compressed by itself gets them plain, which is allowed too."""

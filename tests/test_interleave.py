@@ -75,7 +75,7 @@ async def test_every_pong_comes_back_whole_and_in_order_amid_thousands_of_events
 async def test_pongs_queue_behind_a_backlog_and_come_whole() -> None:
     """Where a message is only half in the kernel's buffer, a pong waits for the other half."""
     async with (
-        running(clock="wall", rate=2000, symbols="50", backlog=PATIENT) as server,
+        running(clock="wall", rate=300, symbols="50", backlog=PATIENT) as server,
         RawClient(server, receive_buffer=4096) as client,
     ):
         client.send(**STREAM)
@@ -126,7 +126,7 @@ async def test_after_the_answer_to_a_close_frame_nothing_comes(
 async def test_after_a_close_frame_into_a_backlog_nothing_comes() -> None:
     """The close frame is the last one even where megabytes are waiting before it."""
     async with (
-        running(clock="wall", rate=2000, symbols="50", backlog=PATIENT) as server,
+        running(clock="wall", rate=300, symbols="50", backlog=PATIENT) as server,
         RawClient(server, receive_buffer=4096) as client,
     ):
         client.send(**STREAM)

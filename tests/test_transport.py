@@ -111,6 +111,8 @@ def test_the_option_that_makes_it_show_is_set(run: Callable[[Any], None]) -> Non
             sock = pair.raw.get_extra_info("socket")
             value = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT)
             assert value == NOTSENT_LOWAT
+            value = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+            assert value == 20_000, "longer than our own patience"
 
     run(main())
 
