@@ -29,6 +29,8 @@ class Clock(Protocol):
     """How the clock is called on the command line."""
     start_us: int
     """The market's time at the start: a whole second, in microseconds."""
+    speed: float
+    """Market seconds a real second; 0: the market's time has no pace."""
     drains: bool
     """Whether a turn waits until every client has room, instead of conflating for those that haven't."""
 
@@ -69,8 +71,9 @@ class ScaledClock:
         time_of_day: Callable[[], float] = time.time,
     ) -> None:
         self.name = "wall" if speed == 1 else f"x{speed:g}"
+        self.speed = speed
         self.seconds = monotonic
-        self._turn_s, self._speed = turn_s, speed
+        self._turn_s = turn_s
         self._started = self._next = monotonic()
         begun = 0.0
         if start_us is None:
@@ -81,7 +84,7 @@ class ScaledClock:
         self._started -= begun / speed
 
     def now_us(self) -> int:
-        return self.start_us + int((self.seconds() - self._started) * self._speed * 1e6)
+        return self.start_us + int((self.seconds() - self._started) * self.speed * 1e6)
 
     async def turn_over(self) -> None:
         # Turns keep their pace: a late one shortens the next wait, but missed ones aren't made up for.
@@ -101,6 +104,7 @@ class MaxClock:
 
     drains = True
     name = "max"
+    speed = 0.0
 
     def __init__(self, start_us: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.start_us = start_us
@@ -123,6 +127,7 @@ class ManualClock:
 
     drains = False
     name = "manual"
+    speed = 0.0
 
     def __init__(self, start_us: int) -> None:
         self._now_us = self.start_us = start_us

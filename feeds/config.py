@@ -46,6 +46,12 @@ class FeedConfig:
     """Memory for the newest events of all symbols, from which clients resume, in megabytes; 0: none."""
     compress: bool = False
     """Compress messages for clients that offer permessage-deflate: once a group and turn, at some cost of latency."""
+    stall_timeout: float = 5.0
+    """Seconds without a finished turn after which ``/health`` says that the feed is stalled."""
+    shutdown_timeout: float = 5.0
+    """Seconds that clients have to read what is pending when the server stops."""
+    slow_turn_ms: float = 250.0
+    """Turns, and pauses of the event loop, that are longer than this many milliseconds are logged; 0: none."""
     backlog: BacklogPolicy = field(default_factory=BacklogPolicy)
     """When a slow consumer is conflated and evicted."""
     web_root: Path | None = None
@@ -60,6 +66,9 @@ class FeedConfig:
             "turn_events": (1, MAX_TURN_EVENTS),
             "heartbeat_s": (0.1, 3_600),
             "history_mb": (0, 1_000_000),
+            "stall_timeout": (0.1, 3_600),
+            "shutdown_timeout": (0, 3_600),
+            "slow_turn_ms": (0, 3_600_000),
         }
         for name, (low, high) in ranges.items():
             value = getattr(self, name)

@@ -1,7 +1,7 @@
 """What all connections to one market share, and what they are told of it."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -11,6 +11,7 @@ from feeds.errors import Code, RequestError
 from feeds.fields import CHANNEL_NAMES, Id
 from feeds.hub import Hub
 from feeds.resume import Resume
+from feeds.stats import FeedStats
 from ticker import __version__
 from ticker.batch import INTERVALS, QUOTES, STATUS, TRADES, channel_name
 from ticker.instruments import Instrument
@@ -31,6 +32,7 @@ class Feed:
     hub: Hub
     epoch: str
     heartbeat_ms: int
+    stats: FeedStats = field(default_factory=FeedStats)
 
     def hello(self) -> bytes:
         """Give the first message of a connection."""

@@ -1,12 +1,14 @@
 """The pump: one turn is step the market, encode once, mark, write. Then wait for the clock, and again."""
 
 import asyncio
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 
 import orjson
 
 from feeds.clock import Clock
 from feeds.hub import Hub
+from feeds.timing import Timing
 from ticker.batch import TickBatch
 from ticker.market import Market
 
@@ -34,6 +36,7 @@ class Pump:
         clock: gives the time.
         turn_events: with a clock that has no time of its own, the events of one turn.
         heartbeat_s: the longest silence of a connection; 0: no heartbeats.
+        timer: gives the real seconds in which turns are timed, from any origin.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Pump:
         *,
         turn_events: int = 500,
         heartbeat_s: float = 5.0,
+        timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._market, self._hub, self._clock = market, hub, clock
         self._turn_events = min(turn_events, MAX_TURN_EVENTS)
@@ -55,6 +59,9 @@ class Pump:
         """How many events the market gave."""
         self.turns = 0
         """How many turns there were."""
+        self.timing = Timing(clock.speed, timer)
+        self.failure: Exception | None = None
+        """What the pump failed with, which it never should."""
 
     async def between_turns(self) -> None:
         """Return when no turn is under way; until the caller awaits again, none begins."""
@@ -62,12 +69,16 @@ class Pump:
             await self._idle.wait()
 
     async def run(self) -> None:
-        """Turn until cancelled."""
-        if self._clock.drains:
-            await self._run_as_fast_as_drained()
-        while True:
-            await self.turn()
-            await self._clock.turn_over()
+        """Turn until cancelled; what it fails with is noted and raised."""
+        try:
+            if self._clock.drains:
+                await self._run_as_fast_as_drained()
+            while True:
+                await self.turn()
+                await self._clock.turn_over()
+        except Exception as error:
+            self.failure = error
+            raise
 
     async def _run_as_fast_as_drained(self) -> None:
         """With no time to wait for, the event loop is let run after some work, not after each small turn."""
@@ -75,6 +86,7 @@ class Pump:
         yielded = seconds()
         while True:
             while not hub.roster.interested:  # with nobody there, not at all
+                self.timing.idle()
                 self._beat()
                 await asyncio.sleep(_NOBODY_WAIT_S)
             await self.turn()
@@ -82,11 +94,13 @@ class Pump:
                 await self._clock.turn_over()
                 yielded = seconds()
             while hub.slow.congested and not hub.slow.relieved(seconds()):
+                self.timing.idle()
                 self._beat()
                 await asyncio.sleep(_CONGESTION_WAIT_S)
 
     async def turn(self) -> None:
         """Do one turn: everything up to the clock's time."""
+        timing, began = self.timing, self.timing.timer()
         now = self._clock.now_us()
         limit = self._turn_events if now is None else MAX_TURN_EVENTS
         self._idle.clear()
@@ -99,6 +113,8 @@ class Pump:
                     self._hub.publish(part)
                     for _ in self._hub.flush(self._clock.seconds()):
                         await asyncio.sleep(0)
+                    if timing.speed and len(part) and self._hub.roster.interested:
+                        self._note_ages(part)
                 if self._hub.slow.laggards or self._hub.slow.newest:
                     self._hub.slow.tend(self._clock.seconds())
                 if now is None or self._market.now_us >= now:
@@ -107,7 +123,13 @@ class Pump:
         finally:
             self._idle.set()
         self.turns += 1
+        timing.turned(began)
         self._beat()
+
+    def _note_ages(self, batch: TickBatch) -> None:
+        """Note how long after their time events were written: every one, at the end of their flush."""
+        if (now_us := self._clock.now_us()) is not None:
+            self.timing.ages.observe(batch.time, now_us)
 
     def _beat(self) -> None:
         """Send a heartbeat to every group that has been silent; looked at four times in its length."""

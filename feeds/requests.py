@@ -10,6 +10,7 @@ from feeds.errors import Code, RequestError
 from feeds.fields import CHANNEL_NAMES, MAX_ID, MAX_REQUEST_SYMBOLS, Fields, Id, show
 
 __all__ = [
+    "ACTIONS",
     "CHANNEL_NAMES",
     "MAX_REQUEST_BYTES",
     "MAX_REQUEST_SYMBOLS",
@@ -71,6 +72,16 @@ class Auth:
 
 
 Request = Subscribe | Unsubscribe | SnapshotRequest | Symbols | Ping | Auth
+
+ACTIONS: dict[type[Request], str] = {
+    Subscribe: "subscribe",
+    Unsubscribe: "unsubscribe",
+    SnapshotRequest: "snapshot",
+    Symbols: "symbols",
+    Ping: "ping",
+    Auth: "auth",
+}
+"""What each kind of request is called on the wire."""
 
 
 def parse_request(data: bytes) -> Request:

@@ -1,4 +1,4 @@
-"""Plain HTTP beside the stream: health, symbols, snapshots, bars, and the page."""
+"""Plain HTTP beside the stream: health, metrics, symbols, snapshots, bars, and the page."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -11,6 +11,8 @@ from feeds.config import FeedConfig
 from feeds.errors import Code, RequestError
 from feeds.feed import Feed, instrument_object
 from feeds.fields import MAX_ID
+from feeds.health import Health
+from feeds.metrics import Metrics
 from feeds.pump import Pump
 from ticker import __version__
 from ticker.batch import CHANNELS, INTERVALS, channel_name
@@ -32,12 +34,19 @@ _PAGE_HEADERS = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff
 
 
 def add_routes(
-    app: web.Application, feed: Feed, pump: Pump, config: FeedConfig, connections: Callable[[], int]
+    app: web.Application,
+    feed: Feed,
+    pump: Pump,
+    config: FeedConfig,
+    connections: Callable[[], int],
+    health: Health,
+    metrics: Metrics,
 ) -> None:
     """Add the HTTP paths of ``PROTOCOL.md``, section 10, to an application."""
-    api = _Api(feed, pump, config, connections)
+    api = _Api(feed, pump, config, connections, health)
     app.middlewares.append(_errors_as_json)
     app.router.add_get("/health", api.health)
+    app.router.add_get("/metrics", _metrics(metrics))
     app.router.add_get("/api/symbols", api.symbols)
     app.router.add_get("/api/snapshot", api.snapshot)
     app.router.add_get("/api/bars", api.bars)
@@ -49,15 +58,22 @@ def add_routes(
 
 class _Api:
     def __init__(
-        self, feed: Feed, pump: Pump, config: FeedConfig, connections: Callable[[], int]
+        self,
+        feed: Feed,
+        pump: Pump,
+        config: FeedConfig,
+        connections: Callable[[], int],
+        health: Health,
     ) -> None:
         self._feed, self._pump, self._config, self._connections = feed, pump, config, connections
+        self._health = health
         self._started = time.monotonic()
 
     async def health(self, _: web.Request) -> web.Response:
+        state = self._health.state()
         return _json(
-            {
-                "status": "ok",
+            state
+            | {
                 "server": f"tickerplant/{__version__}",
                 "epoch": self._feed.epoch,
                 "uptime_s": round(time.monotonic() - self._started, 3),
@@ -69,7 +85,8 @@ class _Api:
                 "deliveries": self._feed.hub.deliveries(),
                 "conflating": len(self._feed.hub.slow.laggards),
                 "evicted": sum(self._feed.hub.stats.evicted.values()),
-            }
+            },
+            200 if state["status"] == "ok" else 503,
         )
 
     async def symbols(self, _: web.Request) -> web.Response:
@@ -170,6 +187,16 @@ class _Api:
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def _metrics(metrics: Metrics) -> Handler:
+    async def answer(request: web.Request) -> web.Response:
+        body, content_type = metrics.render(request.headers.get("Accept", ""))
+        return web.Response(
+            body=body, headers={"Content-Type": content_type, "Cache-Control": "no-store"}
+        )
+
+    return answer
 
 
 @web.middleware

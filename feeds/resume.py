@@ -5,15 +5,19 @@ For each channel, either exactly the events that it missed, or a ``gap`` that sa
 a snapshot after it. Never a part of them.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 
 from feeds.history import History
 from ticker.batch import channel_name
 
-__all__ = ["Resume"]
+__all__ = ["OUTCOMES", "Resume"]
+
+OUTCOMES = ("replayed", "too_old", "epoch", "ahead")
+"""What can come of a symbol and channel: all that was missed, or a gap, by its reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +29,13 @@ class Resume:
         history: the events that are still there.
         same_epoch: whether its sequences are of this run of the market.
         since: by symbol and channel name, its last sequence.
+        outcomes: counts what came of it: ``replayed``, or the reason of a gap.
     """
 
     history: History
     same_epoch: bool
     since: Mapping[str, Mapping[str, int]]
+    outcomes: Counter[str] = field(default_factory=Counter)
 
     def of(
         self, name: str, symbol: int, symbols: int, channels: Sequence[int], newest: Sequence[int]
@@ -65,6 +71,7 @@ class Resume:
                 snapshot = True
             else:
                 told += [fragment[:-1] for fragment in missed]
+                self.outcomes["replayed"] += 1
         return told, snapshot
 
     def weight(self, name: str, channels: Sequence[int], newest: Sequence[int]) -> int:
@@ -75,6 +82,8 @@ class Resume:
 
     def _gap(self, name: str, channel: int, since: int, last: int) -> bytes:
         reason = "ahead" if since > last else "too_old"
+        reason = reason if self.same_epoch else "epoch"
+        self.outcomes[reason] += 1
         return orjson.dumps(
             {
                 "type": "gap",
@@ -82,6 +91,6 @@ class Resume:
                 "channel": channel_name(channel),
                 "from": since + 1,
                 "to": last,
-                "reason": reason if self.same_epoch else "epoch",
+                "reason": reason,
             }
         )

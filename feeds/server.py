@@ -2,6 +2,8 @@
 
 import asyncio
 import errno
+import logging
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -11,15 +13,20 @@ from feeds import rest
 from feeds.clock import Clock, parse_clock
 from feeds.config import FeedConfig
 from feeds.dialects.native import NativeEncoder
-from feeds.errors import ConfigError
+from feeds.errors import CloseCode, ConfigError
 from feeds.feed import Feed
+from feeds.health import Health, describe
 from feeds.hub import Hub
+from feeds.metrics import Metrics
+from feeds.pulse import Pulse
 from feeds.pump import Pump
 from feeds.websocket import WebSockets
 from ticker.batch import CHANNELS
 from ticker.market import Market
 
 __all__ = ["FeedServer"]
+
+log = logging.getLogger("feeds")
 
 _LISTEN_BACKLOG = 4096
 
@@ -70,12 +77,16 @@ class FeedServer:
             turn_events=config.turn_events,
             heartbeat_s=heartbeat_s,
         )
+        self.pulse = Pulse(self.pump.timing, config.slow_turn_ms / 1000)
+        self.health = Health(self.pump, self.clock, config.stall_timeout)
         self.websockets = WebSockets(self.feed, self.pump, self.clock, config)
         self.port = config.port
         """The port in use, once the server has started."""
         self._runner: web.AppRunner | None = None
         self._pumping: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._pulsing: asyncio.Task[None] | None = None
+        self._stopping: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
@@ -92,7 +103,24 @@ class FeedServer:
         """Build the routes."""
         app = web.Application()
         app.router.add_get("/ws", self.websockets.handle)
-        rest.add_routes(app, self.feed, self.pump, self.config, lambda: len(self.websockets.open))
+        open_websockets = self.websockets.open
+        metrics = Metrics(
+            self.feed,
+            self.pump,
+            self.pulse,
+            self.health,
+            self.clock.name,
+            lambda: {"websocket": len(open_websockets)},
+        )
+        rest.add_routes(
+            app,
+            self.feed,
+            self.pump,
+            self.config,
+            lambda: len(open_websockets),
+            self.health,
+            metrics,
+        )
         return app
 
     async def start(self) -> None:
@@ -116,25 +144,66 @@ class FeedServer:
                 f"can't listen on {self.config.host} port {self.config.port}: {why}"
             ) from error
         self.port = self._runner.addresses[0][1]
-        self._pumping = asyncio.create_task(self.pump.run(), name="pump")
+        self._pumping = asyncio.create_task(self._pump(), name="pump")
+        self._pulsing = asyncio.create_task(self.pulse.run(), name="pulse")
         if self.feed.heartbeat_ms:
             watch = self.websockets.watch(self.feed.heartbeat_ms / 1000)
             self._watching = asyncio.create_task(watch, name="watch")
 
     async def stop(self) -> None:
-        """Stop turning, close every connection with 1001 within a bounded time, stop listening."""
-        for task in (self._watching, self._pumping):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-        await self.websockets.close()
+        """
+        Stop listening, finish the turn under way, let clients have what is pending, and close them with 1001.
+
+        All that within the shutdown timeout: what a turn needs beyond a half of it is dropped, and clients that haven't
+        read by its end are cut off. May be called twice.
+        """
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop(), name="stop")
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self) -> None:
+        deadline = self._deadline()
+        if self._runner is not None:
+            for site in self._runner.sites:
+                await site.stop()
+        if self._pumping is not None and self.pump.failure is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.config.shutdown_timeout / 2):
+                    await self.pump.between_turns()
+            self._pumping.cancel()
+        await _ended(self._pumping)
+        await _ended(self._watching, cancel=True)
+        await self.websockets.farewell.say(
+            CloseCode.GOING_AWAY, "the server is stopping", deadline, settle=True
+        )
+        await _ended(self._pulsing, cancel=True)
         if self._runner is not None:
             await self._runner.cleanup()
 
     async def wait(self) -> None:
-        """Wait until the pump fails, which it never should; raises what it failed with."""
+        """Wait until the pump fails, which it never should; raises what it failed with, once clients are told."""
         assert self._pumping is not None
-        await self._pumping
+        await asyncio.shield(self._pumping)  # who no longer waits doesn't stop it
+
+    async def _pump(self) -> None:
+        try:
+            await self.pump.run()
+        except Exception as error:
+            log.critical(
+                "the feed failed: %s; please report this, with what --log-level debug shows",
+                describe(error),
+            )
+            log.debug("where it failed:", exc_info=error)
+            await self.websockets.farewell.say(
+                CloseCode.INTERNAL_ERROR,
+                "an error inside the server",
+                self._deadline(),
+                settle=False,
+            )
+            raise
+
+    def _deadline(self) -> float:
+        return asyncio.get_running_loop().time() + self.config.shutdown_timeout
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -147,6 +216,14 @@ class FeedServer:
         trace: TracebackType | None,
     ) -> None:
         await self.stop()
+
+
+async def _ended(task: asyncio.Task[None] | None, *, cancel: bool = False) -> None:
+    """Wait for the end of a task, whatever it is."""
+    if task is not None:
+        if cancel:
+            task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _market(config: FeedConfig, start_us: int) -> Market:

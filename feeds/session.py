@@ -19,6 +19,7 @@ from feeds.fields import Id
 from feeds.group import Member
 from feeds.interest import Interest
 from feeds.requests import (
+    ACTIONS,
     Auth,
     Ping,
     Request,
@@ -85,10 +86,12 @@ class Session:
             data.decode()
         except UnicodeDecodeError as error:
             text = f"invalid UTF-8: byte 0x{data[error.start]:02x} at position {error.start}"
+            self._feed.stats.errors[Code.INVALID_UTF8] += 1
             yield Reply(_error(RequestError(Code.INVALID_UTF8, text)), CloseCode.INVALID_UTF8, text)
             return
         try:
             request = parse_request(data)
+            self._feed.stats.requests[ACTIONS[type(request)]] += 1
             for message in self._answer(request, now):
                 self._errors = 0
                 yield Reply(message)
@@ -98,9 +101,11 @@ class Session:
     def refuse(self, error: RequestError) -> Reply:
         """Answer what is no request with an error; with the last of too many, close."""
         self._errors += 1
+        self._feed.stats.errors[error.code] += 1
         if self._errors < MAX_ERRORS:
             return Reply(_error(error))
         text = f"{MAX_ERRORS} malformed requests in a row"
+        self._feed.stats.errors[Code.TOO_MANY_ERRORS] += 1
         objects = [_error(e)[1:-1] for e in (error, RequestError(Code.TOO_MANY_ERRORS, text))]
         return Reply(message(objects), CloseCode.POLICY_VIOLATION, text)
 
@@ -131,7 +136,8 @@ class Session:
         interval = {"interval": request.interval} if "bars" in request.channels else {}
         resume = None
         if request.since is not None:
-            resume = Resume(feed.hub.history, request.epoch == feed.epoch, request.since)
+            same = request.epoch == feed.epoch
+            resume = Resume(feed.hub.history, same, request.since, feed.stats.resumed)
         every = feed.resolve(request.symbols, request.id)
         for symbols, more in _pieces(every, feed.weigher(resume, channels)):
             self._interest = self._interest.add(symbols, channels)

@@ -1,10 +1,18 @@
-"""Counters of the fan-out: what ``/health`` and the tests read."""
+"""Counters: plain numbers where things happen. What ``/health``, ``/metrics`` and the tests read."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from feeds.backlog import Eviction
+from feeds.errors import Code
 
-__all__ = ["HubStats"]
+__all__ = ["CLOSE_CODES", "REFUSALS", "FeedStats", "HubStats"]
+
+CLOSE_CODES = (1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011)
+"""Close codes that are counted each for itself; a client may choose any other, and these are counted together."""
+
+REFUSALS = ("upgrade_required", "stopping")
+"""Error codes with which a connection is refused."""
 
 
 @dataclass(slots=True)
@@ -32,3 +40,26 @@ class HubStats:
         self.writes += 1
         self.bytes += size
         self.merged += merged
+
+
+@dataclass(slots=True)
+class FeedStats:
+    """What the clients of a feed have done since it began."""
+
+    accepted: Counter[str] = field(default_factory=Counter)
+    """Connections, by transport."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """Connections that were refused, by the error's code."""
+    closed: Counter[str] = field(default_factory=Counter)
+    """Connections that are over, by close code."""
+    requests: Counter[str] = field(default_factory=Counter)
+    """Well-formed requests, by action."""
+    errors: dict[str, int] = field(default_factory=lambda: dict.fromkeys(Code, 0))
+    """Errors told to clients, by code."""
+    resumed: Counter[str] = field(default_factory=Counter)
+    """Symbols and channels that were resumed: ``replayed``, or the reason of the gap."""
+
+    def close(self, code: int | None) -> None:
+        """Count a connection that is over; None: nobody said so."""
+        code = code or 1006
+        self.closed[str(code) if code in CLOSE_CODES else "other"] += 1

@@ -12,6 +12,7 @@ from feeds.config import FeedConfig
 from feeds.deflate import Budget, DeflatedInWebSocket
 from feeds.envelope import WEBSOCKET, Envelope
 from feeds.errors import CloseCode, Code, RequestError
+from feeds.farewell import Farewell
 from feeds.feed import Feed
 from feeds.frame import PING_FRAME, pong_frame
 from feeds.group import Member
@@ -28,7 +29,7 @@ log = logging.getLogger("feeds")
 _CONTROL = (WSMsgType.PING, WSMsgType.PONG)
 _TALK = (WSMsgType.TEXT, WSMsgType.BINARY, *_CONTROL)
 _UNREADABLE_BYTES = 4 * 1024 * 1024
-_CLOSE_WAIT_S = 2.0
+_CLOSE_WAIT_S = 2.0  # at least, for the answer to a close frame
 _DRAIN_LOOK_S = 0.01
 _WATCH_SLICE = 200
 _LONGEST_WATCH_S = 2.0
@@ -51,10 +52,7 @@ class WebSockets:
         self._budget = Budget()
         self._deflated: dict[int, Envelope] = {}
         self.open: dict[web.WebSocketResponse, SocketTransport] = {}
-
-    async def close(self) -> None:
-        """Close every connection with 1001, within a bounded time."""
-        await asyncio.gather(*(_say_goodbye(*pair) for pair in self.open.items()))
+        self.farewell = Farewell(feed.hub.slow, clock)
 
     async def watch(self, heartbeat_s: float) -> None:
         """Ping who is silent, and let go of who doesn't answer, until cancelled."""
@@ -90,11 +88,19 @@ class WebSockets:
             compress=self._config.compress,
             autoclose=False,
             autoping=False,
-            timeout=_CLOSE_WAIT_S,
+            timeout=max(_CLOSE_WAIT_S, self._config.shutdown_timeout),
             max_msg_size=_UNREADABLE_BYTES,
             decode_text=False,
         )
+        stats, farewell = self._feed.stats, self.farewell
+        if farewell.goodbye is not None:
+            stats.refused["stopping"] += 1
+            raise web.HTTPServiceUnavailable(
+                text='{"type":"error","code":"stopping","message":"the server is stopping"}',
+                content_type="application/json",
+            )
         if not ws.can_prepare(request).ok:
+            stats.refused["upgrade_required"] += 1
             raise web.HTTPUpgradeRequired(
                 text='{"type":"error","code":"upgrade_required","message":"this path speaks WebSocket;'
                 ' /api/snapshot and /api/bars answer plain HTTP"}',
@@ -102,9 +108,14 @@ class WebSockets:
                 headers={"Upgrade": "websocket", "Connection": "Upgrade"},
             )
         await ws.prepare(request)
-        if request.transport is None:
-            return ws
-        await self._converse(ws, self._transport(request.transport), self._envelope(ws))
+        stats.accepted["websocket"] += 1
+        try:
+            if farewell.goodbye is not None:
+                await farewell.goodbye.to(ws)
+            elif request.transport is not None:
+                await self._converse(ws, self._transport(request.transport), self._envelope(ws))
+        finally:
+            stats.close(ws.close_code)
         return ws
 
     def _transport(self, transport: asyncio.Transport) -> SocketTransport:
@@ -123,39 +134,22 @@ class WebSockets:
     async def _converse(
         self, ws: web.WebSocketResponse, transport: SocketTransport, envelope: Envelope
     ) -> None:
-        hub, seconds = self._feed.hub, self._clock.seconds
+        hub = self._feed.hub
 
         def evicted(reason: Eviction) -> None:
             log.info("evicted a slow consumer: %s", reason.value)
 
-        member = hub.join(transport, seconds(), evicted, envelope)
-        session = Session(self._feed, member)
+        member = hub.join(transport, self._clock.seconds(), evicted, envelope)
         self.open[ws] = transport
-        peer = self._peers[member] = Peer(seconds())
+        self._peers[member] = Peer(self._clock.seconds())
+        self.farewell.enter(member)
         try:
-            if not transport.closed():
-                hub.reply(member, self._feed.hello(), seconds())
-            while (received := await ws.receive()).type in _TALK:
-                peer.heard(seconds())
-                await self._pump.between_turns()
-                if received.type in _CONTROL:
-                    self._pong(received, member)
-                    continue
-                answers = iter(_answers(session, received, seconds()))
-                while not self._gone(ws, transport, member):
-                    reply = next(answers, None)
-                    if reply is None:
-                        break
-                    hub.reply(member, reply.message, seconds())
-                    if reply.close is not None:
-                        hub.leave(member)
-                        transport.release()
-                        await ws.close(code=reply.close, message=reply.reason.encode()[:120])
-                    # Who asks and doesn't read is not answered further; the hub looks after what is unread.
-                    await self._drained(member, transport)
-                    await self._pump.between_turns()
+            await self._talk(ws, transport, member)
         except ConnectionError:  # it went away while aiohttp was answering a ping
             pass
+        except asyncio.CancelledError:
+            if not self.farewell.called(member):
+                raise
         except Exception:
             log.exception("a connection failed; please report this")
             hub.leave(member)
@@ -164,8 +158,38 @@ class WebSockets:
         finally:
             hub.leave(member)
             del self.open[ws], self._peers[member]
+            self.farewell.leave(member)
             transport.release()
-        await ws.close()
+        goodbye = self.farewell.goodbye
+        await (ws.close() if goodbye is None else goodbye.to(ws))
+
+    async def _talk(
+        self, ws: web.WebSocketResponse, transport: SocketTransport, member: Member
+    ) -> None:
+        """Greet, then answer requests, as long as both sides are there."""
+        hub, seconds, peer = self._feed.hub, self._clock.seconds, self._peers[member]
+        session = Session(self._feed, member)
+        if not transport.closed():
+            hub.reply(member, self._feed.hello(), seconds())
+        while (received := await ws.receive()).type in _TALK:
+            peer.heard(seconds())
+            await self._pump.between_turns()
+            if received.type in _CONTROL:
+                self._pong(received, member)
+                continue
+            answers = iter(_answers(session, received, seconds()))
+            while not self._gone(ws, transport, member):
+                reply = next(answers, None)
+                if reply is None:
+                    break
+                hub.reply(member, reply.message, seconds())
+                if reply.close is not None:
+                    hub.leave(member)
+                    transport.release()
+                    await ws.close(code=reply.close, message=reply.reason.encode()[:120])
+                # Who asks and doesn't read is not answered further; the hub looks after what is unread.
+                await self._drained(member, transport)
+                await self._pump.between_turns()
 
     def _pong(self, received: WSMessage, member: Member) -> None:
         if received.type is WSMsgType.PING and member.group is not None:
@@ -183,15 +207,6 @@ class WebSockets:
                 self._feed.hub.evict(member, Eviction.NO_PROGRESS)
                 return
             await asyncio.sleep(_DRAIN_LOOK_S)
-
-
-async def _say_goodbye(ws: web.WebSocketResponse, transport: SocketTransport) -> None:
-    transport.release()
-    try:
-        async with asyncio.timeout(_CLOSE_WAIT_S):
-            await ws.close(code=CloseCode.GOING_AWAY, message=b"the server is stopping")
-    except TimeoutError:
-        transport.abort()
 
 
 def _answers(session: Session, received: WSMessage, now: float) -> Iterable[Reply]:

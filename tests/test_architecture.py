@@ -28,24 +28,26 @@ FLOORS = (
         "interest",
         "laggard",
         "fields",
+        "histogram",
         "memory",
         "peers",
         "transport",
     },
-    {"dialects", "envelope", "requests", "stats"},
+    {"dialects", "envelope", "families", "requests", "stats", "timing"},
     {"deflate", "group"},
     {"roster"},
     {"slow"},
     {"delivery"},
     {"hub", "resume"},
     {"feed", "pump"},
-    {"config", "session"},
+    {"config", "health", "pulse", "session"},
+    {"farewell", "metrics"},
     {"rest", "websocket"},
     {"server"},
     {"cli"},
     {"__main__"},
 )
-WITH_AIOHTTP = {"server", "rest", "websocket"}
+WITH_AIOHTTP = {"server", "rest", "websocket", "farewell"}
 
 
 def module_name(path: Path) -> str:

@@ -83,12 +83,14 @@ def test_without_options_the_defaults_are_served(served: list[Any]) -> None:
 def test_every_option_can_be_given_on_the_command_line(served: list[Any]) -> None:
     args = "--host ::1 --port 0 --symbols 7 --rate 2.5 --seed -3 --clock x10 --turn-ms 20"
     args += " --turn-events 9 --heartbeat-s 1.5 --history-mb 3 --loop asyncio --ready-json -v"
+    args += " --shutdown-timeout 2 --stall-timeout 9 --slow-turn-ms 0 --log-level info"
     run("serve", *args.split())
     ((config, ready_json, loop),) = served
     assert (config.host, config.port, config.symbols) == ("::1", 0, "7")
     assert (config.rate, config.seed, config.clock) == (2.5, -3, "x10")
     assert (config.turn_ms, config.turn_events) == (20, 9)
     assert (config.heartbeat_s, config.history_mb) == (1.5, 3)
+    assert (config.shutdown_timeout, config.stall_timeout, config.slow_turn_ms) == (2, 9, 0)
     assert (ready_json, loop) == (True, "asyncio")
 
 
@@ -128,8 +130,12 @@ def test_every_option_can_come_from_the_environment(served: list[Any]) -> None:
         "turn_events": "6",
         "heartbeat_s": "7",
         "history_mb": "8",
+        "shutdown_timeout": "9",
+        "stall_timeout": "10",
+        "slow_turn_ms": "11",
     }
-    flags = {"loop": "asyncio", "ready_json": "1", "verbose": "1", "compress": "1"}
+    flags = {"loop": "asyncio", "ready_json": "1", "verbose": "1", "log_level": "info"}
+    flags["compress"] = "1"
     assert set(values) | set(flags) >= {
         p.name for p in command.params if isinstance(p, click.Option)
     }
@@ -414,19 +420,20 @@ async def test_it_serves_until_a_signal_comes(
 
 @pytest.mark.asyncio
 async def test_when_the_feed_fails_the_command_fails_with_its_reason(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(gc, "freeze", lambda: None)
     monkeypatch.setattr(gc, "set_threshold", lambda *_: None)
     server = FeedServer(FeedConfig(port=0, clock="manual", symbols="1"))
 
     def fail(*_: object) -> None:
-        raise ZeroDivisionError
+        raise ZeroDivisionError("no ticks")
 
     monkeypatch.setattr(server.market, "step", fail)
     async with asyncio.timeout(TIMEOUT_S):
-        with pytest.raises(ZeroDivisionError):
-            await serve.run_feed(server, ready_json=True)
+        assert await serve.run_feed(server, ready_json=True) == 1
+    (record,) = [r for r in caplog.records if r.levelname == "CRITICAL"]
+    assert record.getMessage().startswith("the feed failed: ZeroDivisionError: no ticks (tests/")
 
 
 # Serving, in a process of its own.
@@ -453,6 +460,7 @@ def process(*args: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
 def test_a_signal_ends_it_cleanly_with_exit_code_0(loop: str, number: int) -> None:
     """Its clients get 1001, the first line on stdout was the ready line, and nothing is on stderr."""
     options = ["--port", "0", "--ready-json", "--symbols", "3", "--loop", loop, "--rate", "100"]
+    options += ["--slow-turn-ms", "0"]
     with process(*options) as running:
         assert running.stdout is not None
         ready = json.loads(running.stdout.readline())

@@ -457,7 +457,7 @@ async def test_stopping_takes_bounded_time_although_a_client_is_stalled() -> Non
     loop = asyncio.get_running_loop()
     others = len(asyncio.all_tasks())
     async with AsyncExitStack() as stack:
-        async with running(clock="wall", rate=2000, symbols="50") as server:
+        async with running(clock="wall", rate=2000, symbols="50", shutdown_timeout=0.5) as server:
             stalled = await stack.enter_async_context(RawClient(server, receive_buffer=4096))
             stalled.send(action="subscribe", symbols="*", channels=["trades", "quotes"])
             stalled.pause()
@@ -485,7 +485,7 @@ async def test_a_stopped_server_listens_no_more() -> None:
 
 @on_both_loops
 async def test_when_the_pump_fails_waiting_for_it_raises_what_it_failed_with() -> None:
-    async with running() as server:
+    async with running(loggers=()) as server:
 
         def fail(*_: object) -> None:
             raise ZeroDivisionError

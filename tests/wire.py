@@ -87,11 +87,16 @@ def quiet(loggers: Sequence[str] = LOGGERS) -> Iterator[None]:
     assert handler.texts == []
 
 
+QUIET = {"slow_turn_ms": 0, "shutdown_timeout": 2}
+"""No warnings because this machine is busy, and no long wait for clients that are left behind."""
+
+
 @asynccontextmanager
 async def running(*, loggers: Sequence[str] = LOGGERS, **options: Any) -> AsyncIterator[FeedServer]:
     """Run a feed server on a free port, quietly; with a manual clock and five symbols unless told otherwise."""
     # The heartbeat is long, so that a client that a test leaves alone isn't taken for dead on a busy machine.
-    options = {"port": 0, "symbols": "5", "clock": "manual", "heartbeat_s": 60.0} | options
+    own = {"port": 0, "symbols": "5", "clock": "manual", "heartbeat_s": 60.0}
+    options = own | QUIET | options
     with quiet(loggers):
         async with FeedServer(FeedConfig(**options)) as server:
             yield server

@@ -5,7 +5,6 @@ import gc
 import json
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -14,12 +13,15 @@ from typing import Any
 
 import click
 
+from feeds.cli.signals import signals
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError
 from feeds.server import FeedServer
 from ticker import __version__
 
 __all__ = ["loop_factory", "run_feed", "serve"]
+
+log = logging.getLogger("feeds")
 
 
 def loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -84,11 +86,35 @@ def _web_root() -> Path | None:
     "--loop", type=click.Choice(["auto", "asyncio", "uvloop"]), default="auto", help="Event loop."
 )
 @click.option("--ready-json", is_flag=True, help="Print one JSON object on stdout when ready.")
-@click.option("--verbose", "-v", is_flag=True, help="Log more, to stderr.")
-def serve(*, loop: str, ready_json: bool, verbose: bool, **options: Any) -> int:
+@click.option(
+    "--shutdown-timeout",
+    type=float,
+    default=5.0,
+    help="Seconds that clients have to read on when it stops.",
+)
+@click.option(
+    "--stall-timeout",
+    type=float,
+    default=5.0,
+    help="Seconds without a turn after which /health is 503.",
+)
+@click.option(
+    "--slow-turn-ms",
+    type=float,
+    default=250.0,
+    help="Warn of turns and pauses longer than this; 0: never.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="warning",
+    help="What is logged, to stderr.",
+)
+@click.option("--verbose", "-v", is_flag=True, help="The same as --log-level info.")
+def serve(*, loop: str, ready_json: bool, log_level: str, verbose: bool, **options: Any) -> int:
     """Serve a live market until interrupted."""
     logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
+        level="INFO" if verbose and log_level != "debug" else log_level.upper(),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
@@ -113,23 +139,28 @@ def _calm_the_collector() -> None:
 
 
 async def run_feed(server: FeedServer, *, ready_json: bool) -> int:
-    """Serve until SIGINT or SIGTERM; give the exit code."""
+    """Serve until SIGINT or SIGTERM; give the exit code: 0, or 1 when the feed failed."""
     _calm_the_collector()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    async with server:
-        click.echo(_ready_line(server) if ready_json else _banner(server))
-        sys.stdout.flush()
-        stopping = asyncio.ensure_future(stop.wait())
-        failing = asyncio.ensure_future(server.wait())
-        await asyncio.wait((stopping, failing), return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if failing.done():
-            failing.result()
-        failing.cancel()
-    return 0
+    with signals(lambda: loop.call_soon_threadsafe(stop.set)):
+        async with server:
+            click.echo(_ready_line(server) if ready_json else _banner(server))
+            sys.stdout.flush()
+            waiting = [asyncio.ensure_future(w) for w in (stop.wait(), server.wait())]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for one in waiting:
+                one.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+    stats = server.hub.stats
+    log.info(
+        "stopped: %d turns, %d events, %d deliveries, %d evicted",
+        server.pump.turns,
+        server.pump.events,
+        server.hub.deliveries(),
+        sum(stats.evicted.values()),
+    )
+    return 0 if server.pump.failure is None else 1
 
 
 def _ready_line(server: FeedServer) -> str:

@@ -1,0 +1,366 @@
+"""Stopping: in an orderly way, at a bound, at once, and because of a failure. Over real sockets, and in real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from typing import Any
+
+import pytest
+from aiohttp import web
+from wire import TIMEOUT_S, Follower, RawClient, eventually, on_both_loops, running
+
+from feeds import hub as hub_module
+from feeds.backlog import BacklogPolicy
+from feeds.server import FeedServer
+
+S = 1_000_000
+PATIENT = BacklogPolicy(soft_limit=2**30, hard_limit=2**31, no_progress_s=600)
+STREAM: dict[str, Any] = {
+    "action": "subscribe",
+    "symbols": "*",
+    "channels": ["trades", "quotes", "bars"],
+    "interval": "1s",
+}
+
+
+async def follow(client: RawClient) -> Follower:
+    """Read to the end, and hold everything to the sequence rule."""
+    follower = Follower()
+    try:
+        while True:
+            follower.feed(await client.message())
+    except EOFError:
+        return follower
+
+
+async def first_events(client: RawClient) -> int:
+    """Read to the end; give how many objects the first message with a trade had."""
+    objects = await client.message()
+    assert objects[0]["type"] == "trade"
+    assert await client.closed() == 1001
+    return len(objects)
+
+
+async def close_frame(client: RawClient) -> int:
+    """Read up to the server's close frame, which isn't the end for a client that doesn't answer it."""
+    client.polite = False
+    while client.close_code is None:
+        await client.frame()
+    return client.close_code
+
+
+def newest(server: FeedServer) -> dict[tuple[str, str], int]:
+    """The newest sequence of everything that `STREAM` asks for."""
+    seq = server.market.sequences()
+    return {
+        (symbol, channel): int(seq[number, n])
+        for n, symbol in enumerate(server.market.universe.symbols)
+        for channel, number in (("trades", 0), ("quotes", 1), ("bars:1s", 3))
+    }
+
+
+# What was published reaches everybody who reads.
+
+
+@on_both_loops
+async def test_who_reads_gets_everything_that_was_published_before_the_stop() -> None:
+    """On a market that never stands still: the last event of each symbol and channel, then 1001."""
+    async with AsyncExitStack() as stack:
+        async with running(
+            clock="wall", rate=500, symbols="20", shutdown_timeout=60, backlog=PATIENT
+        ) as server:
+            clients = [await stack.enter_async_context(RawClient(server)) for _ in range(5)]
+            for client in clients:
+                client.send(**STREAM)
+            reading = [asyncio.create_task(follow(client)) for client in clients]
+            await eventually(lambda: server.hub.deliveries() > 2_000, "events")
+        for client, follower in zip(clients, await asyncio.gather(*reading), strict=True):
+            assert client.close_code == 1001
+            assert client.reason == "the server is stopping"
+            assert {key: follower.last[key] for key in newest(server)} == newest(server)
+            assert follower.merged == 0
+
+
+@on_both_loops
+async def test_who_reads_again_in_time_gets_what_it_missed() -> None:
+    """A conflated client, which begins to read when the server is stopping already: the newest of each, then 1001."""
+    async with AsyncExitStack() as stack:
+        async with running(clock="wall", rate=2000, symbols="50", shutdown_timeout=60) as server:
+            slow = await stack.enter_async_context(RawClient(server, receive_buffer=4096))
+            slow.send(**STREAM)
+            slow.pause()
+            await eventually(lambda: server.hub.slow.laggards, "it is behind")
+            behind = server.pump.events + 5_000
+            await eventually(lambda: server.pump.events > behind, "and more so")
+            stopping = asyncio.create_task(server.stop())
+            await eventually(lambda: server.websockets.farewell.goodbye, "it says goodbye")
+            assert server.hub.slow.laggards
+            slow.resume()
+            follower = await follow(slow)
+            await stopping
+        assert slow.close_code == 1001
+        assert follower.merged > 0
+        assert {key: follower.last[key] for key in newest(server)} == newest(server)
+
+
+@on_both_loops
+async def test_the_turn_under_way_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that nobody has less of it than the others."""
+    monkeypatch.setattr(hub_module, "FLUSH_SLICE", 1)
+    async with AsyncExitStack() as stack:
+        async with running(symbols="AAPL", rate=100, shutdown_timeout=60) as server:
+            clients = [await stack.enter_async_context(RawClient(server)) for _ in range(20)]
+            for client in clients:
+                await client.ask(action="subscribe", symbols="*")
+            reading = [asyncio.create_task(first_events(client)) for client in clients]
+            await asyncio.sleep(0)
+            server.clock.advance(S)  # type: ignore[attr-defined]
+            while server.pump._idle.is_set():  # noqa: ASYNC110  # not one loop later
+                await asyncio.sleep(0)
+            written = server.hub.stats.writes
+            await server.stop()
+            assert server.hub.stats.writes > written, "it wasn't over"
+        got = await asyncio.gather(*reading)
+        assert len(set(got)) == 1
+        assert got[0] > 10
+
+
+# Who can't be waited for.
+
+
+@on_both_loops
+async def test_a_turn_that_doesnt_end_holds_nothing_up() -> None:
+    async with AsyncExitStack() as stack:
+        async with running(clock="wall", shutdown_timeout=0.2) as server:
+            client = await stack.enter_async_context(RawClient(server))
+            await client.message()
+            reading = asyncio.create_task(client.closed())
+            empty = server.market.step(server.market.now_us)
+            server.market.step = lambda *_: empty  # type: ignore[method-assign]
+            await eventually(lambda: not server.pump._idle.is_set(), "a turn hangs")
+            for _ in range(100):
+                await asyncio.sleep(0)
+        assert server.pump._idle.is_set(), "it was ended"
+        await reading
+        assert client.close_code in (1001, None)
+
+
+@on_both_loops
+async def test_who_doesnt_read_is_cut_off_at_the_bound() -> None:
+    async with AsyncExitStack() as stack:
+        async with running(clock="wall", rate=2000, symbols="50", shutdown_timeout=0.3) as server:
+            slow = await stack.enter_async_context(RawClient(server, receive_buffer=4096))
+            slow.send(**STREAM)
+            slow.pause()
+            await eventually(lambda: server.hub.slow.laggards, "it is behind")
+        assert server.feed.stats.closed == {"1006": 1}
+        slow.resume()
+        assert await slow.closed() is None
+
+
+@on_both_loops
+async def test_with_no_time_to_stop_it_stops_all_the_same() -> None:
+    async with running(shutdown_timeout=0) as server, RawClient(server) as client:
+        await client.message()
+        reading = asyncio.create_task(client.closed())
+        await server.stop()
+        assert await reading in (None, 1001)
+
+
+# Who comes too late.
+
+
+@on_both_loops
+async def test_a_handshake_that_is_under_way_when_it_stops_is_closed_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waiting, go_on = asyncio.Event(), asyncio.Event()
+    prepare = web.WebSocketResponse.prepare
+
+    async def slowly(self: web.WebSocketResponse, request: web.BaseRequest) -> Any:
+        writer = await prepare(self, request)
+        waiting.set()
+        await go_on.wait()
+        return writer
+
+    async with AsyncExitStack() as stack, running(shutdown_timeout=60) as server:
+        deaf = await stack.enter_async_context(RawClient(server))
+        await deaf.message()
+        monkeypatch.setattr(web.WebSocketResponse, "prepare", slowly)
+        late = await stack.enter_async_context(RawClient(server))
+        await waiting.wait()
+        stopping = asyncio.create_task(server.stop())
+        await eventually(lambda: server.websockets.farewell.goodbye, "it says goodbye")
+        go_on.set()
+        assert await late.closed() == 1001
+        assert await close_frame(deaf) == 1001
+        deaf.writer.transport.abort()
+        await stopping
+
+
+@on_both_loops
+async def test_it_may_be_stopped_twice() -> None:
+    async with running(shutdown_timeout=60) as server, RawClient(server) as client:
+        await client.message()
+        reading = asyncio.create_task(client.closed())
+        await asyncio.gather(server.stop(), server.stop())
+        assert await reading == 1001
+
+
+# In a process of its own.
+
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("TICKERPLANT_")}
+FAILING = """
+from feeds.hub import Hub
+from ticker.market import Market
+step, join, joined = Market.step, Hub.join, []
+def note(self, *args):
+    joined.append(1)
+    return join(self, *args)
+def fail(self, *args):
+    if joined:
+        raise ZeroDivisionError("no more ticks")
+    return step(self, *args)
+Hub.join, Market.step = note, fail
+from feeds.cli import main
+main()
+"""
+OPTIONS = ("serve", "--port", "0", "--ready-json", "--slow-turn-ms", "0")
+
+
+class Process:
+    """A server in a process of its own."""
+
+    def __init__(self, popen: subprocess.Popen[str]) -> None:
+        self.popen = popen
+        assert popen.stdout is not None
+        self.port = int(json.loads(popen.stdout.readline())["port"])
+
+    def end(self) -> tuple[int, str]:
+        """Wait for its end; give the exit code and what is on stderr."""
+        _, err = self.popen.communicate(timeout=TIMEOUT_S)
+        return self.popen.returncode, err
+
+
+@contextmanager
+def process(*options: str, code: str | None = None) -> Iterator[Process]:
+    command = [sys.executable, *(("-m", "feeds") if code is None else ("-c", code))]
+    with subprocess.Popen(
+        [*command, *OPTIONS, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    ) as popen:
+        try:
+            yield Process(popen)
+        finally:
+            popen.kill()
+
+
+loops = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+numbers = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+
+
+@loops
+@numbers
+def test_a_signal_ends_it_without_losing_an_event(loop: str, number: int) -> None:
+    """The client has read as many events as the server says, when it ends, that it delivered."""
+    with process("--symbols", "20", "--rate", "300", "--loop", loop, "-v") as server:
+
+        async def count() -> int:
+            async with RawClient(server.port) as raw:
+                raw.send(**STREAM)
+                events, signalled = 0, False
+                try:
+                    while True:
+                        items = await raw.message()
+                        events += sum(i["type"] in ("trade", "quote", "bar") for i in items)
+                        if events > 3_000 and not signalled:
+                            signalled = True
+                            server.popen.send_signal(number)
+                except EOFError:
+                    assert raw.close_code == 1001
+                    return events
+
+        events = asyncio.run(count())
+        code, err = server.end()
+        assert code == 0
+        told = re.search(
+            r"INFO feeds: stopped: \d+ turns, (\d+) events, (\d+) deliveries, 0 ev", err
+        )
+        assert told, err
+        assert int(told[2]) == events
+        assert int(told[1]) >= events
+
+
+@loops
+def test_who_doesnt_read_is_cut_off_and_the_exit_code_is_0(loop: str) -> None:
+    options = ("--symbols", "50", "--rate", "2000", "--shutdown-timeout", "0.3", "--loop", loop)
+    with process(*options) as server:
+
+        async def client() -> None:
+            async with RawClient(server.port, receive_buffer=4096) as raw:
+                raw.send(**STREAM)
+                await raw.until("quote")
+                raw.pause()
+                server.popen.send_signal(signal.SIGTERM)
+                assert await asyncio.to_thread(server.end) == (0, "")
+
+        asyncio.run(client())
+
+
+@loops
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_second_signal_ends_it_at_once(loop: str, number: int, code: int) -> None:
+    """Though a client doesn't answer the close frame, and there were an hour's time for that."""
+    with process("--shutdown-timeout", "3600", "--clock", "manual", "--loop", loop) as server:
+
+        async def client() -> None:
+            async with RawClient(server.port) as raw:
+                await raw.message()
+                server.popen.send_signal(number)
+                assert await close_frame(raw) == 1001
+                while server.popen.poll() is None:
+                    server.popen.send_signal(number)
+                    await asyncio.sleep(0.05)
+
+        asyncio.run(client())
+        assert server.end() == (code, "")
+
+
+async def how_it_closes(port: int) -> int | None:
+    async with RawClient(port) as raw:
+        return await raw.closed()
+
+
+@loops
+def test_a_failure_is_one_line_exit_code_1_and_1011(loop: str) -> None:
+    """The market fails as soon as somebody has come."""
+    with process("--symbols", "3", "--loop", loop, code=FAILING) as server:
+        assert asyncio.run(how_it_closes(server.port)) == 1011
+        code, err = server.end()
+        assert code == 1
+        (line,) = err.splitlines()
+        assert re.fullmatch(
+            r".* CRITICAL feeds: the feed failed: ZeroDivisionError: no more ticks \(<string>:\d+\);"
+            r" please report this, with what --log-level debug shows",
+            line,
+        )
+
+
+def test_with_debug_the_failure_has_its_traceback() -> None:
+    with process("--symbols", "3", "--log-level", "debug", code=FAILING) as server:
+        assert asyncio.run(how_it_closes(server.port)) == 1011
+        code, err = server.end()
+        assert code == 1
+        assert "Traceback (most recent call last):" in err
+        assert "INFO feeds: stopped: " in err
