@@ -6,13 +6,14 @@ from typing import Any
 
 import orjson
 
+from feeds.cursor import Cursor, Since
 from feeds.dialects.native import NativeEncoder
 from feeds.errors import Code, RequestError
 from feeds.fields import CHANNEL_NAMES, Id
 from feeds.hub import Hub
 from feeds.resume import Resume
 from ticker import __version__
-from ticker.batch import INTERVALS, QUOTES, STATUS, TRADES, channel_name
+from ticker.batch import INTERVALS, QUOTES, STATUS, TRADES
 from ticker.instruments import Instrument
 from ticker.market import Market
 
@@ -115,8 +116,15 @@ class Feed:
 
     def resumed(self, resume: Resume, symbols: Sequence[int], channel: int) -> list[int]:
         """Give the symbols of which a client says what it has of a channel, and so is told all after that, or a gap."""
-        names, key = self.market.universe.symbols, channel_name(channel)
-        return [i for i in symbols if key in resume.since.get(names[i], ())]
+        names = self.market.universe.symbols
+        return [i for i in symbols if resume.tells(names[i], channel)]
+
+    def resuming(self, cursor: Cursor, channels: Sequence[int]) -> Resume:
+        """Give what a client with a cursor has of some channels."""
+        hub = self.hub
+        ids = {name: i for i, name in enumerate(self.market.universe.symbols)}
+        since = Since(cursor.place, hub.place, hub.history, ids, channels, hub.seq)
+        return Resume(hub.history, cursor.epoch == self.epoch, since, counted=False)
 
     def weigher(self, resume: Resume | None, channels: Sequence[int]) -> Callable[[int], int]:
         """Give what tells, for a symbol id, about how many events a client that comes back has missed."""

@@ -25,11 +25,13 @@ class Resume:
         history: the events that are still there.
         same_epoch: whether its sequences are of this run of the market.
         since: by symbol and channel name, its last sequence.
+        counted: whether it said so itself; else ``since`` was worked out from a cursor, and a gap has no beginning.
     """
 
     history: History
     same_epoch: bool
     since: Mapping[str, Mapping[str, int]]
+    counted: bool = True
 
     def of(
         self, name: str, symbol: int, symbols: int, channels: Sequence[int], newest: Sequence[int]
@@ -67,6 +69,10 @@ class Resume:
                 told += [fragment[:-1] for fragment in missed]
         return told, snapshot
 
+    def tells(self, name: str, channel: int) -> bool:
+        """Tell whether the client says what it has of a channel, and so is told all after that, or a gap."""
+        return channel_name(channel) in self.since.get(name, ())
+
     def weight(self, name: str, channels: Sequence[int], newest: Sequence[int]) -> int:
         """Give about how many events there are to tell of one symbol, for cutting an answer into pieces."""
         had = self.since.get(name, {})
@@ -74,14 +80,7 @@ class Resume:
         return sum(min(self.history.length, max(0, n)) for n in missed)
 
     def _gap(self, name: str, channel: int, since: int, last: int) -> bytes:
+        gap = {"type": "gap", "symbol": name, "channel": channel_name(channel)}
         reason = "ahead" if since > last else "too_old"
-        return orjson.dumps(
-            {
-                "type": "gap",
-                "symbol": name,
-                "channel": channel_name(channel),
-                "from": since + 1,
-                "to": last,
-                "reason": reason if self.same_epoch else "epoch",
-            }
-        )
+        bounds = {"from": since + 1, "to": last} if self.counted else {"to": last}
+        return orjson.dumps(gap | bounds | {"reason": reason if self.same_epoch else "epoch"})

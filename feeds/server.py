@@ -15,6 +15,7 @@ from feeds.errors import ConfigError
 from feeds.feed import Feed
 from feeds.hub import Hub
 from feeds.pump import Pump
+from feeds.streams import Streams
 from feeds.websocket import WebSockets
 from ticker.batch import CHANNELS
 from ticker.market import Market
@@ -22,6 +23,7 @@ from ticker.market import Market
 __all__ = ["FeedServer"]
 
 _LISTEN_BACKLOG = 4096
+_MAX_LINE_BYTES = 64 * 1024  # a URL of /sse with the sequences of some hundred symbols
 
 
 class FeedServer:
@@ -71,6 +73,7 @@ class FeedServer:
             heartbeat_s=heartbeat_s,
         )
         self.websockets = WebSockets(self.feed, self.pump, self.clock, config)
+        self.streams = Streams(self.feed, self.pump, self.clock)
         self.port = config.port
         """The port in use, once the server has started."""
         self._runner: web.AppRunner | None = None
@@ -92,13 +95,21 @@ class FeedServer:
         """Build the routes."""
         app = web.Application()
         app.router.add_get("/ws", self.websockets.handle)
-        rest.add_routes(app, self.feed, self.pump, self.config, lambda: len(self.websockets.open))
+        self.streams.add_routes(app)
+        rest.add_routes(app, self.feed, self.pump, self.config, self._connections)
         return app
+
+    def _connections(self) -> int:
+        return len(self.websockets.open) + len(self.streams.open)
 
     async def start(self) -> None:
         """Listen, then turn the pump."""
         self._runner = web.AppRunner(
-            self.application(), access_log=None, handle_signals=False, shutdown_timeout=0.5
+            self.application(),
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=0.5,
+            max_line_size=_MAX_LINE_BYTES,
         )
         await self._runner.setup()
         site = web.TCPSite(
@@ -127,7 +138,7 @@ class FeedServer:
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
-        await self.websockets.close()
+        await asyncio.gather(self.websockets.close(), self.streams.close())
         if self._runner is not None:
             await self._runner.cleanup()
 

@@ -32,20 +32,20 @@ FLOORS = (
         "peers",
         "transport",
     },
-    {"dialects", "envelope", "requests", "stats"},
-    {"deflate", "group"},
+    {"cursor", "dialects", "envelope", "requests", "stats"},
+    {"bodies", "deflate", "group", "query"},
     {"roster"},
     {"slow"},
     {"delivery"},
     {"hub", "resume"},
-    {"feed", "pump"},
+    {"drain", "feed", "pump"},
     {"config", "session"},
-    {"rest", "websocket"},
+    {"rest", "streams", "websocket"},
     {"server"},
     {"cli"},
     {"__main__"},
 )
-WITH_AIOHTTP = {"server", "rest", "websocket"}
+WITH_AIOHTTP = {"server", "rest", "streams", "websocket"}
 
 
 def module_name(path: Path) -> str:
