@@ -177,7 +177,7 @@ class Streams:
         pieces = iter(session.subscribe(query.subscribe, seconds(), query.cursor))
         more = True
         try:
-            while more and not stream.over.is_set() and member.group is not None:
+            while more and not self._gone(stream, member):
                 answer, more = next(pieces)
                 if not more:
                     hub.repack(member, envelope, seconds())
@@ -187,6 +187,10 @@ class Streams:
         except RequestError as error:
             hub.reply(member, session.refuse(error).message, seconds())
             stream.over.set()
+
+    @staticmethod
+    def _gone(stream: _Stream, member: Member) -> bool:
+        return stream.over.is_set() or stream.transport.closed() or member.group is None
 
     async def _end(self, stream: _Stream, response: web.StreamResponse) -> None:
         """Write the last chunk, unless the client has gone."""
