@@ -24,6 +24,9 @@ ALL = "symbols=*&channels=trades,quotes"
 FAST: dict[str, Any] = {"clock": "wall", "rate": 1000, "symbols": "50"}
 """About six megabytes of events a second."""
 
+PATIENT = BacklogPolicy(soft_limit=50_000_000, hard_limit=50_000_000)
+"""For tests in which nobody may be conflated, however slow the machine is."""
+
 
 def items_of(events: list[Any]) -> list[dict[str, Any]]:
     return [item for event in events for item in event.objects]
@@ -232,7 +235,7 @@ async def come_and_go(server: FeedServer, rng: random.Random, until_us: int) -> 
 async def test_nothing_is_lost_or_repeated_however_a_reconnect_falls() -> None:
     """What each client got over all its connections is the market's own tape."""
     options: dict[str, Any] = {"clock": "x5", "symbols": "8", "rate": 30, "turn_ms": 2}
-    async with running(**options) as server:
+    async with running(**options, backlog=PATIENT) as server:
         until = server.market.now_us + 12 * S
         clients = [come_and_go(server, random.Random(seed), until) for seed in range(3)]
         results = await asyncio.gather(*clients)
@@ -314,7 +317,10 @@ async def test_an_id_of_another_run_gives_gaps_and_snapshots() -> None:
 async def test_a_long_answer_is_live_from_piece_to_piece_and_has_its_id_at_the_end() -> None:
     """Events that come between the pieces have none either: the client hasn't everything yet."""
     options: dict[str, Any] = {"clock": "wall", "symbols": "2500", "rate": 2}
-    async with running(**options) as server, StreamClient(server, f"/sse?{ALL}") as sse:
+    async with (
+        running(**options, backlog=PATIENT) as server,
+        StreamClient(server, f"/sse?{ALL}") as sse,
+    ):
         events = []
         while True:
             events.append(await sse.event())
