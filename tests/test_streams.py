@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import socket
 from typing import Any
 
 import aiohttp
@@ -438,18 +437,6 @@ async def test_who_vanishes_with_much_unread_is_let_go() -> None:
             await eventually(lambda: not server.streams.open, "it is noticed")
         assert not server.hub.slow.laggards
         assert server.hub.roster.groups == {}
-
-
-@pytest.mark.asyncio
-@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux has it")
-async def test_the_kernel_gives_up_who_acknowledges_nothing() -> None:
-    async with running() as server, StreamClient(server, "/sse?symbols=*") as client:
-        await client.event()
-        (stream,) = server.streams.open
-        own = stream.transport._own
-        assert own is not None
-        assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 20_000
-        assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @on_both_loops
