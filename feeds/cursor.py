@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from feeds.history import History
 from ticker.batch import BARS, INTERVALS, TickBatch, channel_name
+from ticker.universe import Universe
 
 __all__ = ["AHEAD", "LOST", "WHOLE", "Cursor", "Place", "Since", "parts"]
 
@@ -114,36 +115,42 @@ class Since(Mapping[str, Mapping[str, int]]):
         place: the cursor's.
         now: how far the market is.
         history: the events that are still there.
-        ids: by symbol, its id.
+        universe: the market's instruments.
         channels: the channel numbers that are asked for.
         seq: the newest sequence of every slot; its owner goes on writing it.
+        found: by slot, what was looked up for this place before: many clients come back with the same cursor.
     """
 
     place: Place
     now: Place
     history: History
-    ids: Mapping[str, int]
+    universe: Universe
     channels: Sequence[int]
     seq: NDArray[np.int64]
-    _found: dict[str, dict[str, int]] = field(default_factory=dict)
+    found: dict[int, int] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Mapping[str, int]:
-        if name not in self._found:
-            symbol = self.ids[name]
-            self._found[name] = {
-                channel_name(c): self._had(c * len(self.ids) + symbol, c) for c in self.channels
-            }
-        return self._found[name]
+        symbol = self.universe.find(name)
+        if symbol is None:
+            raise KeyError(name)
+        size = len(self.universe)
+        return {channel_name(c): self._had(c * size + symbol, c) for c in self.channels}
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.ids)
+        return iter(self.universe.symbols)
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.universe)
 
     def _had(self, slot: int, channel: int) -> int:
         if self.place > self.now:
             return AHEAD
+        had = self.found.get(slot)
+        if had is None:
+            had = self.found[slot] = self._look_up(slot, channel)
+        return had
+
+    def _look_up(self, slot: int, channel: int) -> int:
         newest = int(self.seq[slot])
         kept, missed = self.history.split(slot, lambda f: self.place.has(slot, channel, f))
         if missed == kept < newest:

@@ -1,12 +1,12 @@
 """What all connections to one market share, and what they are told of it."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from feeds.cursor import Cursor, Since
+from feeds.cursor import Cursor, Place, Since
 from feeds.dialects.native import NativeEncoder
 from feeds.errors import Code, RequestError
 from feeds.fields import CHANNEL_NAMES, Id
@@ -22,6 +22,8 @@ __all__ = ["ALWAYS", "Feed", "instrument_object"]
 ALWAYS = (TRADES, QUOTES, STATUS)
 """Channels whose sequence every snapshot tells."""
 
+_MOST_PLACES = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Feed:
@@ -32,6 +34,8 @@ class Feed:
     hub: Hub
     epoch: str
     heartbeat_ms: int
+    looked_up: dict[Place, dict[int, int]] = field(default_factory=dict)
+    """For the places that clients came back to lately, what they have of each slot."""
 
     def hello(self) -> bytes:
         """Give the first message of a connection."""
@@ -121,9 +125,12 @@ class Feed:
 
     def resuming(self, cursor: Cursor, channels: Sequence[int]) -> Resume:
         """Give what a client with a cursor has of some channels."""
-        hub = self.hub
-        ids = {name: i for i, name in enumerate(self.market.universe.symbols)}
-        since = Since(cursor.place, hub.place, hub.history, ids, channels, hub.seq)
+        hub, place = self.hub, cursor.place
+        if place not in self.looked_up and len(self.looked_up) >= _MOST_PLACES:
+            del self.looked_up[next(iter(self.looked_up))]
+        found = self.looked_up.setdefault(place, {})
+        universe = self.market.universe
+        since = Since(place, hub.place, hub.history, universe, channels, hub.seq, found)
         return Resume(hub.history, cursor.epoch == self.epoch, since, counted=False)
 
     def weigher(self, resume: Resume | None, channels: Sequence[int]) -> Callable[[int], int]:

@@ -16,7 +16,7 @@ from aiohttp import HttpVersion11, web
 from feeds.backlog import Eviction
 from feeds.bodies import EventStream, Lines
 from feeds.clock import Clock
-from feeds.cursor import Cursor
+from feeds.cursor import Cursor, Place
 from feeds.drain import drained
 from feeds.errors import RequestError
 from feeds.feed import Feed
@@ -64,6 +64,7 @@ class Streams:
         self._feed, self._pump, self._clock = feed, pump, clock
         self.open: set[_Stream] = set()
         self._looking: asyncio.Task[None] | None = None
+        self._written: tuple[Place | None, bytes] = (None, b"")  # the newest cursor, as text
         # By path, whether in chunks, and whether with cursors: one object each, since groups go by it.
         self._envelopes: dict[tuple[str, bool, bool], EventStream | Lines] = {}
         for chunked in (False, True):
@@ -73,7 +74,10 @@ class Streams:
                 self._envelopes["/stream", *key] = Lines(chunked=chunked, cursor=cursor)
 
     def _cursor(self) -> bytes:
-        return str(Cursor(self._feed.epoch, self._feed.hub.place)).encode()
+        place = self._feed.hub.place
+        if self._written[0] is not place:
+            self._written = place, str(Cursor(self._feed.epoch, place)).encode()
+        return self._written[1]
 
     def add_routes(self, app: web.Application) -> None:
         """Add the paths to an application."""

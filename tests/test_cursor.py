@@ -125,6 +125,7 @@ def test_trades_after_the_bars_of_their_time() -> None:
 
 UNIVERSE = Universe.of_size(4)
 IDS = {name: i for i, name in enumerate(UNIVERSE.symbols)}
+"""By symbol, its id."""
 
 
 def recorded(length: int, most: int) -> tuple[Any, History, list[tuple[Place, np.ndarray]]]:
@@ -149,7 +150,7 @@ def test_each_place_gives_the_sequences_that_were_there(most: int) -> None:
     channels = list(range(CHANNELS))
     assert any(place.slot != WHOLE for place, _ in places) == (most < 1_000)
     for place, then in places:
-        since = Since(place, places[-1][0], history, IDS, channels, seq)
+        since = Since(place, places[-1][0], history, UNIVERSE, channels, seq)
         for name, symbol in IDS.items():
             expected = {channel_name(c): int(then[c * 4 + symbol]) for c in channels}
             assert since[name] == expected, place
@@ -161,7 +162,7 @@ def test_where_the_history_is_too_short_it_says_so_and_nothing_wrong() -> None:
     seq, history, places = recorded(10, 5)
     lost = exact = 0
     for place, then in places:
-        since = Since(place, places[-1][0], history, IDS, [0, 1], seq)
+        since = Since(place, places[-1][0], history, UNIVERSE, [0, 1], seq)
         for name, symbol in IDS.items():
             for channel, key in ((0, "trades"), (1, "quotes")):
                 was = int(then[channel * 4 + symbol])
@@ -178,7 +179,7 @@ def test_where_the_history_is_too_short_it_says_so_and_nothing_wrong() -> None:
 def test_ahead_of_the_market() -> None:
     seq, history, places = recorded(10, 50)
     now = places[-1][0]
-    since = Since(Place(now.us + 1), now, history, IDS, [0], seq)
+    since = Since(Place(now.us + 1), now, history, UNIVERSE, [0], seq)
     assert since["AAPL"] == {"trades": AHEAD}
     with pytest.raises(KeyError):
         since["NONE"]
@@ -186,5 +187,16 @@ def test_ahead_of_the_market() -> None:
 
 def test_without_a_history_everything_is_lost_that_ever_happened() -> None:
     seq, _, places = recorded(10, 50)
-    since = Since(Place(START), places[-1][0], History(4, 0), IDS, [0, 2], seq)
+    since = Since(Place(START), places[-1][0], History(4, 0), UNIVERSE, [0, 2], seq)
     assert since["AAPL"] == {"trades": LOST, "status": 0}
+
+
+def test_what_was_looked_up_once_is_known() -> None:
+    """And stays right, though the market goes on: it is a sequence of its own time."""
+    seq, history, places = recorded(2_000, 50)
+    place, then = places[len(places) // 2]
+    found: dict[int, int] = {}
+    first = Since(place, places[-1][0], history, UNIVERSE, [0, 1], seq, found)["AAPL"]
+    assert found == {0: then[0], 4: then[4]}
+    nothing = History(4, 0)
+    assert Since(place, places[-1][0], nothing, UNIVERSE, [0, 1], seq, found)["AAPL"] == first

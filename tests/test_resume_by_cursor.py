@@ -186,19 +186,31 @@ def test_a_client_of_one_symbol_on_one_channel() -> None:
     assert_is_the_tape(got, 2.0, symbol=name, type="trade")
 
 
-def test_long_answers_come_in_pieces_of_which_only_the_last_has_an_id(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_long_answers_come_in_pieces_of_which_only_the_last_has_an_id() -> None:
     """An id in between would claim what is yet to come. What was live already tells none either, until all is."""
-    monkeypatch.setattr("feeds.session.PIECE", 2)
     rig = Rig()
-    asyncio.run(rig.turn(SECOND))
+    asyncio.run(rig.turn(12 * SECOND))
     transport = RecordingTransport()
     rig.connect(transport, f"{rig.feed.epoch}-{START}")
     messages = taken(transport)
-    assert [bool(m.last_event_id) for m in messages] == [False, False, False, True]
-    assert [m.objects[0].get("more", False) for m in messages[1:]] == [True, True, False]
-    assert_is_the_tape(events_of(messages), 1.0)
+    assert len(messages) > 3
+    assert [bool(m.last_event_id) for m in messages] == [m is messages[-1] for m in messages]
+    more = [m.objects[0].get("more", False) for m in messages[1:]]
+    assert more == [m is not messages[-1] for m in messages[1:]]
+    assert_is_the_tape(events_of(messages), 12.0)
+
+
+def test_a_crowd_that_comes_back_is_looked_up_once() -> None:
+    """And only a few crowds are remembered."""
+    rig = Rig()
+    asyncio.run(rig.turn(SECOND))
+    for n in range(20):
+        transport = RecordingTransport()
+        rig.hub.leave(rig.connect(transport, f"{rig.feed.epoch}-{START + n // 2 * 1000}"))
+        got = events_of(taken(transport))
+        assert all(i["type"] == "bar" or i["time"] * 1000 >= START + n // 2 * 1000 for i in got)
+        assert len(rig.feed.looked_up) <= 4
+    assert all(len(found) == 3 * SYMBOLS for found in rig.feed.looked_up.values())
 
 
 # What can't be resumed.
