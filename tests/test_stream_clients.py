@@ -15,7 +15,7 @@ import orjson
 import pytest
 from aiohttp import web
 from httpx_sse import aconnect_sse
-from playwright.async_api import async_playwright
+from playwright.async_api import Page, async_playwright
 from streaming import SseParser
 from test_page import ARGUMENTS, CHROMIUM
 from wire import TIMEOUT_S, Follower, eventually, running
@@ -178,33 +178,40 @@ PAGE = """
 """
 
 
-@pytest.mark.browser
-async def test_a_browser_comes_back_by_itself_and_has_missed_nothing() -> None:
+@asynccontextmanager
+async def browsing(server: FeedServer) -> AsyncIterator[Page]:
+    """A page of the server's own origin, in Chromium."""
     if not CHROMIUM.exists():
         reason = f"there is no Chromium at {CHROMIUM}; set CHROMIUM to where it is"
         if "browser" in os.environ.get("TICKERPLANT_REQUIRE", ""):
             pytest.fail(reason)
         pytest.skip(reason)
-    async with running(**LIVE) as server, async_playwright() as playwright:
+    async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         try:
             page = await browser.new_page()
             page.set_default_timeout(TIMEOUT_S * 1000)
             await page.goto(f"{server.url}/health")
-            await page.evaluate(PAGE, f"/sse?{ALL}")
-            for connections in (1, 2, 3):
-                await page.wait_for_function(
-                    "n => got.filter(o => o.type === 'subscribed' && !o.more).length === n"
-                    " && got.length > 150 * n",
-                    arg=connections,
-                )
-                if connections < 3:
-                    await cut(server)
-            got = await page.evaluate("source.close(), got")
-            states = await page.evaluate("states")
-            await eventually(lambda: not server.streams.open, "closing is noticed")
+            yield page
         finally:
             await browser.close()
+
+
+@pytest.mark.browser
+async def test_a_browser_comes_back_by_itself_and_has_missed_nothing() -> None:
+    async with running(**LIVE) as server, browsing(server) as page:
+        await page.evaluate(PAGE, f"/sse?{ALL}")
+        for connections in (1, 2, 3):
+            await page.wait_for_function(
+                "n => got.filter(o => o.type === 'subscribed' && !o.more).length === n"
+                " && got.length > 150 * n",
+                arg=connections,
+            )
+            if connections < 3:
+                await cut(server)
+        got = await page.evaluate("source.close(), got")
+        states = await page.evaluate("states")
+        await eventually(lambda: not server.streams.open, "closing is noticed")
     assert states == [0, 0], "it was connecting again, and never gave up"
     snapshots = [n for n, item in enumerate(got) if item["type"] == "snapshot"]
     hellos = [n for n, item in enumerate(got) if item["type"] == "hello"]
@@ -219,16 +226,7 @@ async def test_a_browser_comes_back_by_itself_and_has_missed_nothing() -> None:
 @pytest.mark.browser
 async def test_a_browser_gives_up_on_what_is_wrong() -> None:
     """An error status is for ever; a network failure isn't."""
-    if not CHROMIUM.exists():
-        pytest.skip("there is no Chromium")
-    async with running() as server, async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        try:
-            page = await browser.new_page()
-            page.set_default_timeout(TIMEOUT_S * 1000)
-            await page.goto(f"{server.url}/health")
-            await page.evaluate(PAGE, "/sse?symbols=NONE")
-            await page.wait_for_function("states.length > 0")
-            assert await page.evaluate("states") == [2]
-        finally:
-            await browser.close()
+    async with running() as server, browsing(server) as page:
+        await page.evaluate(PAGE, "/sse?symbols=NONE")
+        await page.wait_for_function("states.length > 0")
+        assert await page.evaluate("states") == [2]
