@@ -327,7 +327,7 @@ def test_reconnects_and_subscribes_again(run, feed: FakeFeed) -> None:
     heard = iter(script.said, "live")
     assert set(heard) <= {"connecting", "waiting"}
     assert script.said() == {
-        "symbol": "AAPL", "channel": "trades", "from": 2, "to": 4, "reason": "reconnect"
+        "symbol": "AAPL", "channel": "trades", "from": 2, "to": 4, "reason": "too_old"
     }  # fmt: skip
     feed.wait_for_request(action="subscribe", symbols=["AAPL"], channels=["trades"])
     feed.wait_for_request(action="subscribe", symbols=["AAPL", "MSFT"], channels=["quotes"])
