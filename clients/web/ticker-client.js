@@ -17,7 +17,7 @@
  */
 import { Connection } from "./ticker-connection.js";
 import { complete } from "./ticker-options.js";
-import { anySymbol, renewals, Tally } from "./ticker-resume.js";
+import { renewals, Tally } from "./ticker-resume.js";
 import { SseSocket } from "./ticker-sse.js";
 import { isEvent, partsOf, Requests, Sequences, Subscriptions, TickerError } from "./ticker-state.js";
 
@@ -149,11 +149,10 @@ export class TickerClient extends EventTarget {
 
   /** Goes on where the streams before ended, unless a WebSocket was read since. */
   #openStreams(url) {
-    const { token, fetch, symbols = [] } = this.#options;
-    const known = [...this.#subscriptions.requests(), ...this.#requests.all(), { symbols }];
+    const { token, fetch } = this.#options;
     const since = (keys, wanted) => this.#sequences.since(keys, wanted);
     const cursors = this.#stream?.cursors ?? new Map();
-    this.#stream = new SseSocket(url, { token, fetch, since, cursors, hint: anySymbol(known) });
+    this.#stream = new SseSocket(url, { token, fetch, since, cursors });
     return this.#stream;
   }
 

@@ -12,10 +12,7 @@ const MAX_SYMBOLS_TEXT = 4_000; // of them, so that there is room for what to re
 export function plansFor(wanted) {
   const groups = new Map(); // symbols -> channel keys
   for (const [key, entries] of wanted) {
-    const patterns = matcher([...entries].filter((entry) => /[*?]/.test(entry)));
-    const needed = [...entries].filter((entry) => /[*?]/.test(entry) || !patterns(entry));
-    const parts = entries.has("*") ? ["*"] : cut(needed);
-    for (const part of parts) groups.set(part, [...(groups.get(part) ?? []), key]);
+    for (const part of partsOf([...entries])) groups.set(part, [...(groups.get(part) ?? []), key]);
   }
   const plans = new Map();
   for (const [symbols, keys] of groups) {
@@ -28,6 +25,15 @@ export function plansFor(wanted) {
     }
   }
   return plans;
+}
+
+/** As one list, or as several where that would be too long. */
+function partsOf(entries) {
+  const whole = entries.join(",");
+  if (whole.length <= MAX_SYMBOLS_TEXT) return [whole];
+  const isPattern = (entry) => /[*?]/.test(entry);
+  const covered = matcher(entries.filter(isPattern)); // or they would come over two streams
+  return cut(entries.filter((entry) => isPattern(entry) || !covered(entry)));
 }
 
 function cut(entries) {

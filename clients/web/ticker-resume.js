@@ -42,10 +42,6 @@ function* resuming(request, epoch, since) {
   }
 }
 
-/** One of the symbols that some requests name, or `*`. */
-export const anySymbol = (requests) =>
-  requests.flatMap(({ symbols }) => symbols ?? []).find((entry) => !/[*?]/.test(entry)) ?? "*";
-
 /** Counts what happened to the events of a client. */
 export class Tally {
   reconnects = 0;

@@ -106,9 +106,11 @@ export class Sequences {
   /** What the server itself says is missing. @returns {Gap} */
   announced({ symbol, channel, interval, from, to, reason }) {
     const key = channel === "bars" ? `bars:${interval}` : channel;
-    this.#take(key, symbol);
-    if (this.#last.get(key)?.has(symbol)) this.#last.get(key).set(symbol, to);
-    return this.#gap(symbol, key, from, to, reason);
+    const last = this.#of(this.#last, key);
+    const parked = this.#take(key, symbol);
+    const before = last.get(symbol) ?? parked ?? to;
+    last.set(symbol, to);
+    return this.#gap(symbol, key, from ?? before + 1, to, reason); // a cursor doesn't count
   }
 
   /** @returns {Gap | null} */

@@ -7,11 +7,30 @@
  * opened anew, with `since`: nothing is lost and nothing comes twice.
  */
 import { pathOf, plansFor, resumed } from "./ticker-plans.js";
-import { covers, keysOf, matcher } from "./ticker-sequences.js";
+import { covers, isEvent, keysOf, matcher } from "./ticker-sequences.js";
 import { EventStream } from "./ticker-stream.js";
 
 const CHANNELS = ["trades", "quotes", "bars", "status"];
 const REFUSALS = new Set([400, 401, 403, 404]); // trying again would not help
+
+/** A message's objects; none where it is no message, which the client finds out by itself. */
+function parsed(text) {
+  try {
+    return [...JSON.parse(text)];
+  } catch {
+    return [];
+  }
+}
+
+/** What of an object is this stream's to tell, since another one may be behind or ahead of it. */
+function ownOf({ keys }, object) {
+  if (object.type === "hello" || object.type === "heartbeat") return object;
+  if (!keys.length) return null;
+  if (object.type !== "snapshot") return object;
+  const all = Object.entries(object.seq);
+  const seqs = all.filter(([key]) => keys.includes(key));
+  return seqs.length === all.length ? object : { ...object, seq: Object.fromEntries(seqs) };
+}
 
 export class SseSocket {
   onmessage = null;
@@ -30,11 +49,9 @@ export class SseSocket {
 
   /**
    * @param {string} url of the WebSocket
-   * @param {{token?: string, fetch: typeof globalThis.fetch, hint: string,
-   *   cursors: Map<string, string>,
+   * @param {{token?: string, fetch: typeof globalThis.fetch, cursors: Map<string, string>,
    *   since: (keys: string[], wanted: (symbol: string) => boolean) => Map<string, object>}} options
-   *   hint: any symbol, to open a stream with before something is subscribed; cursors: where the
-   *   streams before this ended; since: the sequences that the client has
+   *   cursors: where the streams before this ended; since: the sequences that the client has
    */
   constructor(url, options) {
     this.#base = new URL(url, globalThis.location?.href);
@@ -43,7 +60,7 @@ export class SseSocket {
     this.#base.search = "";
     this.#options = { ...options, token };
     this.#cursors = options.cursors;
-    this.#idle(options.hint);
+    this.#idle();
   }
 
   send(text) {
@@ -74,7 +91,7 @@ export class SseSocket {
   /** Where each stream stands, for the one that comes after this. */
   get cursors() {
     const streams = [...this.#streams.values()].filter(({ plan, done }) => plan.keys.length && done);
-    return new Map(streams.map(({ plan, stream }) => [plan.path, stream.cursor]));
+    return new Map(streams.map(({ plan, cursor }) => [plan.path, cursor]));
   }
 
   #say(objects) {
@@ -169,7 +186,7 @@ export class SseSocket {
       stream.close();
       this.#streams.delete(path);
     }
-    if (plans.size === 0) return this.#streams.size ? null : this.#idle(this.#options.hint);
+    if (plans.size === 0) return this.#streams.size ? null : this.#idle();
     const missing = [...plans.values()].filter(({ path }) => !this.#streams.has(path));
     const ends = await Promise.all(missing.map((plan) => this.#open(plan)));
     this.#cursors = new Map();
@@ -177,26 +194,22 @@ export class SseSocket {
   }
 
   /** Without subscriptions one stream still says that the server is there. */
-  #idle(hint) {
-    const path = pathOf(hint, ["status"]);
-    return this.#open({ symbols: [hint], keys: [], path }, "").then((refusal) => {
-      if (!refusal) return;
-      // The hint is of another universe.
-      if (refusal.code === "unknown_symbol" && hint !== "*") return this.#idle("*");
-      this.#fail(refusal.reason, [401, 403].includes(refusal.status) ? 1008 : 1006);
-    });
+  async #idle() {
+    const path = `${pathOf("*", ["status"])}&snapshot=false`;
+    const refusal = await this.#open({ symbols: ["*"], keys: [], path }, "");
+    if (refusal) this.#fail(refusal.reason, [401, 403].includes(refusal.status) ? 1008 : 1006);
   }
 
   /** @returns {Promise<object | undefined>} when its answer is there, or what the server refused */
   #open(plan, name = plan.path) {
     return new Promise((resolve) => {
-      const entry = { plan, symbols: [], done: false };
+      const entry = { plan, symbols: [], done: false, cursor: "" };
       entry.settle = (refusal) => {
         entry.done = !refusal;
         resolve(refusal);
       };
       entry.stream = new EventStream(this.#address(plan), this.#how, {
-        message: (text) => this.#read(entry, text),
+        message: (text, id) => this.#read(entry, text, id),
         ended: (end) => {
           if (REFUSALS.has(end.status) && end.code) {
             this.#streams.delete(name);
@@ -216,18 +229,21 @@ export class SseSocket {
     return this.#hello ? resumed(path, this.#hello.epoch, since) : path;
   }
 
-  #read(entry, text) {
-    const objects = JSON.parse(text);
-    const rest = [];
+  #read(entry, text, id) {
+    const objects = parsed(text);
+    // An older cursor would bring again what came since.
+    if (id || objects.some(({ type }) => isEvent(type))) entry.cursor = id;
+    const passed = [];
     for (const object of objects) {
       if (object.type === "hello" && !this.#greet(entry, object)) continue;
       if (this.#closed) return;
       if (object.type === "subscribed") entry.symbols.push(...object.symbols);
-      const idle = entry.plan.keys.length === 0;
-      if (!idle || object.type === "hello" || object.type === "heartbeat") rest.push(object);
+      const own = ownOf(entry.plan, object);
+      if (own) passed.push(own);
     }
+    const same = passed.length === objects.length && passed.every((own, i) => own === objects[i]);
+    if (passed.length || !objects.length) this.onmessage?.({ data: same ? text : JSON.stringify(passed) });
     const whole = objects.some(({ type, more }) => type === "subscribed" && !more);
-    if (rest.length) this.onmessage?.({ data: rest.length < objects.length ? JSON.stringify(rest) : text });
     if (whole && !this.#closed) entry.settle();
   }
 

@@ -81,11 +81,6 @@ export class Requests {
     return [...this.#waiting.keys()];
   }
 
-  /** What was asked, in order. */
-  all() {
-    return [...this.#waiting.values()].map(({ request }) => request);
-  }
-
   /** Whether this is a part of a renewal. */
   isPart(id) {
     return this.#waiting.get(id).part;

@@ -6,7 +6,7 @@ import { Watchdog } from "./ticker-watchdog.js";
 
 const HEADERS_MS = 10_000; // for the server to answer
 
-/** Cuts text that comes in chunks into events, as the HTML standard says. */
+/** Cuts text that comes in chunks into events, as the HTML standard says; an id is its event's only. */
 export class EventParser {
   #rest = "";
   #data = [];
@@ -37,13 +37,11 @@ export class EventParser {
   #dispatch(events) {
     if (this.#data.length) events.push({ data: this.#data.join("\n"), id: this.#id });
     this.#data = [];
+    this.#id = "";
   }
 }
 
 export class EventStream {
-  /** What to resume after: the id of the last message that was taken. */
-  cursor = "";
-
   #abort = new AbortController();
   #watchdog = new Watchdog((reason) => this.#end({ reason }));
   #listener;
@@ -51,7 +49,7 @@ export class EventStream {
   /**
    * @param {string} url
    * @param {{fetch: typeof globalThis.fetch, headers: object}} how
-   * @param {{message: (text: string) => void,
+   * @param {{message: (text: string, id: string) => void,
    *   ended: (end: {reason: string, status?: number, code?: string}) => void}} listener
    *   ended: not when it was closed; `status` and `code` where the server refused
    */
@@ -97,9 +95,19 @@ export class EventStream {
       if (done || !this.#listener) return { reason: "the event stream ended" };
       this.#watchdog.feed();
       for (const { data, id } of parser.push(decoder.decode(value, { stream: true }))) {
-        this.#listener?.message(data); // it may close this stream
-        this.cursor = id;
+        this.#tell(data, id);
       }
+    }
+  }
+
+  /** As with a WebSocket, a listener's error is its own, and the connection lives on. */
+  #tell(data, id) {
+    try {
+      this.#listener?.message(data, id);
+    } catch (error) {
+      setTimeout(() => {
+        throw error;
+      });
     }
   }
 
