@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from clients.decode import Item
 from clients.events import Gap
+from clients.plans import matcher
 
 __all__ = ["MAX_ENTRIES", "Tracker", "chunks"]
 
@@ -116,6 +117,16 @@ class Tracker:
             return {}
         return {"epoch": self._epoch, "since": dict(since)}
 
+    def since(self, channels: Iterable[str], entries: Iterable[str]) -> dict[str, dict[str, int]]:
+        """Give the last sequences, by symbol and channel, of what symbols and patterns stand for."""
+        wanted = matcher(entries)
+        since: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        for channel in channels:
+            for symbol, seq in (self._before[channel] | self._last[channel]).items():
+                if wanted(symbol):
+                    since[symbol][channel] = seq
+        return dict(since)
+
     def snapshot(self, item: Item) -> list[Gap]:
         """Take the sequences of a `snapshot`, asked for or not; return what the reconnect lost."""
         symbol = item["symbol"]
@@ -157,10 +168,12 @@ class Tracker:
 
     def gap(self, item: Item) -> Gap:
         """Take a gap that the server itself announces."""
-        symbol, first, until = item["symbol"], item["from"], item["to"]
+        symbol, until = item["symbol"], item["to"]
         (channel,) = _names([item["channel"]], item.get("interval"))
-        self._before[channel].pop(symbol, None)
+        before = self._before[channel].pop(symbol, until)
+        before = self._last[channel].get(symbol, before)
         self._last[channel][symbol] = until
+        first = item.get("from", before + 1)  # a gap after a cursor doesn't say where it begins
         return Gap(symbol, channel, first, until, item["reason"])
 
 

@@ -21,7 +21,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["CSP", "FakeFeed"]
+__all__ = ["CSP", "WEB", "FakeFeed"]
 
 WEB = Path(__file__).parent.parent / "clients" / "web"
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}

@@ -89,9 +89,7 @@ class ProxiedFeed:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._feed.stop()
 
-    async def _accept(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
@@ -109,7 +107,9 @@ class ProxiedFeed:
         websocket = b"upgrade: websocket" in head.lower()
         if websocket and self.websockets is False:
             self.refused += 1
-            writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            writer.write(
+                b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            )
             await writer.drain()
             return
         self._open[writer] = False
