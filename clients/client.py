@@ -57,8 +57,8 @@ class TickerClient:
     *on_message* is called with the text and the objects of each message, whether or not its events
     are taken yet. *ssl* is as in aiohttp: False accepts any certificate. Times are in seconds.
 
-    Where *fallback_after* WebSockets in a row (when entering: one) bring no `hello`, Server-Sent Events
-    do the same; *retry_websocket* later, and less and less often, a WebSocket is tried again.
+    Where *fallback_after* WebSockets in a row (when entering: one) bring no `hello`, it is Server-Sent
+    Events; *retry_websocket* later, and less and less often, a WebSocket is tried again.
     """
 
     def __init__(
@@ -194,12 +194,8 @@ class TickerClient:
     async def symbols(self) -> list[Instrument]:
         """List the universe; raises as `subscribe`."""
         parts = await self._ask({"action": "symbols"})
-        fields = Instrument.__slots__
-        return [
-            Instrument(*[entry[name] for name in fields])
-            for part in parts
-            for entry in part["symbols"]
-        ]
+        entries = [entry for part in parts for entry in part["symbols"]]
+        return [Instrument(*[entry[name] for name in Instrument.__slots__]) for entry in entries]
 
     async def ping(self) -> float:
         """Ask the server for its time, in Unix milliseconds; raises as `subscribe`."""
@@ -223,9 +219,8 @@ class TickerClient:
 
     def _require_open(self) -> None:
         if self._task is None:
-            raise RuntimeError(
-                "the client is not connected; use it as: async with TickerClient(...)"
-            )
+            how = "use it as: async with TickerClient(...)"
+            raise RuntimeError(f"the client is not connected; {how}")
 
     async def _ask(self, request: Item) -> list[Item]:
         self._require_open()

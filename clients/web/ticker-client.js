@@ -44,10 +44,7 @@ export class TickerClient extends EventTarget {
   #listened = new Set();
   #stream = null; // the newest connection over Server-Sent Events, if no WebSocket came after it
 
-  /**
-   * @param {string} url
-   * @param {import("./ticker-options.js").Options} options
-   */
+  /** @param {string} url @param {import("./ticker-options.js").Options} options */
   constructor(url, options = {}) {
     super();
     this.#options = complete(options);
@@ -138,7 +135,6 @@ export class TickerClient extends EventTarget {
     return { ...replies[0], symbols: replies.flatMap((reply) => reply.symbols) };
   }
 
-  /** Sends now, or when the server has said hello. */
   #ask(request, kind = {}) {
     const asked = this.#requests.add(request, kind);
     const { state } = this.state;
@@ -152,8 +148,7 @@ export class TickerClient extends EventTarget {
     const { token, fetch } = this.#options;
     const since = (keys, wanted) => this.#sequences.since(keys, wanted);
     const cursors = this.#stream?.cursors ?? new Map();
-    this.#stream = new SseSocket(url, { token, fetch, since, cursors });
-    return this.#stream;
+    return (this.#stream = new SseSocket(url, { token, fetch, since, cursors }));
   }
 
   #send(id) {
@@ -172,7 +167,9 @@ export class TickerClient extends EventTarget {
     }
     this.counts.message(events, isEvent);
     this.onbatch?.(events);
-    for (const event of events) if (!/^(error|gap)$/.test(event.type)) this.#emit(event.type, event);
+    for (const event of events) {
+      if (event.type !== "error" && event.type !== "gap") this.#emit(event.type, event);
+    }
   }
 
   #handle(message) {

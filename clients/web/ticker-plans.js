@@ -72,3 +72,13 @@ export function resumed(address, epoch, since) {
   const told = sinceIn(MAX_URL - head.length, since);
   return told ? head + told : address;
 }
+
+/** What of an object is this stream's to tell, since another one may be behind or ahead of it. */
+export function ownOf({ keys }, object) {
+  if (object.type === "hello" || object.type === "heartbeat") return object;
+  if (!keys.length) return null;
+  if (object.type !== "snapshot") return object;
+  const all = Object.entries(object.seq);
+  const seqs = all.filter(([key]) => keys.includes(key));
+  return seqs.length === all.length ? object : { ...object, seq: Object.fromEntries(seqs) };
+}

@@ -6,31 +6,12 @@
  * (and for each further bar interval). When a subscription changes, the streams that it concerns are
  * opened anew, with `since`: nothing is lost and nothing comes twice.
  */
-import { pathOf, plansFor, resumed } from "./ticker-plans.js";
+import { ownOf, pathOf, plansFor, resumed } from "./ticker-plans.js";
 import { covers, isEvent, keysOf, matcher } from "./ticker-sequences.js";
-import { EventStream } from "./ticker-stream.js";
+import { EventStream, parsed } from "./ticker-stream.js";
 
 const CHANNELS = ["trades", "quotes", "bars", "status"];
 const REFUSALS = new Set([400, 401, 403, 404]); // trying again would not help
-
-/** A message's objects; none where it is no message, which the client finds out by itself. */
-function parsed(text) {
-  try {
-    return [...JSON.parse(text)];
-  } catch {
-    return [];
-  }
-}
-
-/** What of an object is this stream's to tell, since another one may be behind or ahead of it. */
-function ownOf({ keys }, object) {
-  if (object.type === "hello" || object.type === "heartbeat") return object;
-  if (!keys.length) return null;
-  if (object.type !== "snapshot") return object;
-  const all = Object.entries(object.seq);
-  const seqs = all.filter(([key]) => keys.includes(key));
-  return seqs.length === all.length ? object : { ...object, seq: Object.fromEntries(seqs) };
-}
 
 export class SseSocket {
   onmessage = null;

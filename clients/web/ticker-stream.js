@@ -41,6 +41,15 @@ export class EventParser {
   }
 }
 
+/** A message's objects; none where it is no message, which the client finds out by itself. */
+export function parsed(text) {
+  try {
+    return [...JSON.parse(text)];
+  } catch {
+    return [];
+  }
+}
+
 export class EventStream {
   #abort = new AbortController();
   #watchdog = new Watchdog((reason) => this.#end({ reason }));
