@@ -127,6 +127,8 @@ class ProxiedFeed:
             ]
             try:
                 await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+                if self._open.get(writer):
+                    await asyncio.Event().wait()  # whatever ended: nobody is told
             finally:
                 for pump in pumps:
                     pump.cancel()

@@ -280,6 +280,7 @@ def test_finished_bar_replaces_ours(page: Page, feed: FakeFeed) -> None:
     """The server's bar is right, whatever was made of the trades before."""
     row(page, "AAPL").click()
     feed.wait_for_request(action="subscribe", channels=["bars"], interval="1m")
+    expect(page.locator("#d-legend")).to_contain_text("V ")  # the history is there
     feed.trade("AAPL", 101)
     expect(page.locator("#d-legend")).to_contain_text("C 101.00")
     prices = {"open": 1, "high": 9, "low": 1, "close": 7.25, "volume": 77, "vwap": 5, "trades": 3}

@@ -7,8 +7,8 @@
  *     client.addEventListener("trade", ({ detail }) => ...);   // or once for each event
  *     client.addEventListener("gap", ({ detail }) => ...);     // what was lost, exactly
  *
- * A lost or silent connection is opened again after growing, jittered pauses, and goes on where the
- * last one ended. Where no WebSocket gets through, Server-Sent Events do the same.
+ * A lost or silent connection is made again after growing, jittered pauses, and goes on where the last
+ * one ended. Where no WebSocket gets through, Server-Sent Events do the same.
  *
  * @typedef {{channels?: string[], interval?: string, snapshot?: boolean}} SubscribeOptions
  * @typedef {{type: string, symbol?: string, seq?: number, time?: number, merged?: number}} FeedEvent
@@ -64,7 +64,7 @@ export class TickerClient extends EventTarget {
     return this.#connection.state;
   }
 
-  /** @returns {"websocket" | "sse"} over what it is connected, or tries to be */
+  /** Over what it is connected, or tries to be: "websocket" | "sse". */
   get transport() {
     return this.#connection.transport;
   }
@@ -82,8 +82,8 @@ export class TickerClient extends EventTarget {
 
   /** The current state of some symbols; no subscription. */
   async snapshot(/** @type {string | string[]} */ symbols) {
-    const answers = partsOf(symbols).map((part) => this.#ask({ action: "snapshot", symbols: part }));
-    return (await Promise.all(answers)).flat();
+    const ask = (part) => this.#ask({ action: "snapshot", symbols: part });
+    return (await Promise.all(partsOf(symbols).map(ask))).flat();
   }
 
   /** The universe: symbol, name, tick size and so on. */
@@ -117,9 +117,8 @@ export class TickerClient extends EventTarget {
     if (detail.state !== "live") {
       this.#sequences.park();
       const closed = detail.state === "closed";
-      const code = closed ? "closed" : "connection_lost";
-      const error = new TickerError(code, detail.reason || `close code ${detail.code}`);
-      this.#requests.fail(error, closed);
+      const why = detail.reason || `close code ${detail.code}`;
+      this.#requests.fail(new TickerError(closed ? "closed" : "connection_lost", why), closed);
     }
     this.#emit("state", detail);
   }
@@ -127,11 +126,8 @@ export class TickerClient extends EventTarget {
   /** @param {string} action @param {string | string[]} symbols @param {SubscribeOptions} options */
   async #change(action, symbols, { channels, interval, snapshot }) {
     if (channels && !channels.includes("bars")) interval = undefined;
-    const replies = await Promise.all(
-      partsOf(symbols).map((part) =>
-        this.#ask({ action, symbols: part, channels, interval, snapshot }),
-      ),
-    );
+    const ask = (part) => this.#ask({ action, symbols: part, channels, interval, snapshot });
+    const replies = await Promise.all(partsOf(symbols).map(ask));
     return { ...replies[0], symbols: replies.flatMap((reply) => reply.symbols) };
   }
 
@@ -152,7 +148,7 @@ export class TickerClient extends EventTarget {
   }
 
   #send(id) {
-    // A listener may have closed the client since this request was made.
+    // A listener may have closed the client since this was asked.
     if (this.#requests.get(id)) this.#connection.send(this.#requests.encode(id));
   }
 
@@ -224,9 +220,8 @@ export class TickerClient extends EventTarget {
     const renewed = [...renewals(this.#subscriptions.requests(), this.#sequences, hello.epoch)];
     const granted = Promise.all(renewed.map(({ request, part }) => this.#renew(request, part)));
     for (const id of unanswered) this.#send(id);
-    if (again && renewed.length) {
-      granted.then((each) => each.every(Boolean) && this.#emit("resumed", outcome()));
-    }
+    const tell = (each) => each.every(Boolean) && this.#emit("resumed", outcome());
+    if (again && renewed.length) granted.then(tell);
   }
 
   /** @returns {Promise<boolean>} whether the server granted it */
