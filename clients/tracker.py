@@ -103,19 +103,26 @@ class Tracker:
                 names = _names(wish["channels"], wish.get("interval"))
                 for some in chunks(symbols):
                     request = {"action": "subscribe", "symbols": some, **wish}
-                    yield request | self._resume(some, names)
+                    yield from self._resuming(request, names)
 
-    def _resume(self, symbols: list[str], channels: list[str]) -> Item:
-        """Give the fields that ask for exactly what was missed, if that is known and not too much."""
+    def _resuming(self, request: Item, channels: list[str]) -> Iterator[Item]:
+        """Ask for exactly what was missed, in pieces if one request would be too long."""
+        symbols = request["symbols"]
         since: defaultdict[str, dict[str, int]] = defaultdict(dict)
         for channel in channels:
             before = self._before[channel]
             for symbol in before if symbols == ["*"] else symbols:
                 if symbol in before:
                     since[symbol][channel] = before[symbol]
-        if not since or len(since) > MAX_RESUMED:
-            return {}
-        return {"epoch": self._epoch, "since": dict(since)}
+        if not since:
+            yield request
+        elif len(since) <= MAX_RESUMED:
+            yield request | {"epoch": self._epoch, "since": dict(since)}
+        else:
+            for some in chunks(since):
+                part = {symbol: since[symbol] for symbol in some}
+                yield request | {"symbols": some, "epoch": self._epoch, "since": part}
+            yield request | {"snapshot": False}  # all of it is there already
 
     def since(self, channels: Iterable[str], entries: Iterable[str]) -> dict[str, dict[str, int]]:
         """Give the last sequences, by symbol and channel, of what symbols and patterns stand for."""
