@@ -14,13 +14,12 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
 from clients.backoff import Backoff
 from clients.buffer import EventBuffer
-from clients.connection import Connection
 from clients.decode import Item, build_snapshot
 from clients.events import (
     Connected,
@@ -32,7 +31,7 @@ from clients.events import (
     Snapshot,
 )
 from clients.intake import Intake
-from clients.link import Link
+from clients.link import TRANSPORTS, AnyConnection, Link
 from clients.tracker import Tracker, chunks
 
 __all__ = ["DEFAULT_URL", "TickerClient"]
@@ -57,6 +56,9 @@ class TickerClient:
 
     *on_message* is called with the text and the objects of each message, whether or not its events
     are taken yet. *ssl* is as in aiohttp: False accepts any certificate. Times are in seconds.
+
+    Where *fallback_after* WebSockets in a row (when entering: one) bring no `hello`, it is Server-Sent
+    Events; *retry_websocket* later, and less and less often, a WebSocket is tried again.
     """
 
     def __init__(
@@ -74,6 +76,9 @@ class TickerClient:
         backoff: Backoff | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         ssl: ssl.SSLContext | bool = True,
+        transports: Sequence[str] = TRANSPORTS,
+        fallback_after: int = 2,
+        retry_websocket: float = 60.0,
         on_message: Callable[[str, list[Item]], object] | None = None,
     ) -> None:
         self._symbols = tuple(symbols)
@@ -93,6 +98,10 @@ class TickerClient:
             backoff=backoff or Backoff(),
             sleep=sleep,
             ssl=ssl,
+            transports=transports,
+            fallback_after=fallback_after,
+            retry_websocket=retry_websocket,
+            since=self._tracker.since,
         )
         self._intake = Intake(self._buffer.events, self._tracker, self._link.replies, on_message)
         self._task: asyncio.Task[None] | None = None
@@ -119,12 +128,15 @@ class TickerClient:
         await self.close()
 
     def __repr__(self) -> str:
-        link = self._link
+        link, waiting = self._link, len(self._buffer.events)
         state = "connected" if link.connection else "closed" if self._buffer.ended else "down"
-        waiting = len(self._buffer.events)
-        return (
-            f"<TickerClient {link.url} [{state}, {waiting} waiting, {link.reconnects} reconnects]>"
-        )
+        state += f", {waiting} waiting, {link.reconnects} reconnects"
+        return f"<TickerClient {link.url} [{state}]>"
+
+    @property
+    def transport(self) -> str:
+        """Over what it is connected: `websocket` or `sse`."""
+        return self._link.transport
 
     @property
     def reconnects(self) -> int:
@@ -182,12 +194,8 @@ class TickerClient:
     async def symbols(self) -> list[Instrument]:
         """List the universe; raises as `subscribe`."""
         parts = await self._ask({"action": "symbols"})
-        fields = Instrument.__slots__
-        return [
-            Instrument(*[entry[name] for name in fields])
-            for part in parts
-            for entry in part["symbols"]
-        ]
+        entries = [entry for part in parts for entry in part["symbols"]]
+        return [Instrument(*[entry[name] for name in Instrument.__slots__]) for entry in entries]
 
     async def ping(self) -> float:
         """Ask the server for its time, in Unix milliseconds; raises as `subscribe`."""
@@ -211,16 +219,15 @@ class TickerClient:
 
     def _require_open(self) -> None:
         if self._task is None:
-            raise RuntimeError(
-                "the client is not connected; use it as: async with TickerClient(...)"
-            )
+            how = "use it as: async with TickerClient(...)"
+            raise RuntimeError(f"the client is not connected; {how}")
 
     async def _ask(self, request: Item) -> list[Item]:
         self._require_open()
         with self._buffer.urgent():
             return await self._link.ask(request)
 
-    async def _run(self, connection: Connection) -> None:
+    async def _run(self, connection: AnyConnection) -> None:
         try:
             await self._link.run(connection)
         except Exception as error:  # whatever it is, who iterates must learn of it

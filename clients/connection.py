@@ -14,8 +14,9 @@ import orjson
 
 from clients.decode import Item, parse_message
 from clients.events import ConnectError, ConnectionLostError, Hello, MalformedMessageError
+from clients.silence import Silence
 
-__all__ = ["Connection", "Ending", "describe"]
+__all__ = ["ABNORMAL", "Connection", "Ending", "describe", "why_not"]
 
 PROTOCOL = 1
 ABNORMAL = 1006
@@ -34,6 +35,10 @@ class Ending(NamedTuple):
 class Connection:
     """A WebSocket on which the server has said `hello`."""
 
+    transport = "websocket"
+    in_order = True
+    """Whether a snapshot that was asked for stands where it belongs among the events."""
+
     def __init__(
         self, session: aiohttp.ClientSession, ws: aiohttp.ClientWebSocketResponse[bool], first: str
     ) -> None:
@@ -41,13 +46,11 @@ class Connection:
         self._ws = ws
         self.first = first
         """The text of the first message, which holds the `hello` and may hold more."""
-        self.hello = self._parse_hello(first)
-        self._waiting_since: float | None = None
-        self._suspected: float | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self.hello = self.parse_hello(first)
 
     @staticmethod
-    def _parse_hello(first: str) -> Hello:
+    def parse_hello(first: str) -> Hello:
+        """Read the first message; ConnectError when this is no feed, or not of this protocol."""
         try:
             item = parse_message(first)[0]
             if item["type"] == "error":
@@ -86,7 +89,7 @@ class Connection:
             if isinstance(error, TimeoutError):
                 raise ConnectError(f"no answer from {url} within {patience:g} s") from None
             if isinstance(error, (aiohttp.ClientError, OSError, ValueError)):
-                why = _why(error)
+                why = why_not(error)
                 raise ConnectError(f"cannot connect to {url}: {why}", why) from None
             raise
 
@@ -104,43 +107,23 @@ class Connection:
         rather than filling memory. Twice the heartbeat interval without a message ends the
         connection; the time that *handle* takes does not count. An interval of 0 promises nothing.
         """
-        silence = 2 * self.hello.heartbeat_ms / 1000
+        limit = 2 * self.hello.heartbeat_ms / 1000
         try:
-            async with asyncio.timeout(None) as deadline:
-                if silence:
-                    self._watch(deadline, silence)
-                try:
-                    return await self._read(handle)
-                finally:
-                    if self._timer is not None:
-                        self._timer.cancel()
+            async with Silence(limit) as silence:
+                return await self._read(handle, silence)
         except TimeoutError:
-            return Ending(ABNORMAL, f"heard nothing for {silence:g} s")
+            return Ending(ABNORMAL, f"heard nothing for {limit:g} s")
         except MalformedMessageError as error:
             return Ending(ABNORMAL, str(error))
 
-    def _watch(self, deadline: asyncio.Timeout, silence: float) -> None:
-        # One timer for the connection, which looks back, costs less than one for each message.
-        loop = asyncio.get_running_loop()
-        since = self._waiting_since
-        left = silence if since is None else since + silence - loop.time()
-        if left > 0:
-            self._timer = loop.call_later(left, self._watch, deadline, silence)
-        elif since != self._suspected:
-            # After a stall of this very process, what came meanwhile is still to be read.
-            self._suspected = since
-            self._timer = loop.call_later(silence / 10, self._watch, deadline, silence)
-        else:
-            deadline.reschedule(loop.time())
-
-    async def _read(self, handle: Callable[[str], Awaitable[None]]) -> Ending:
+    async def _read(self, handle: Callable[[str], Awaitable[None]], silence: Silence) -> Ending:
         ws, clock = self._ws, asyncio.get_running_loop().time
         text = aiohttp.WSMsgType.TEXT
         await handle(self.first)
         while True:
-            self._waiting_since = clock()
+            silence.since = clock()
             message = await ws.receive()
-            self._waiting_since = None
+            silence.since = None
             if message.type is not text:
                 break
             await handle(message.data)
@@ -159,7 +142,7 @@ class Connection:
             await self._session.close()
 
 
-def _why(error: Exception) -> str:
+def why_not(error: Exception) -> str:
     """Say in few words why connecting failed."""
     if isinstance(error, aiohttp.WSServerHandshakeError):
         return f"HTTP status {error.status}"

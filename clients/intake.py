@@ -56,18 +56,19 @@ class Intake:
     def _take_other(self, item: Item) -> None:
         kind = item["type"]
         if kind == "snapshot":
-            self.events.extend(self.tracker.snapshot(item))
+            if "id" not in item or self.replies.in_order:
+                self.events.extend(self.tracker.snapshot(item))
             if "id" in item:
                 self.replies.take(item)
             else:
                 self.events.append(build_snapshot(item))
         elif kind == "gap":
             self.events.append(self.tracker.gap(item))
+        elif kind == "subscribed":  # without an id: by a stream, which nobody asked on
+            self.tracker.subscribed(item, self.replies.take(item) or {})
         elif "id" in item:
             request = self.replies.take(item) or {}
-            if kind == "subscribed":
-                self.tracker.subscribed(item, request)
-            elif kind == "unsubscribed":
+            if kind == "unsubscribed":
                 self.tracker.unsubscribed(item, request)
         elif kind == "error":
             log.warning("the server reports %s: %s", item["code"], item["message"])

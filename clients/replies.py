@@ -29,6 +29,8 @@ class Replies:
     """The requests of one client that wait for their replies."""
 
     def __init__(self) -> None:
+        self.in_order = True
+        """Whether a snapshot that was asked for stands where it belongs among the events."""
         self._ids = itertools.count(1)
         self._pending: dict[int | str | None, Pending] = {}
 
@@ -58,6 +60,11 @@ class Replies:
             if not item.get("more", False):
                 pending.reply.set_result(pending.parts)
         return pending.request
+
+    async def settled(self) -> None:
+        """Wait until nobody waits for a reply."""
+        while self._pending:
+            await asyncio.wait([pending.reply for pending in self._pending.values()])
 
     def fail(self, error: Exception) -> None:
         """Tell everyone who waits that no reply will come."""

@@ -93,6 +93,11 @@ class SyncTickerClient:
         return self._client.hello
 
     @property
+    def transport(self) -> str:
+        """Over what it is connected: `websocket` or `sse`."""
+        return self._client.transport
+
+    @property
     def reconnects(self) -> int:
         """How often the connection was made again."""
         return self._client.reconnects

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from clients.decode import Item
 from clients.events import Gap
+from clients.plans import matcher
 
 __all__ = ["MAX_ENTRIES", "Tracker", "chunks"]
 
@@ -102,19 +103,36 @@ class Tracker:
                 names = _names(wish["channels"], wish.get("interval"))
                 for some in chunks(symbols):
                     request = {"action": "subscribe", "symbols": some, **wish}
-                    yield request | self._resume(some, names)
+                    yield from self._resuming(request, names)
 
-    def _resume(self, symbols: list[str], channels: list[str]) -> Item:
-        """Give the fields that ask for exactly what was missed, if that is known and not too much."""
+    def _resuming(self, request: Item, channels: list[str]) -> Iterator[Item]:
+        """Ask for exactly what was missed, in pieces if one request would be too long."""
+        symbols = request["symbols"]
         since: defaultdict[str, dict[str, int]] = defaultdict(dict)
         for channel in channels:
             before = self._before[channel]
             for symbol in before if symbols == ["*"] else symbols:
                 if symbol in before:
                     since[symbol][channel] = before[symbol]
-        if not since or len(since) > MAX_RESUMED:
-            return {}
-        return {"epoch": self._epoch, "since": dict(since)}
+        if not since:
+            yield request
+        elif len(since) <= MAX_RESUMED:
+            yield request | {"epoch": self._epoch, "since": dict(since)}
+        else:
+            for some in chunks(since):
+                part = {symbol: since[symbol] for symbol in some}
+                yield request | {"symbols": some, "epoch": self._epoch, "since": part}
+            yield request | {"snapshot": False}  # all of it is there already
+
+    def since(self, channels: Iterable[str], entries: Iterable[str]) -> dict[str, dict[str, int]]:
+        """Give the last sequences, by symbol and channel, of what symbols and patterns stand for."""
+        wanted = matcher(entries)
+        since: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        for channel in channels:
+            for symbol, seq in (self._before[channel] | self._last[channel]).items():
+                if wanted(symbol):
+                    since[symbol][channel] = seq
+        return dict(since)
 
     def snapshot(self, item: Item) -> list[Gap]:
         """Take the sequences of a `snapshot`, asked for or not; return what the reconnect lost."""
@@ -157,10 +175,12 @@ class Tracker:
 
     def gap(self, item: Item) -> Gap:
         """Take a gap that the server itself announces."""
-        symbol, first, until = item["symbol"], item["from"], item["to"]
+        symbol, until = item["symbol"], item["to"]
         (channel,) = _names([item["channel"]], item.get("interval"))
-        self._before[channel].pop(symbol, None)
+        before = self._before[channel].pop(symbol, until)
+        before = self._last[channel].get(symbol, before)
         self._last[channel][symbol] = until
+        first = item.get("from", before + 1)  # a gap after a cursor doesn't say where it begins
         return Gap(symbol, channel, first, until, item["reason"])
 
 

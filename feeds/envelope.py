@@ -46,8 +46,14 @@ class Envelope(Protocol):
         """Make one message of the head and fragments, in this order; empty if there are no fragments."""
         ...
 
-    def wrap(self, payload: bytes, /) -> Data:
-        """Make one message of a JSON array, for one connection; needs no other message."""
+    def wrap(self, payload: bytes, /, *, whole: bool = True) -> Data:
+        """
+        Make one message of a JSON array, for one connection; needs no other message.
+
+        Args:
+            payload: the array.
+            whole: whether with this message the connection has everything up to the hub's place.
+        """
         ...
 
 
@@ -86,7 +92,7 @@ class ArrayInWebSocket:
         return frame
 
     @staticmethod
-    def wrap(payload: bytes) -> Data:
+    def wrap(payload: bytes, *, whole: bool = True) -> Data:
         """Make one message."""
         return text_frame(payload)
 

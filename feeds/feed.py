@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from feeds.cursor import Cursor, Place, Since
 from feeds.dialects.native import NativeEncoder
 from feeds.errors import Code, RequestError
 from feeds.fields import CHANNEL_NAMES, Id
@@ -13,7 +14,7 @@ from feeds.hub import Hub
 from feeds.resume import Resume
 from feeds.stats import FeedStats
 from ticker import __version__
-from ticker.batch import INTERVALS, QUOTES, STATUS, TRADES, channel_name
+from ticker.batch import INTERVALS, QUOTES, STATUS, TRADES
 from ticker.instruments import Instrument
 from ticker.market import Market
 
@@ -21,6 +22,8 @@ __all__ = ["ALWAYS", "Feed", "instrument_object"]
 
 ALWAYS = (TRADES, QUOTES, STATUS)
 """Channels whose sequence every snapshot tells."""
+
+_MOST_PLACES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Feed:
     epoch: str
     heartbeat_ms: int
     stats: FeedStats = field(default_factory=FeedStats)
+    looked_up: dict[Place, dict[int, int]] = field(default_factory=dict)
+    """For the places that clients came back to lately, what they have of each slot."""
 
     def hello(self) -> bytes:
         """Give the first message of a connection."""
@@ -117,8 +122,24 @@ class Feed:
 
     def resumed(self, resume: Resume, symbols: Sequence[int], channel: int) -> list[int]:
         """Give the symbols of which a client says what it has of a channel, and so is told all after that, or a gap."""
-        names, key = self.market.universe.symbols, channel_name(channel)
-        return [i for i in symbols if key in resume.since.get(names[i], ())]
+        names = self.market.universe.symbols
+        return [i for i in symbols if resume.tells(names[i], channel)]
+
+    def resuming(self, cursor: Cursor, channels: Sequence[int]) -> Resume:
+        """Give what a client with a cursor has of some channels."""
+        hub, place = self.hub, cursor.place
+        if place not in self.looked_up and len(self.looked_up) >= _MOST_PLACES:
+            del self.looked_up[next(iter(self.looked_up))]
+        found = self.looked_up.setdefault(place, {})
+        universe = self.market.universe
+        since = Since(place, hub.place, hub.history, universe, channels, hub.seq, found)
+        return Resume(
+            hub.history,
+            cursor.epoch == self.epoch,
+            since,
+            outcomes=self.stats.resumed,
+            counted=False,
+        )
 
     def weigher(self, resume: Resume | None, channels: Sequence[int]) -> Callable[[int], int]:
         """Give what tells, for a symbol id, about how many events a client that comes back has missed."""

@@ -5,8 +5,9 @@ A ring a slot, each of the same length, chosen so that all of them together stay
 again and nothing is copied: an answer is made of the very fragments that went out live.
 """
 
+from bisect import bisect_left
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import islice
 from typing import NamedTuple
@@ -80,3 +81,14 @@ class History:
         """Give what is kept. Linear in rings, some 50 ns each."""
         events = sum(map(len, self._rings.values()))
         return Usage(len(self._rings), events, events * EVENT_BYTES)
+
+    def split(self, slot: int, has: Callable[[bytes], bool]) -> tuple[int, int]:
+        """
+        Tell how many events of a slot are kept, and how many of them, the newest, somebody doesn't have.
+
+        Args:
+            slot: which.
+            has: whether that somebody has an event; true for the oldest ones, if for any. Asked about ten times.
+        """
+        ring = self._rings.get(slot, ())
+        return len(ring), len(ring) - bisect_left(ring, True, key=lambda f: not has(f))

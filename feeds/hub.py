@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feeds.backlog import BacklogPolicy, Eviction
+from feeds.cursor import Place
 from feeds.delivery import Delivery
 from feeds.dialects import Dialect
 from feeds.envelope import WEBSOCKET, Envelope
@@ -30,7 +31,7 @@ from feeds.interest import NOTHING, Interest
 from feeds.roster import Plan, Roster
 from feeds.slow import SlowConsumers
 from feeds.stats import HubStats
-from feeds.transport import Transport
+from feeds.transport import Data, Transport
 from ticker.batch import TickBatch
 
 __all__ = ["FLUSH_SLICE", "Hub"]
@@ -67,6 +68,8 @@ class Hub:
         self.policy = policy or BacklogPolicy()
         self.seq: NDArray[np.int64] = np.zeros(symbols * channels, dtype=np.int64)
         """The newest sequence published, by slot."""
+        self.place = Place(0)
+        """How far what was published goes; set by who publishes, before each flush."""
         self.roster = Roster(symbols, self.seq)
         self.history = History(symbols, history_bytes)
         self.stats = HubStats()
@@ -115,6 +118,16 @@ class Hub:
         else:
             slots = interest.slots(self.roster.symbols)
             member.laggard.move(slots, self.seq[slots])
+
+    def repack(self, member: Member, envelope: Envelope, now: float) -> None:
+        """Give a member another envelope from now on."""
+        assert member.group is not None
+        interest = member.group.interest
+        self.roster.displace(member)
+        member.envelope = envelope
+        self.roster.place(member, interest, now)
+        if member.laggard is None:
+            self.roster.enliven(member)
 
     def snapshotted(self, member: Member, slots: NDArray[np.int64]) -> None:
         """Note that a member was sent snapshots: what it hadn't got of these slots by now, it has."""
@@ -215,11 +228,12 @@ class Hub:
 
     def reply(self, member: Member, payload: bytes, now: float) -> None:
         """Write a JSON array to one member, between turns."""
-        self._delivery.one(member.envelope.wrap(payload), member, now)
+        data = member.envelope.wrap(payload, whole=member.laggard is None)
+        self._delivery.one(data, member, now)
 
-    def control(self, member: Member, frame: bytes, now: float) -> None:
-        """Write a control frame to one member, between turns."""
-        self._delivery.one(frame, member, now)
+    def control(self, member: Member, data: Data, now: float) -> None:
+        """Write to one member what is a message, or a control frame, already; between turns."""
+        self._delivery.one(data, member, now)
 
     def beat(self, payload: bytes, now: float, silent_since: float) -> None:
         """Write a JSON array to the live members of every group that was not written to since some time."""

@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import orjson
 
 from feeds.clock import Clock
+from feeds.cursor import Place, parts
 from feeds.hub import Hub
 from feeds.timing import Timing
 from ticker.batch import TickBatch
@@ -50,6 +51,7 @@ class Pump:
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._market, self._hub, self._clock = market, hub, clock
+        hub.place = Place(market.now_us)
         self._turn_events = min(turn_events, MAX_TURN_EVENTS)
         self._heartbeat_s = heartbeat_s
         self._next_beat = clock.seconds() + heartbeat_s / 4
@@ -109,8 +111,10 @@ class Pump:
                 until = self._market.now_us + _LONGEST_STEP_US if now is None else now
                 batch = self._market.step(until, limit)
                 self.events += len(batch)
-                for part in _parts(batch):
+                end = Place(self._market.now_us)
+                for part, place in parts(batch, MAX_TURN_EVENTS, self._hub.roster.symbols, end):
                     self._hub.publish(part)
+                    self._hub.place = place
                     for _ in self._hub.flush(self._clock.seconds()):
                         await asyncio.sleep(0)
                     if timing.speed and len(part) and self._hub.roster.interested:
@@ -139,10 +143,3 @@ class Pump:
         self._next_beat = now + self._heartbeat_s / 4
         beat = orjson.dumps([{"type": "heartbeat", "time": self._market.now_us / 1000}])
         self._hub.beat(beat, now, silent_since=now - 0.7 * self._heartbeat_s)
-
-
-def _parts(batch: TickBatch) -> Iterable[TickBatch]:
-    """Bars that close together can make a batch longer than its limit."""
-    if len(batch) <= MAX_TURN_EVENTS:
-        return (batch,)
-    return (batch[i : i + MAX_TURN_EVENTS] for i in range(0, len(batch), MAX_TURN_EVENTS))

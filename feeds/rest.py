@@ -1,5 +1,6 @@
 """Plain HTTP beside the stream: health, metrics, symbols, snapshots, bars, and the page."""
 
+import hashlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -8,6 +9,7 @@ import orjson
 from aiohttp import web
 
 from feeds.config import FeedConfig
+from feeds.cursor import Cursor
 from feeds.errors import Code, RequestError
 from feeds.feed import Feed, instrument_object
 from feeds.fields import MAX_ID
@@ -89,18 +91,21 @@ class _Api:
             200 if state["status"] == "ok" else 503,
         )
 
-    async def symbols(self, _: web.Request) -> web.Response:
-        return _json({"symbols": [instrument_object(i) for i in self._feed.market.universe]})
+    async def symbols(self, request: web.Request) -> web.Response:
+        every = [instrument_object(i) for i in self._feed.market.universe]
+        return _polled(request, orjson.dumps({"symbols": every}))
 
     async def snapshot(self, request: web.Request) -> web.Response:
         names = [n for n in request.query.get("symbols", "*").split(",") if n]
         await self._pump.between_turns()
         fragments = self._feed.snapshots(self._feed.resolve(names), ())
-        head = orjson.dumps({"epoch": self._feed.epoch, "time": self._feed.market.now_us / 1000})
-        body = head[:-1] + b',"snapshots":[' + b",".join(fragments) + b"]}"
-        return web.Response(
-            body=body, content_type="application/json", headers={"Cache-Control": "no-store"}
+        epoch = self._feed.epoch
+        place = str(Cursor(epoch, self._feed.hub.place))
+        head = orjson.dumps(
+            {"epoch": epoch, "cursor": place, "time": self._feed.market.now_us / 1000}
         )
+        snapshots = b",".join(fragments)
+        return _polled(request, head[:-1] + b',"snapshots":[' + snapshots + b"]}", snapshots)
 
     async def bars(self, request: web.Request) -> web.Response:
         symbol = self._one_symbol(request)
@@ -118,13 +123,9 @@ class _Api:
             del row["symbol"]
         if partial:
             rows[-1]["partial"] = True
-        return _json(
-            {
-                "symbol": self._feed.market.universe.symbols[symbol],
-                "interval": interval,
-                "bars": rows,
-            }
-        )
+        name = self._feed.market.universe.symbols[symbol]
+        answer = {"symbol": name, "interval": interval, "bars": rows}
+        return _polled(request, orjson.dumps(answer))
 
     async def history(self, request: web.Request) -> web.Response:
         """Give the events after ``since``, or the newest ones: exactly these, or a gap and none."""
@@ -228,6 +229,22 @@ def _number(request: web.Request, name: str, default: int, low: int, high: int) 
             Code.INVALID_VALUE, f"{name} {text!r} is not a whole number from {low} to {high}"
         )
     return int(text)
+
+
+def _polled(request: web.Request, body: bytes, content: bytes | None = None) -> web.Response:
+    """
+    Answer who perhaps asks again and again: 304 and nothing more, if it has this already (RFC 9110, section 13.1.2).
+
+    Args:
+        request: tells with ``If-None-Match`` what it has.
+        body: the answer.
+        content: what of it counts as new; None: all.
+    """
+    tag = hashlib.blake2b(body if content is None else content, digest_size=8).hexdigest()
+    headers = {"Cache-Control": "no-cache", "ETag": f'W/"{tag}"'}
+    if any(known.value in (tag, "*") for known in request.if_none_match or ()):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=body, content_type="application/json", headers=headers)
 
 
 def _json(value: Any, status: int = 200) -> web.Response:

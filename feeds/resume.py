@@ -30,11 +30,13 @@ class Resume:
         same_epoch: whether its sequences are of this run of the market.
         since: by symbol and channel name, its last sequence.
         outcomes: counts what came of it: ``replayed``, or the reason of a gap.
+        counted: whether it said so itself; else ``since`` was worked out from a cursor, and a gap has no beginning.
     """
 
     history: History
     same_epoch: bool
     since: Mapping[str, Mapping[str, int]]
+    counted: bool = True
     outcomes: Counter[str] = field(default_factory=Counter)
 
     def of(
@@ -74,6 +76,10 @@ class Resume:
                 self.outcomes["replayed"] += 1
         return told, snapshot
 
+    def tells(self, name: str, channel: int) -> bool:
+        """Tell whether the client says what it has of a channel, and so is told all after that, or a gap."""
+        return channel_name(channel) in self.since.get(name, ())
+
     def weight(self, name: str, channels: Sequence[int], newest: Sequence[int]) -> int:
         """Give about how many events there are to tell of one symbol, for cutting an answer into pieces."""
         had = self.since.get(name, {})
@@ -81,16 +87,9 @@ class Resume:
         return sum(min(self.history.length, max(0, n)) for n in missed)
 
     def _gap(self, name: str, channel: int, since: int, last: int) -> bytes:
+        gap = {"type": "gap", "symbol": name, "channel": channel_name(channel)}
         reason = "ahead" if since > last else "too_old"
         reason = reason if self.same_epoch else "epoch"
         self.outcomes[reason] += 1
-        return orjson.dumps(
-            {
-                "type": "gap",
-                "symbol": name,
-                "channel": channel_name(channel),
-                "from": since + 1,
-                "to": last,
-                "reason": reason,
-            }
-        )
+        bounds = {"from": since + 1, "to": last} if self.counted else {"to": last}
+        return orjson.dumps(gap | bounds | {"reason": reason})

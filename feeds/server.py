@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import logging
+from collections import Counter
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -20,6 +21,7 @@ from feeds.hub import Hub
 from feeds.metrics import Metrics
 from feeds.pulse import Pulse
 from feeds.pump import Pump
+from feeds.streams import Streams
 from feeds.websocket import WebSockets
 from ticker.batch import CHANNELS
 from ticker.market import Market
@@ -29,6 +31,7 @@ __all__ = ["FeedServer"]
 log = logging.getLogger("feeds")
 
 _LISTEN_BACKLOG = 4096
+_MAX_LINE_BYTES = 64 * 1024  # a URL of /sse with the sequences of some hundred symbols
 
 
 class FeedServer:
@@ -80,6 +83,7 @@ class FeedServer:
         self.pulse = Pulse(self.pump.timing, config.slow_turn_ms / 1000)
         self.health = Health(self.pump, self.clock, config.stall_timeout)
         self.websockets = WebSockets(self.feed, self.pump, self.clock, config)
+        self.streams = Streams(self.feed, self.pump, self.clock)
         self.port = config.port
         """The port in use, once the server has started."""
         self._runner: web.AppRunner | None = None
@@ -103,30 +107,43 @@ class FeedServer:
         """Build the routes."""
         app = web.Application()
         app.router.add_get("/ws", self.websockets.handle)
-        open_websockets = self.websockets.open
+        self.streams.add_routes(app)
         metrics = Metrics(
             self.feed,
             self.pump,
             self.pulse,
             self.health,
             self.clock.name,
-            lambda: {"websocket": len(open_websockets)},
+            self._clients,
         )
         rest.add_routes(
             app,
             self.feed,
             self.pump,
             self.config,
-            lambda: len(open_websockets),
+            lambda: sum(self._clients().values()),
             self.health,
             metrics,
         )
         return app
 
+    def _clients(self) -> dict[str, int]:
+        """Count the connections by transport."""
+        paths = Counter(stream.path.removeprefix("/") for stream in self.streams.open)
+        return {
+            "websocket": len(self.websockets.open),
+            "sse": paths["sse"],
+            "stream": paths["stream"],
+        }
+
     async def start(self) -> None:
         """Listen, then turn the pump."""
         self._runner = web.AppRunner(
-            self.application(), access_log=None, handle_signals=False, shutdown_timeout=0.5
+            self.application(),
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=0.5,
+            max_line_size=_MAX_LINE_BYTES,
         )
         await self._runner.setup()
         site = web.TCPSite(
@@ -173,9 +190,10 @@ class FeedServer:
             self._pumping.cancel()
         await _ended(self._pumping)
         await _ended(self._watching, cancel=True)
-        await self.websockets.farewell.say(
+        say = self.websockets.farewell.say(
             CloseCode.GOING_AWAY, "the server is stopping", deadline, settle=True
         )
+        await asyncio.gather(say, self.streams.close())
         await _ended(self._pulsing, cancel=True)
         if self._runner is not None:
             await self._runner.cleanup()

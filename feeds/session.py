@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import orjson
 
+from feeds.cursor import Cursor
 from feeds.dialects.native import message
 from feeds.errors import CloseCode, Code, RequestError
 from feeds.feed import ALWAYS, Feed, instrument_object
@@ -112,7 +113,7 @@ class Session:
     def _answer(self, request: Request, now: float) -> Iterator[bytes]:
         match request:
             case Subscribe():
-                yield from self._subscribe(request, now)
+                yield from (answer for answer, _ in self.subscribe(request, now))
             case Unsubscribe():
                 yield from self._unsubscribe(request, now)
             case SnapshotRequest():
@@ -130,14 +131,29 @@ class Session:
                     request.id,
                 )
 
-    def _subscribe(self, request: Subscribe, now: float) -> Iterator[bytes]:
+    def subscribe(
+        self, request: Subscribe, now: float, cursor: Cursor | None = None
+    ) -> Iterator[tuple[bytes, bool]]:
+        """
+        Subscribe, in pieces; gives each message, and whether there are more.
+
+        Args:
+            request: what to subscribe to.
+            now: the time in the clock's seconds.
+            cursor: up to where the client has everything; counts for more than the request's ``since``.
+
+        Raises:
+            RequestError: it can't be done, and nothing has changed.
+        """
         feed = self._feed
         channels = _numbers(request.channels, request.interval)
         interval = {"interval": request.interval} if "bars" in request.channels else {}
         resume = None
-        if request.since is not None:
+        if cursor is not None:
+            resume = feed.resuming(cursor, channels)
+        elif request.since is not None:
             same = request.epoch == feed.epoch
-            resume = Resume(feed.hub.history, same, request.since, feed.stats.resumed)
+            resume = Resume(feed.hub.history, same, request.since, outcomes=feed.stats.resumed)
         every = feed.resolve(request.symbols, request.id)
         for symbols, more in _pieces(every, feed.weigher(resume, channels)):
             self._interest = self._interest.add(symbols, channels)
@@ -152,7 +168,7 @@ class Session:
                 **more,
             )
             objects = self._what_was_missed(request, resume, symbols, channels)
-            yield message([head[1:-1], *objects])
+            yield message([head[1:-1], *objects]), bool(more)
 
     def _what_was_missed(
         self,

@@ -90,7 +90,8 @@ class SlowConsumers:
             self._seq, self.newest, self._dialect.with_merged, policy.soft_limit
         )
         if fragments:
-            data = member.envelope.wrap(b"[" + b"".join(fragments)[:-1] + b"]")
+            array = b"[" + b"".join(fragments)[:-1] + b"]"
+            data = member.envelope.wrap(array, whole=not laggard.behind)
             try:
                 member.transport.write(data)
             except (OSError, RuntimeError):  # closed under our hands: its own task does the rest

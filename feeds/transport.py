@@ -94,7 +94,7 @@ class SocketTransport:
     def write(self, data: Data) -> None:
         """Take whole frames, in order, behind what is unread."""
         if self._own is None or self._transport.get_write_buffer_size():
-            self._transport.write(data)
+            self._hand_over(data)
         elif self._pending:
             self._append(data)
         else:
@@ -154,8 +154,13 @@ class SocketTransport:
             return
         self._loop.remove_writer(self._own)
 
-    def _write_all(self, data: Data) -> int:
+    def _hand_over(self, data: Data) -> None:
+        if self.closed():  # some of asyncio's transports would take it all, and log it
+            raise ConnectionResetError("the connection is over")
         self._transport.write(data)
+
+    def _write_all(self, data: Data) -> int:
+        self._hand_over(data)
         return -1 if self._transport.get_write_buffer_size() else len(data)
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 from aiohttp import WSMessage, WSMsgType, web
 
-from feeds.backlog import Backlog, Eviction
+from feeds.backlog import Eviction
 from feeds.clock import Clock
 from feeds.config import FeedConfig
 from feeds.deflate import Budget, DeflatedInWebSocket
+from feeds.drain import drained
 from feeds.envelope import WEBSOCKET, Envelope
 from feeds.errors import CloseCode, Code, RequestError
 from feeds.farewell import Farewell
@@ -30,7 +31,6 @@ _CONTROL = (WSMsgType.PING, WSMsgType.PONG)
 _TALK = (WSMsgType.TEXT, WSMsgType.BINARY, *_CONTROL)
 _UNREADABLE_BYTES = 4 * 1024 * 1024
 _CLOSE_WAIT_S = 2.0  # at least, for the answer to a close frame
-_DRAIN_LOOK_S = 0.01
 _WATCH_SLICE = 200
 _LONGEST_WATCH_S = 2.0
 
@@ -102,8 +102,9 @@ class WebSockets:
         if not ws.can_prepare(request).ok:
             stats.refused["upgrade_required"] += 1
             raise web.HTTPUpgradeRequired(
-                text='{"type":"error","code":"upgrade_required","message":"this path speaks WebSocket;'
-                ' /api/snapshot and /api/bars answer plain HTTP"}',
+                text='{"type":"error","code":"upgrade_required","message":"this path speaks WebSocket; over plain HTTP,'
+                " /sse streams Server-Sent Events, /stream JSON lines, and /api/snapshot, /api/bars, /api/history"
+                ' and /api/symbols answer at once"}',
                 content_type="application/json",
                 headers={"Upgrade": "websocket", "Connection": "Upgrade"},
             )
@@ -188,7 +189,7 @@ class WebSockets:
                     transport.release()
                     await ws.close(code=reply.close, message=reply.reason.encode()[:120])
                 # Who asks and doesn't read is not answered further; the hub looks after what is unread.
-                await self._drained(member, transport)
+                await drained(member, transport, hub, seconds)
                 await self._pump.between_turns()
 
     def _pong(self, received: WSMessage, member: Member) -> None:
@@ -198,15 +199,6 @@ class WebSockets:
     @staticmethod
     def _gone(ws: web.WebSocketResponse, transport: SocketTransport, member: Member) -> bool:
         return ws.closed or transport.closed() or member.group is None
-
-    async def _drained(self, member: Member, transport: SocketTransport) -> None:
-        """Return when a connection has little unread, or is gone."""
-        backlog = Backlog(self._config.backlog)
-        while not transport.closed() and transport.unread() > self._config.backlog.soft_limit:
-            if backlog.admit(transport.unread(), self._clock.seconds()) is Eviction.NO_PROGRESS:
-                self._feed.hub.evict(member, Eviction.NO_PROGRESS)
-                return
-            await asyncio.sleep(_DRAIN_LOOK_S)
 
 
 def _answers(session: Session, received: WSMessage, now: float) -> Iterable[Reply]:

@@ -21,7 +21,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["CSP", "FakeFeed"]
+__all__ = ["CSP", "WEB", "FakeFeed"]
 
 WEB = Path(__file__).parent.parent / "clients" / "web"
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
@@ -38,10 +38,26 @@ TIMEOUT_S = 20
 class Client:
     """One connection: where to write, and what it asked for."""
 
-    def __init__(self, request: web.Request, ws: web.WebSocketResponse) -> None:
+    def __init__(
+        self, request: web.Request, ws: web.WebSocketResponse | web.StreamResponse
+    ) -> None:
         self.request = request
         self.ws = ws
         self.wanted: set[tuple[str, str]] = set()
+        self.over = asyncio.Event()
+
+    async def send(self, text: str, cursor: str) -> None:
+        """Sends one message; *cursor* is where it stands, for a stream of events."""
+        if isinstance(self.ws, web.WebSocketResponse):
+            await self.ws.send_str(text)
+        else:
+            await self.ws.write(f"id: {cursor}\ndata: {text}\n\n".encode())
+
+    async def close(self, code: int, message: bytes = b"") -> None:
+        """Ends it; a stream of events knows no close codes."""
+        self.over.set()
+        if isinstance(self.ws, web.WebSocketResponse):
+            await self.ws.close(code=code, message=message)
 
 
 class FakeFeed:
@@ -51,6 +67,9 @@ class FakeFeed:
         self.heartbeat_ms = heartbeat_ms
         self.port = 0
         self.refusing = False
+        self.websockets: bool | str = True
+        """False: the handshake fails; "cut": it works, and the connection ends before the hello."""
+        self.tried = 0  # handshakes that failed so
         self.history = True
         self.skew_ms = 0.0  # of the feed's clock, against the wall's
         self.requests: list[dict[str, Any]] = []
@@ -80,6 +99,9 @@ class FakeFeed:
         self.last = {symbol: 100.0 + i for i, symbol in enumerate(symbols)}
         self.volume = dict.fromkeys(self.last, 0)
         self.seq: dict[tuple[str, str], int] = {}
+        self.kept: list[dict[str, Any]] = []
+        self.cursors: list[dict[tuple[str, str], int]] = []
+        """What each id of a stream's message stands for."""
 
     @property
     def url(self) -> str:
@@ -99,16 +121,23 @@ class FakeFeed:
 
     def drop(self) -> None:
         """Cuts every connection, without a close frame."""
-        self._call(lambda: [client.request.transport.abort() for client in self._clients])
+
+        def drop() -> None:
+            for client in self._clients:
+                client.over.set()
+                if client.request.transport is not None:
+                    client.request.transport.abort()
+
+        self._call(drop)
 
     def close(self, code: int, reason: str) -> None:
         """Closes every connection with this code."""
         message = reason.encode()
-        self._run(self._each(lambda client: client.ws.close(code=code, message=message)))
+        self._run(self._each(lambda client: client.close(code, message)))
 
     def raw(self, text: str) -> None:
         """Sends this text to everybody, whatever it is."""
-        self._run(self._each(lambda client: client.ws.send_str(text)))
+        self._run(self._each(lambda client: client.send(text, "")))
 
     def trade(self, symbol: str, price: float, size: int = 100, **more: Any) -> None:
         self.last[symbol] = price
@@ -124,9 +153,10 @@ class FakeFeed:
         key = (symbol, channel)
         self.seq[key] = self.seq.get(key, 0) + 1 + fields.get("merged", 0)
         event = {"type": kind, "symbol": symbol, "seq": self.seq[key], "time": self.now(), **fields}
+        self.kept.append({**event, "channel": channel})
         text = json.dumps([event])
         wanted = lambda client: (symbol, channel) in client.wanted  # noqa: E731
-        self._run(self._each(lambda client: client.ws.send_str(text), wanted))
+        self._run(self._each(lambda client: client.send(text, self._cursor()), wanted))
 
     def lose(self, symbol: str, channel: str, count: int) -> None:
         """Counts events that are never sent: a hole."""
@@ -167,6 +197,9 @@ class FakeFeed:
         app.router.add_get("/", self._file)
         app.router.add_get("/static/{name}", self._file)
         app.router.add_get("/api/bars", self._bars)
+        app.router.add_get("/api/symbols", self._symbols)
+        app.router.add_get("/api/snapshot", self._snapshots)
+        app.router.add_get("/sse", self._sse)
         app.router.add_get("/ws", self._ws)
         self._runner = web.AppRunner(app, shutdown_timeout=1)
         await self._runner.setup()
@@ -175,7 +208,7 @@ class FakeFeed:
         self.port = self._runner.addresses[0][1]
 
     async def _stop(self) -> None:
-        await self._each(lambda client: client.ws.close(code=WSCloseCode.GOING_AWAY))
+        await self._each(lambda client: client.close(WSCloseCode.GOING_AWAY))
         await self._runner.cleanup()
 
     async def _each(
@@ -215,10 +248,16 @@ class FakeFeed:
         return web.json_response({"symbol": symbol, "interval": "1m", "bars": bars})
 
     async def _ws(self, request: web.Request) -> web.StreamResponse:
-        if self.refusing:
+        if self.refusing or self.websockets is False:
+            self._note(lambda: setattr(self, "tried", self.tried + 1))
             raise web.HTTPServiceUnavailable
         ws = web.WebSocketResponse(compress=False)
         await ws.prepare(request)
+        if self.websockets == "cut":
+            assert request.transport is not None
+            request.transport.abort()
+            self._note(lambda: setattr(self, "tried", self.tried + 1))
+            return ws
         client = Client(request, ws)
         self._clients.add(client)
         await ws.send_json([self._hello()])
@@ -231,6 +270,58 @@ class FakeFeed:
             self._clients.discard(client)
             self._note(lambda: None)
         return ws
+
+    async def _sse(self, request: web.Request) -> web.StreamResponse:
+        if self.refusing:
+            raise web.HTTPServiceUnavailable
+        query = request.query
+        asked: dict[str, Any] = {
+            "action": "subscribe", "symbols": query["symbols"].split(","), "id": "sse",
+            "channels": query.get("channels", "trades").split(","), "interval": query.get("interval"),
+        }  # fmt: skip
+        if "since" in query:
+            asked |= {"since": json.loads(query["since"]), "epoch": query["epoch"]}
+        if "last_event_id" in query:
+            epoch, number = query["last_event_id"].split("/")
+            asked |= {"since": self._since(self.cursors[int(number)]), "epoch": epoch}
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        client = Client(request, response)
+        replies = self._replies(client, asked)
+        if replies[0][0]["type"] == "error":
+            return web.json_response(replies[0][0], status=404)
+        self._note(lambda: self.requests.append({**asked, "action": "sse", "query": dict(query)}))
+        await response.prepare(request)
+        for items in [[self._hello()], *replies]:
+            for item in items:
+                item.pop("id", None)
+            await client.send(json.dumps(items), self._cursor())
+        self._clients.add(client)
+        self._note(lambda: None)
+        try:
+            await client.over.wait()
+        finally:
+            self._clients.discard(client)
+        return response
+
+    async def _symbols(self, _: web.Request) -> web.Response:
+        listed = [entry for part in self._universe({}) for entry in part[0]["symbols"]]
+        return web.json_response({"symbols": listed})
+
+    async def _snapshots(self, request: web.Request) -> web.Response:
+        symbols = request.query["symbols"].split(",")
+        self._note(lambda: self.requests.append({"action": "snapshot", "symbols": symbols}))
+        return web.json_response({"snapshots": [self._snapshot(symbol) for symbol in symbols]})
+
+    def _cursor(self) -> str:
+        self.cursors.append(dict(self.seq))
+        return f"epoch-{self.markets}/{len(self.cursors) - 1}"
+
+    @staticmethod
+    def _since(seqs: dict[tuple[str, str], int]) -> dict[str, dict[str, int]]:
+        since: dict[str, dict[str, int]] = {}
+        for (symbol, key), seq in seqs.items():
+            since.setdefault(symbol, {})[key] = seq
+        return since
 
     def _note(self, change: Callable[[], object]) -> None:
         with self._changed:
@@ -301,11 +392,46 @@ class FakeFeed:
         for start in range(0, len(symbols), PIECE):
             piece = symbols[start : start + PIECE]
             more = {"more": True} if start + PIECE < len(symbols) else {}
-            snapshots = [self._snapshot(symbol) for symbol in piece]
-            if request.get("snapshot") is False:
-                snapshots = []
-            pieces.append([{**reply, "symbols": piece, **more}, *snapshots])
+            objects = [o for symbol in piece for o in self._state(request, symbol, keys)]
+            pieces.append([{**reply, "symbols": piece, **more}, *objects])
         return pieces
+
+    def _state(self, request: dict[str, Any], symbol: str, keys: list[str]) -> list[dict[str, Any]]:
+        """What a client that comes to a symbol is told: its state, or what it missed."""
+        had = request.get("since", {}).get(symbol)
+        if had is None:
+            return [] if request.get("snapshot") is False else [self._snapshot(symbol)]
+        told: list[dict[str, Any]] = []
+        whole = True
+        for key in keys:
+            missed = self._missed(request, symbol, key, had.get(key))
+            whole = whole and missed is not None
+            if missed is not None:
+                told += missed
+            elif key in had:
+                newest = self.seq.get((symbol, key), 0)
+                reason = "too_old" if request["epoch"] == f"epoch-{self.markets}" else "epoch"
+                told.append(
+                    {"type": "gap", "symbol": symbol, "channel": key, "reason": reason}
+                    | {"from": had[key] + 1, "to": newest}
+                )
+        return told if whole else [*told, self._snapshot(symbol)]
+
+    def _missed(
+        self, request: dict[str, Any], symbol: str, key: str, since: int | None
+    ) -> list[dict[str, Any]] | None:
+        """All that was sent after a sequence, or None where something is not there any more."""
+        if since is None or request["epoch"] != f"epoch-{self.markets}":
+            return None
+        of = [e for e in self.kept if (e["symbol"], e["channel"]) == (symbol, key)]
+        missed = [e for e in of if e["seq"] > since]
+        for event in missed:
+            if event["seq"] != since + 1 + event.get("merged", 0):
+                return None
+            since = event["seq"]
+        if since != self.seq.get((symbol, key), 0):
+            return None
+        return [{name: e[name] for name in e if name != "channel"} for e in missed]
 
     def _snapshot(self, symbol: str) -> dict[str, Any]:
         price = self.last[symbol]

@@ -33,21 +33,21 @@ FLOORS = (
         "peers",
         "transport",
     },
-    {"dialects", "envelope", "families", "requests", "stats", "timing"},
-    {"deflate", "group"},
+    {"cursor", "dialects", "envelope", "families", "requests", "stats", "timing"},
+    {"bodies", "deflate", "group", "query"},
     {"roster"},
     {"slow"},
     {"delivery"},
     {"hub", "resume"},
-    {"feed", "pump"},
+    {"drain", "feed", "pump"},
     {"config", "health", "pulse", "session"},
     {"farewell", "metrics"},
-    {"rest", "websocket"},
+    {"rest", "streams", "websocket"},
     {"server"},
     {"cli"},
     {"__main__"},
 )
-WITH_AIOHTTP = {"server", "rest", "websocket", "farewell"}
+WITH_AIOHTTP = {"server", "rest", "streams", "websocket", "farewell"}
 
 
 def module_name(path: Path) -> str:

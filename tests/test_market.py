@@ -241,13 +241,29 @@ def test_a_limit_gives_as_many_events_as_it_says(limits: list[int]) -> None:
             assert given_ == len(expected)
             break
         assert len(rows) >= limit
-        # More than the limit are given only if bars that close together are the last of them.
-        assert len(rows) == limit or isinstance(rows[-1], Bar)
-        assert len(ticks) <= limit
+        # More than the limit are given only if bars that close together are the last of them, or events of one time.
+        over = ticks[limit - 1 :]
+        assert len(rows) == limit or isinstance(rows[-1], Bar) or len(over) > 1
+        assert len({row.time for row in over}) <= 1
         stopped, following = limited.now_us, expected[given_].time
+        assert rows[-1].time < following or isinstance(rows[-1], Bar), "parted what is of one time"
         assert stopped == following or (
             rows[-1].time <= stopped < following and not stopped % CELL_US
         )
+
+
+def test_events_of_one_microsecond_are_never_parted() -> None:
+    """Or else a time couldn't say what has been given."""
+    crowd = Universe.of_size(400)
+    whole = run(Market(crowd, seed=3, rate=500.0), 0.5)
+    assert (np.diff(whole.time) == 0).sum() > 1_000, "a market without ties proves nothing"
+    limited = Market(crowd, seed=3, rate=500.0)
+    parts = []
+    while limited.now_us < START + SECOND // 2:
+        parts.append(limited.step(START + SECOND // 2, 7))
+        assert len(parts[-1]) >= 7 or limited.now_us == START + SECOND // 2
+        assert len(parts[-1]) == 0 or parts[-1].time[-1] < limited.now_us
+    assert content(TickBatch.join(parts)) == content(whole)
 
 
 def test_a_limit_that_is_not_reached_changes_nothing() -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser_feed import CSP, FakeFeed
+from browser_feed import CSP, WEB, FakeFeed
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from proxy import ProxiedFeed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -279,6 +280,7 @@ def test_finished_bar_replaces_ours(page: Page, feed: FakeFeed) -> None:
     """The server's bar is right, whatever was made of the trades before."""
     row(page, "AAPL").click()
     feed.wait_for_request(action="subscribe", channels=["bars"], interval="1m")
+    expect(page.locator("#d-legend")).to_contain_text("V ")  # the history is there
     feed.trade("AAPL", 101)
     expect(page.locator("#d-legend")).to_contain_text("C 101.00")
     prices = {"open": 1, "high": 9, "low": 1, "close": 7.25, "volume": 77, "vwap": 5, "trades": 3}
@@ -347,6 +349,98 @@ def test_reconnects(page: Page, feed: FakeFeed) -> None:
     expect(row(page, "ZION").locator(".c-last")).to_have_text("55.50")
     expect(page.locator("#d-last")).to_have_text("55.50")
     expect(page.locator("#lost")).to_have_text("0")
+
+
+def test_resumed(page: Page, feed: FakeFeed) -> None:
+    """After a reconnect the top says that nothing was lost, or how much; what was missed is shown."""
+    note = page.locator("#note")
+    expect(note).to_have_text("")
+    expect(page.locator("#reconnects-box")).to_be_hidden()
+    feed.refusing = True
+    feed.drop()
+    feed.trade("MSFT", 77, 500)
+    feed.refusing = False
+    page.evaluate("tickerplant.client.reconnect()")
+    expect(note).to_have_text("resumed, nothing lost")
+    expect(page.locator("#state")).to_have_text("Live")
+    expect(page.locator("#reconnects")).to_have_text("1")
+    expect(row(page, "MSFT").locator(".c-last")).to_have_text("77.00")
+    expect(row(page, "MSFT").locator(".c-volume")).to_have_text("500")
+    feed.refusing = True
+    feed.drop()
+    feed.lose("MSFT", "trades", 1_200)
+    feed.refusing = False
+    page.evaluate("tickerplant.client.reconnect()")
+    expect(note).to_have_text("resumed, 1,200 lost")
+    expect(note).to_have_attribute("data-way", "lost")
+    expect(page.locator("#reconnects")).to_have_text("2")
+    expect(page.locator("#lost")).to_have_text("1,200")
+
+
+def test_without_websockets(
+    visit: Callable[..., Page], feed: FakeFeed, inevitable: list[str]
+) -> None:
+    """Where no WebSocket gets through the page lives over SSE, and says so; later it returns."""
+    inevitable += ["503 (Service Unavailable)", "net::ERR_"]
+    feed.websockets = False
+    page = visit(feed)
+    note = page.locator("#note")
+    expect(note).to_have_text("over SSE")
+    expect(page.locator("#state")).to_have_text("Live")
+    expect(row(page, "AAPL").locator(".c-name")).to_have_text("Aapl Inc.")
+    feed.wait_for_request(action="sse", symbols=["*"], interval="1d")
+    row(page, "ZION").click()
+    feed.wait_for_request(action="sse", symbols=["ZION"], channels=["bars"], interval="1m")
+    feed.trade("ZION", 55.5)
+    expect(row(page, "ZION").locator(".c-last")).to_have_text("55.50")
+    feed.drop()
+    expect(note).to_have_text("resumed, nothing lost")
+    feed.trade("ZION", 56.5)
+    expect(row(page, "ZION").locator(".c-last")).to_have_text("56.50")
+    assert page.evaluate("tickerplant.client.transport") == "sse"
+    feed.websockets = True
+    page.reload()
+    expect(row(page, "ZION").locator(".c-last")).to_have_text("56.50")
+    expect(note).to_have_text("")
+    assert page.evaluate("tickerplant.client.transport") == "websocket"
+
+
+def wait_for_resume(page: Page, transport: str, count: int) -> None:
+    """Waits until the page has resumed so often over this."""
+    script = """([transport, count]) => new Promise((resolve) => {
+        const look = () => resumed.filter(([over]) => over === transport).length >= count && resolve();
+        tickerplant.client.addEventListener("resumed", look);
+        look();
+    })"""
+    page.evaluate(script, [transport, count])
+
+
+def test_a_real_feed_in_a_bad_network(browser: Browser) -> None:
+    """Cut, half open, without WebSockets and with them again: the page misses nothing of the real feed."""
+    with ProxiedFeed(symbols="10", heartbeat_s=0.5, web_root=WEB) as feed:
+        page = browser.new_page()
+        page.goto(feed.url)
+        note = page.locator("#note")
+        expect(page.locator("#state")).to_have_text("Live")
+        expect(page.locator("#rows .open").first).to_be_visible()
+        page.evaluate("""() => {
+            globalThis.resumed = [];
+            tickerplant.client.addEventListener("resumed", ({ detail }) =>
+              resumed.push([tickerplant.client.transport, detail.lost]));
+        }""")
+        feed.cut()
+        expect(note).to_have_text("resumed, nothing lost")
+        wait_for_resume(page, "websocket", 1)
+        feed.stall()
+        wait_for_resume(page, "websocket", 2)
+        feed.websockets = False
+        feed.cut()
+        wait_for_resume(page, "sse", 1)
+        feed.stall()
+        wait_for_resume(page, "sse", 2)
+        assert page.evaluate("resumed.filter(([, lost]) => lost)") == []
+        expect(page.locator("#lost")).to_have_text("0")
+        page.close()
 
 
 def test_server_gone(visit: Callable[..., Page], feed: FakeFeed) -> None:

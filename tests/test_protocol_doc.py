@@ -5,14 +5,19 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
 import pytest
+from streaming import StreamClient
+from wire import running, step
 
 import feeds
-from feeds.errors import CloseCode, Code
+from feeds.errors import CloseCode, Code, RequestError
+from feeds.query import parse_query
 from feeds.requests import CHANNEL_NAMES, parse_request
 from ticker.batch import INTERVALS
 
 TEXT = (Path(feeds.__file__).parent / "PROTOCOL.md").read_text(encoding="utf-8")
+WEB_ROOT = Path(__file__).parent.parent / "clients" / "web"
 NOT_SENT_BY_A_SERVER = {1000, 1002, 1006}
 """Close codes that the document explains and that the server doesn't choose itself."""
 
@@ -92,3 +97,67 @@ def test_links_within_the_document_lead_somewhere() -> None:
         for heading in re.findall(r"^#+ (.*)$", TEXT, re.MULTILINE)
     }
     assert set(re.findall(r"\]\(#([^)]+)\)", TEXT)) <= anchors
+
+
+# HTTP.
+
+
+def subsection(title: str) -> str:
+    (found,) = re.findall(rf"^### {title}\n(.*?)(?=^##|\Z)", TEXT, re.MULTILINE | re.DOTALL)
+    return found
+
+
+def test_every_parameter_of_a_stream_is_in_the_table_and_nothing_else() -> None:
+    documented = [c.strip("`") for c in first_cells(subsection("Streams"))]
+    for path, known in (("/stream", documented), ("/sse", documented[:-1])):
+        with pytest.raises(RequestError) as caught:
+            parse_query(path, [("?", "")])
+        assert caught.value.message.endswith("its parameters are " + ", ".join(known))
+
+
+def stream_urls() -> list[str]:
+    return re.findall(r"(/(?:sse|stream)\?[^`\"\s]+)", section("HTTP"))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("url", stream_urls())
+async def test_every_stream_of_the_document_is_served(url: str) -> None:
+    async with running(rate=50.0) as server, StreamClient(server, url) as client:
+        assert client.status == 200
+        assert f"(`{client.headers['content-type'].split(';')[0]}`" in subsection("Streams")
+        read = client.lines if url.startswith("/stream") else client.event
+        await read()
+        await read()
+        await step(server, 1_000_000)
+        await read()
+
+
+@pytest.mark.asyncio
+async def test_the_example_of_events_is_what_is_sent() -> None:
+    """The same fields in the same order: only the values differ."""
+    (text,) = re.findall(r"^```text\n(retry.*?)```", TEXT, re.MULTILINE | re.DOTALL)
+    target = "/sse?symbols=AAPL"
+    async with running(rate=50.0) as server, StreamClient(server, target) as client:
+        sent = [await client.chunk(), await client.chunk()]
+        await step(server, 100_000)
+        sent.append(await client.chunk())
+    documented = text.strip().split("\n\n")
+    assert len(documented) == len(sent)
+    for block, chunk in zip(documented, sent, strict=True):
+        lines = chunk.decode().strip().split("\n")
+        for shown, line in zip(block.split("\n"), lines, strict=True):
+            assert shown.split(":")[0] == line.split(":")[0]
+            assert (
+                list(re.findall(r'"(\w+)":', shown))
+                == re.findall(r'"(\w+)":', line)[: shown.count('":')]
+            )
+
+
+@pytest.mark.asyncio
+async def test_every_path_of_the_document_is_there() -> None:
+    paths = [c.strip("`") for c in first_cells(section("HTTP")) if c.startswith("`/")]
+    assert len(paths) == 8
+    async with running(web_root=WEB_ROOT) as server, aiohttp.ClientSession() as http:
+        for path in paths:
+            async with http.head(server.url + path) as answer:
+                assert answer.status == 200, path

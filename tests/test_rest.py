@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from streaming import StreamClient
 from wire import Follower, RawClient, running, step
 
 from feeds.rest import MAX_BARS
@@ -29,7 +30,8 @@ class Http:
         """Get JSON; the query is sent as it stands here."""
         async with self.session.get(self.server.url + path) as answer:
             assert answer.content_type == "application/json"
-            assert answer.headers["Cache-Control"] == "no-store"
+            tagged = "ETag" in answer.headers
+            assert answer.headers["Cache-Control"] == ("no-cache" if tagged else "no-store")
             assert answer.status == status, await answer.text()
             return await answer.json()
 
@@ -83,7 +85,7 @@ async def test_snapshots_are_those_of_the_stream() -> None:
     async with served(rate=100) as http, RawClient(http.server) as client:
         await step(http.server, 1_234_567)
         answer = await http.get("/api/snapshot?symbols=MSFT,AAPL")
-        assert list(answer) == ["epoch", "time", "snapshots"]
+        assert list(answer) == ["epoch", "cursor", "time", "snapshots"]
         assert answer["epoch"] == http.server.market.epoch
         assert answer["time"] == http.server.market.now_us / 1000
         client.send(action="subscribe", symbols=["MSFT", "AAPL"])
@@ -359,3 +361,56 @@ async def test_what_can_only_be_read_cant_be_written(path: str) -> None:
         assert await answer.json() == error(
             "method_not_allowed", f"{path} allows GET, HEAD, not POST"
         )
+
+
+# Polling.
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/symbols", "/api/snapshot?symbols=AAPL", "/api/bars?symbol=AAPL&interval=1s"]
+)
+async def test_who_polls_is_told_when_nothing_is_new(path: str) -> None:
+    async with served(rate=100) as http:
+        for _ in range(2):
+            async with http.session.get(http.server.url + path) as answer:
+                assert answer.status == 200
+                tag = answer.headers["ETag"]
+                first = await answer.read()
+            for known, status in ((tag, 304), (f'"x", {tag}', 304), ("*", 304), ('"x"', 200)):
+                headers = {"If-None-Match": known}
+                async with http.session.get(http.server.url + path, headers=headers) as answer:
+                    assert answer.status == status
+                    assert answer.headers["ETag"] == tag
+                    assert await answer.read() == (first if status == 200 else b"")
+            await step(http.server, S)
+            async with http.session.get(
+                http.server.url + path, headers={"If-None-Match": tag}
+            ) as answer:
+                assert answer.status == (304 if path == "/api/symbols" else 200)
+
+
+async def test_a_snapshot_of_a_symbol_without_news_is_not_new() -> None:
+    """Though the market's time goes on."""
+    async with served(rate=0) as http:
+        url = f"{http.server.url}/api/snapshot?symbols=AAPL"
+        async with http.session.get(url) as answer:
+            tag = answer.headers["ETag"]
+        await step(http.server, S)
+        async with http.session.get(url, headers={"If-None-Match": tag}) as answer:
+            assert answer.status == 304
+
+
+async def test_the_cursor_of_a_snapshot_is_where_a_stream_goes_on() -> None:
+    async with served(rate=100) as http:
+        await step(http.server, S)
+        answer = await http.get("/api/snapshot?symbols=AAPL")
+        await step(http.server, S)
+        follower = Follower()
+        follower.feed(answer["snapshots"])
+        target = "/sse?symbols=AAPL&channels=trades,quotes&last_event_id=" + answer["cursor"]
+        async with StreamClient(http.server, target) as client:
+            await client.event()
+            items = (await client.event()).objects
+        assert {item["type"] for item in items} == {"subscribed", "trade", "quote"}
+        follower.feed(items)
+        assert follower.last["AAPL", "trades"] == http.server.market.sequences()[0, 0]

@@ -607,7 +607,8 @@ async def test_the_websockets_path_without_an_upgrade_says_what_it_is() -> None:
             assert await answer.json() == {
                 "type": "error",
                 "code": "upgrade_required",
-                "message": "this path speaks WebSocket; /api/snapshot and /api/bars answer plain HTTP",
+                "message": "this path speaks WebSocket; over plain HTTP, /sse streams Server-Sent Events, /stream JSON lines,"
+                " and /api/snapshot, /api/bars, /api/history and /api/symbols answer at once",
             }
         async with http.post(f"{server.url}/ws") as answer:
             assert answer.status == 405

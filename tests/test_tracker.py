@@ -232,3 +232,37 @@ def test_every_lost_event_is_in_exactly_one_gap(fates: list[str]) -> None:
             found += range(gap.first, gap.last + 1)
         merged = 0
     assert found == lost
+
+
+def test_many_symbols_resume_in_pieces() -> None:
+    """Nothing is left out because one request would be too long."""
+    tracker = Tracker()
+    tracker.hello("e1")
+    names = [f"S{i}" for i in range(2500)]
+    reply = {"type": "subscribed", "symbols": names, "channels": ["trades"]}
+    tracker.subscribed(reply, {"symbols": ["*"]})
+    for name in names:
+        tracker.snapshot({"symbol": name, "seq": {"trades": 7}})
+    tracker.hello("e1")
+    requests = list(tracker.requests())
+    assert [(len(r["symbols"]), len(r.get("since", ()))) for r in requests] == [
+        (1000, 1000),
+        (1000, 1000),
+        (500, 500),
+        (1, 0),
+    ]
+    assert requests[-1]["symbols"] == ["*"]
+    assert requests[-1]["snapshot"] is False
+    assert {s for r in requests for s in r.get("since", ())} == set(names)
+    assert tracker.since(["trades"], ["S1?"])["S12"] == {"trades": 7}
+
+
+def test_a_gap_after_a_cursor_begins_where_the_client_was() -> None:
+    """The server can't say it: a cursor tells no sequences."""
+    tracker = Tracker()
+    tracker.hello("e1")
+    tracker.subscribed({"symbols": ["A"], "channels": ["trades"]}, {})
+    tracker.snapshot({"symbol": "A", "seq": {"trades": 7}})
+    tracker.hello("e1")
+    item = {"type": "gap", "symbol": "A", "channel": "trades", "to": 20, "reason": "too_old"}
+    assert tracker.gap(item) == Gap("A", "trades", 8, 20, "too_old")

@@ -189,6 +189,19 @@ def test_a_reset_while_something_is_unread_ends_the_connection(run: Callable[[An
     run(main())
 
 
+def test_writing_to_what_is_over_says_so(run: Callable[[Any], None]) -> None:
+    """Whatever the event loop thinks of it: asyncio's would take it and log, now and then."""
+
+    async def main() -> None:
+        async with Pair() as pair:
+            pair.transport.abort()
+            for _ in range(10):
+                with pytest.raises(OSError, match="over"):
+                    pair.transport.write(b"x")
+
+    run(main())
+
+
 def test_it_works_where_there_is_no_socket() -> None:
     """Such as over TLS in some loops, or in a test."""
 
@@ -200,6 +213,9 @@ def test_it_works_where_there_is_no_socket() -> None:
 
         def get_write_buffer_size(self) -> int:
             return 5
+
+        def is_closing(self) -> bool:
+            return False
 
         def abort(self) -> None:
             self.written = b"aborted"

@@ -112,8 +112,8 @@ class Market:
 
         Args:
             until_us: the new time, Unix time in microseconds; a time that has passed gives no events.
-            limit: stop after this many events; ``now_us`` tells where. Bars that close together are given together,
-                even past the limit.
+            limit: stop after this many events; ``now_us`` tells where. Events of the same microsecond, and bars that
+                close together, are given together, even past the limit.
         """
         parts: list[TickBatch] = []
         given = 0
@@ -176,8 +176,10 @@ class Market:
         end = int(np.searchsorted(batch.time, edge))
         reached = min(edge, self._block.end_us)
         if room is not None and end - self._at > room:
-            end = self._at + room
-            reached = int(batch.time[end])
+            last = batch.time[self._at + room - 1]  # what is of the same time stays together
+            cut = int(np.searchsorted(batch.time, last, "right"))
+            if cut < end:
+                end, reached = cut, int(batch.time[cut])
         part = batch[self._at : end]
         self._at = end
         self.now_us = reached

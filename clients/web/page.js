@@ -25,10 +25,15 @@ let ticks = 0;
 let epoch = null; // of the market that is shown
 let instruments; // its symbols, or the promise of them
 
-const client = new TickerClient(feed.href, { token, channels: ["trades", "quotes", "status"] });
+// Of another host there is no history and no SSE: the page's policy forbids to ask another origin.
+const ours = feed.host === location.host;
+const client = new TickerClient(feed.href, {
+  token,
+  channels: ["trades", "quotes", "status"],
+  transports: ours ? ["websocket", "sse"] : ["websocket"],
+});
 const market = new Market();
-// Another host's history would be another origin, which the page's policy forbids to ask.
-const history = new History(feed.host === location.host ? location.origin : null);
+const history = new History(ours ? location.origin : null);
 const sparks = new SparkLoader(history);
 const status = new Status(client, market);
 const table = new WallTable(market, { changed: schedule });

@@ -2,6 +2,9 @@
 import { clock, whole } from "./format.js";
 
 const TEXTS = { connecting: "Connecting", live: "Live", waiting: "Reconnecting", closed: "Closed" };
+const NOTE_MS = 15_000; // how long it is shown what came of a reconnect
+const SSE = "over SSE";
+const SSE_TITLE = "No WebSocket gets through: the same feed comes as Server-Sent Events";
 const NEAR_MS = 5_000; // events further from now than this are not on the wall clock
 
 const find = (id) => document.getElementById(id);
@@ -10,7 +13,7 @@ export class Status {
   #client;
   #market;
   #refusal = ""; // what the server refused on this connection
-  #lost = 0;
+  #noted; // the timer that takes the note away
   #before = { events: 0, at: performance.now() };
   #delays = [];
   #anchor = null; // when the feed's clock and ours were first compared
@@ -20,7 +23,7 @@ export class Status {
     this.#market = market;
     client.addEventListener("state", ({ detail }) => this.#changed(detail));
     client.addEventListener("error", ({ detail }) => this.refused(detail));
-    client.addEventListener("gap", ({ detail }) => this.#gap(detail));
+    client.addEventListener("resumed", ({ detail }) => this.#resumed(detail));
     find("retry").addEventListener("click", () => client.reconnect());
     this.#changed(client.state);
   }
@@ -48,6 +51,7 @@ export class Status {
     find("count").textContent = whole(rows.size);
     find("merged").textContent = whole(merged);
     find("merged-box").hidden = merged === 0;
+    this.#tellLoss(this.#client.counts);
     this.#tellTime();
   }
 
@@ -84,11 +88,30 @@ export class Status {
     return passed < 1.5 * real + 1_000;
   }
 
-  #gap({ from, to, reason }) {
-    if (reason !== "lost") return;
-    this.#lost += to - from + 1;
-    find("lost").textContent = whole(this.#lost);
-    find("lost-box").dataset.some = "true";
+  #tellLoss({ reconnects, lost }) {
+    find("reconnects").textContent = whole(reconnects);
+    find("reconnects-box").hidden = reconnects === 0;
+    find("lost").textContent = whole(lost);
+    if (lost) find("lost-box").dataset.some = "true";
+  }
+
+  /** What came of a reconnect; it goes away by itself, and the numbers beside it stay. */
+  #resumed({ lost }) {
+    this.#tellLoss(this.#client.counts);
+    this.#note(lost ? `resumed, ${whole(lost)} lost` : "resumed, nothing lost", lost > 0);
+    this.#noted = setTimeout(() => this.#noteTransport(), NOTE_MS);
+  }
+
+  #noteTransport() {
+    const { state, transport } = this.#client.state;
+    this.#note(state === "live" && transport === "sse" ? SSE : "");
+  }
+
+  #note(text, lost = false) {
+    clearTimeout(this.#noted);
+    find("note").textContent = text;
+    find("note").dataset.way = lost ? "lost" : "";
+    find("note").title = this.#client.transport === "sse" ? SSE_TITLE : "";
   }
 
   refused(error) {
@@ -100,6 +123,7 @@ export class Status {
     if (detail.state !== "live") this.#refusal = "";
     document.body.dataset.state = detail.state;
     find("state").textContent = TEXTS[detail.state];
+    this.#noteTransport();
     this.#showBanner(detail);
     this.countDown();
   }

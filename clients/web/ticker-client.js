@@ -1,50 +1,40 @@
 /**
- * A client for the tickerplant feed, protocol 1. Copy the three files ticker-*.js: they need nothing
- * else, in pages and in Node (which has no WebSocket before 22: pass one).
+ * A client for the tickerplant feed, protocol 1. Copy the files ticker-*.js: they need nothing else,
+ * in pages and in Node (which has no WebSocket before 22: pass one).
  *
  *     const client = new TickerClient("ws://localhost:8765/ws", { symbols: ["AAPL"] });
  *     client.onbatch = (events) => draw(events);               // once for each server message
  *     client.addEventListener("trade", ({ detail }) => ...);   // or once for each event
  *     client.addEventListener("gap", ({ detail }) => ...);     // what was lost, exactly
  *
- * A lost or silent connection is opened again after growing, jittered pauses, and what was
- * subscribed is subscribed again.
+ * A lost or silent connection is made again after growing, jittered pauses, and goes on where the last
+ * one ended. Where no WebSocket gets through, Server-Sent Events do the same.
  *
  * @typedef {{channels?: string[], interval?: string, snapshot?: boolean}} SubscribeOptions
  * @typedef {{type: string, symbol?: string, seq?: number, time?: number, merged?: number}} FeedEvent
  * @typedef {import("./ticker-connection.js").StateDetail} StateDetail
- * @typedef {import("./ticker-state.js").Gap} Gap
+ * @typedef {import("./ticker-sequences.js").Gap} Gap
  */
 import { Connection } from "./ticker-connection.js";
-import { isEvent, Requests, Sequences, Subscriptions } from "./ticker-state.js";
+import { complete } from "./ticker-options.js";
+import { renewals, Tally } from "./ticker-resume.js";
+import { SseSocket } from "./ticker-sse.js";
+import { isEvent, partsOf, Requests, Sequences, Subscriptions, TickerError } from "./ticker-state.js";
 
-const MAX_ENTRIES = 1000; // symbols in one request, by the protocol
-
-/** What the server refused, or why the client could not ask. */
-export class TickerError extends Error {
-  constructor(/** @type {string} */ code, /** @type {string} */ message) {
-    super(message);
-    this.name = "TickerError";
-    this.code = code;
-  }
-}
-
-/** In parts that fit a request. An empty list stays one: the server says best what is wrong. */
-function partsOf(symbols) {
-  const list = typeof symbols === "string" ? [symbols] : [...symbols];
-  const count = Math.max(1, Math.ceil(list.length / MAX_ENTRIES));
-  return Array.from({ length: count }, (_, i) => list.slice(i * MAX_ENTRIES, (i + 1) * MAX_ENTRIES));
-}
+export { TickerError };
 
 /**
- * Events: `state` (StateDetail), `gap` (Gap), `error` (TickerError), and every type of message that
- * the server sends: `hello`, `snapshot`, `trade`, `quote`, `bar`, `status`, `heartbeat`, ...
+ * Events: `state` (StateDetail), `gap` (Gap), `resumed` ({events, lost}: what came of a reconnect),
+ * `error` (TickerError), and every type of message that the server sends: `hello`, `snapshot`,
+ * `trade`, `quote`, `bar`, `status`, `heartbeat`, ...
  */
 export class TickerClient extends EventTarget {
   /** @type {((events: FeedEvent[]) => void) | null} */
   onbatch = null;
   /** The server's greeting on the newest connection. */
   hello = null;
+  /** How many `reconnects`, and how many events were `resumed`, `lost` and `merged`, since the start. */
+  counts = new Tally();
 
   #options;
   #connection;
@@ -52,20 +42,16 @@ export class TickerClient extends EventTarget {
   #subscriptions = new Subscriptions();
   #sequences = new Sequences();
   #listened = new Set();
+  #stream = null; // the newest connection over Server-Sent Events, if no WebSocket came after it
 
-  /**
-   * @param {string} url
-   * @param {SubscribeOptions & {symbols?: string | string[], token?: string, minDelay?: number,
-   *   maxDelay?: number, random?: () => number, WebSocket?: typeof globalThis.WebSocket}} options
-   *   `channels` and `interval` are also what later subscriptions start from; `minDelay` and
-   *   `maxDelay` bound the pauses, in milliseconds
-   */
+  /** @param {string} url @param {import("./ticker-options.js").Options} options */
   constructor(url, options = {}) {
     super();
-    this.#options = options;
-    this.#connection = new Connection(url, options, {
+    this.#options = complete(options);
+    this.#connection = new Connection(url, this.#options, {
       received: (text) => this.#receive(text),
       changed: (detail) => this.#changed(detail),
+      streams: () => this.#openStreams(url),
     });
     this.#connection.open();
     const first = this.state;
@@ -78,9 +64,14 @@ export class TickerClient extends EventTarget {
     return this.#connection.state;
   }
 
+  /** Over what it is connected, or tries to be: "websocket" | "sse". */
+  get transport() {
+    return this.#connection.transport;
+  }
+
   /** @param {string | string[]} symbols @param {SubscribeOptions} options */
   subscribe(symbols, options = {}) {
-    const { channels = ["trades"], interval } = this.#options;
+    const { channels, interval } = this.#options;
     return this.#change("subscribe", symbols, { channels, interval, ...options });
   }
 
@@ -91,8 +82,8 @@ export class TickerClient extends EventTarget {
 
   /** The current state of some symbols; no subscription. */
   async snapshot(/** @type {string | string[]} */ symbols) {
-    const answers = partsOf(symbols).map((part) => this.#ask({ action: "snapshot", symbols: part }));
-    return (await Promise.all(answers)).flat();
+    const ask = (part) => this.#ask({ action: "snapshot", symbols: part });
+    return (await Promise.all(partsOf(symbols).map(ask))).flat();
   }
 
   /** The universe: symbol, name, tick size and so on. */
@@ -123,12 +114,11 @@ export class TickerClient extends EventTarget {
   }
 
   #changed(detail) {
-    if (detail.state === "waiting" || detail.state === "closed") {
+    if (detail.state !== "live") {
       this.#sequences.park();
       const closed = detail.state === "closed";
-      const code = closed ? "closed" : "connection_lost";
-      const error = new TickerError(code, detail.reason || `close code ${detail.code}`);
-      this.#requests.fail(error, closed);
+      const why = detail.reason || `close code ${detail.code}`;
+      this.#requests.fail(new TickerError(closed ? "closed" : "connection_lost", why), closed);
     }
     this.#emit("state", detail);
   }
@@ -136,25 +126,29 @@ export class TickerClient extends EventTarget {
   /** @param {string} action @param {string | string[]} symbols @param {SubscribeOptions} options */
   async #change(action, symbols, { channels, interval, snapshot }) {
     if (channels && !channels.includes("bars")) interval = undefined;
-    const replies = await Promise.all(
-      partsOf(symbols).map((part) =>
-        this.#ask({ action, symbols: part, channels, interval, snapshot }),
-      ),
-    );
+    const ask = (part) => this.#ask({ action, symbols: part, channels, interval, snapshot });
+    const replies = await Promise.all(partsOf(symbols).map(ask));
     return { ...replies[0], symbols: replies.flatMap((reply) => reply.symbols) };
   }
 
-  /** Sends now, or when the server has said hello. */
-  #ask(request, renewal = false) {
-    const asked = this.#requests.add(request, renewal);
+  #ask(request, kind = {}) {
+    const asked = this.#requests.add(request, kind);
     const { state } = this.state;
     if (state === "live") this.#send(asked.id);
     if (state === "closed") this.#requests.fail(new TickerError("closed", "it is closed"), true);
     return asked.answer;
   }
 
+  /** Goes on where the streams before ended, unless a WebSocket was read since. */
+  #openStreams(url) {
+    const { token, fetch } = this.#options;
+    const since = (keys, wanted) => this.#sequences.since(keys, wanted);
+    const cursors = this.#stream?.cursors ?? new Map();
+    return (this.#stream = new SseSocket(url, { token, fetch, since, cursors }));
+  }
+
   #send(id) {
-    // A listener may have closed the client since this request was made.
+    // A listener may have closed the client since this was asked.
     if (this.#requests.get(id)) this.#connection.send(this.#requests.encode(id));
   }
 
@@ -167,28 +161,38 @@ export class TickerClient extends EventTarget {
       this.#report(new TickerError("bad_message", `cannot read a message: ${error.message}`));
       return;
     }
+    this.counts.message(events, isEvent);
     this.onbatch?.(events);
-    for (const event of events) if (event.type !== "error") this.#emit(event.type, event);
+    for (const event of events) {
+      if (event.type !== "error" && event.type !== "gap") this.#emit(event.type, event);
+    }
   }
 
   #handle(message) {
     if (isEvent(message.type)) {
       const gap = this.#sequences.event(message);
-      if (gap) this.#emit("gap", gap);
+      if (gap) this.#gap(gap);
+      if (message.merged) this.counts.merged += message.merged;
+    } else if (message.type === "gap") {
+      this.#gap(this.#sequences.announced(message));
     } else if (message.type === "hello") {
       this.#welcome(message);
     } else if (message.type === "error") {
       const error = new TickerError(message.code, message.message);
       if (!this.#requests.settle(message.id, error)) this.#report(error);
     } else {
-      if (message.type === "snapshot") this.#resume(message);
+      // Beside an event stream an answer comes at any time: it may be ahead of the events.
+      const inOrder = this.transport === "websocket" || message.id === undefined;
+      if (message.type === "snapshot" && inOrder) this.#sequences.snapshot(message).forEach(this.#gap);
+      if (message.type === "subscribed") this.#sequences.subscribed(message);
       this.#answer(message);
     }
   }
 
-  #resume(snapshot) {
-    for (const gap of this.#sequences.snapshot(snapshot)) this.#emit("gap", gap);
-  }
+  #gap = (gap) => {
+    this.counts.gap(gap);
+    this.#emit("gap", gap);
+  };
 
   /** An answer, or a part of one: what is long comes in several messages. */
   #answer(reply) {
@@ -196,32 +200,40 @@ export class TickerClient extends EventTarget {
     const request = this.#requests.get(id);
     if (!request) return;
     this.#requests.collect(id, type === "snapshot" ? [reply] : (reply.symbols ?? []));
-    if (type === "subscribed") this.#sequences.subscribed(reply);
     if (type === "unsubscribed") this.#sequences.unsubscribed(reply);
     if (more) return;
     const change = type === "subscribed" || type === "unsubscribed";
-    if (change) this.#subscriptions.add(request);
+    if (change && !this.#requests.isPart(id)) this.#subscriptions.add(request);
     this.#requests.settle(id, (symbols) => (change ? { ...reply, symbols } : symbols));
   }
 
   #welcome(hello) {
-    if (hello.epoch !== this.hello?.epoch) this.#sequences.reset();
+    const again = hello.epoch === this.hello?.epoch;
+    if (!again) this.#sequences.reset();
+    const outcome = this.hello ? this.counts.begin() : null;
     this.hello = hello;
+    if (this.transport === "websocket") this.#stream = null;
     const unanswered = this.#requests.ids();
     this.#connection.live(2 * hello.heartbeat_ms);
     const { token } = this.#options;
     if (hello.auth && token) this.#renew({ action: "auth", token });
-    for (const request of this.#subscriptions.requests()) this.#renew(request);
+    const renewed = [...renewals(this.#subscriptions.requests(), this.#sequences, hello.epoch)];
+    const granted = Promise.all(renewed.map(({ request, part }) => this.#renew(request, part)));
     for (const id of unanswered) this.#send(id);
+    const tell = (each) => each.every(Boolean) && this.#emit("resumed", outcome());
+    if (again && renewed.length) granted.then(tell);
   }
 
-  async #renew(request) {
+  /** @returns {Promise<boolean>} whether the server granted it */
+  async #renew(request, part = false) {
     try {
-      await this.#ask(request, true);
+      await this.#ask(request, { renewal: true, part });
+      return true;
     } catch (error) {
-      if (error.code === "connection_lost") return; // there will be another hello
+      if (error.code === "connection_lost") return false; // there will be another hello
       this.#report(error);
       if (error.code === "unknown_symbol") this.#rescue(request).catch((e) => this.#report(e));
+      return false;
     }
   }
 

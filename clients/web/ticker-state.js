@@ -1,99 +1,28 @@
 /**
- * What a TickerClient remembers from one connection to the next: where each sequence stands, what
- * is subscribed, what was asked. No sockets and no timers, so that the rules can be tested alone.
- *
- * @typedef {{symbol: string, channel: string, interval?: string, from: number, to: number,
- *   reason: "lost" | "repeated" | "reconnect"}} Gap  from, to: the first and the last seq
+ * What a TickerClient remembers from one connection to the next: what is subscribed, what was asked,
+ * and, in ticker-sequences.js, where each sequence stands. No sockets and no timers, so that the
+ * rules can be tested alone.
  */
+import { covers, keysOf } from "./ticker-sequences.js";
 
-const CHANNEL_OF = { trade: "trades", quote: "quotes", bar: "bars", status: "status" };
+export { isEvent, Sequences } from "./ticker-sequences.js";
 
-/** Whether messages of this type are counted by `seq`. */
-export const isEvent = (type) => Object.hasOwn(CHANNEL_OF, type);
+const MAX_ENTRIES = 1000; // symbols in one request, by the protocol
 
-/** Each bar interval counts for itself: it is a channel of its own here, as it is in snapshots. */
-const keysOf = ({ channels = ["trades"], interval = "1m" }) =>
-  channels.map((channel) => (channel === "bars" ? `bars:${interval}` : channel));
-
-/** Whether an unsubscription means this key: no channels means all, no interval likewise. */
-function covers({ channels, interval }, key) {
-  const [channel, own] = key.split(":");
-  return (!channels || channels.includes(channel)) && (!own || !interval || own === interval);
+/** What the server refused, or why the client could not ask. */
+export class TickerError extends Error {
+  constructor(/** @type {string} */ code, /** @type {string} */ message) {
+    super(message);
+    this.name = "TickerError";
+    this.code = code;
+  }
 }
 
-/** The protocol's rule, `seq == last_seq + 1 + merged`, for each symbol and channel. */
-export class Sequences {
-  #last = new Map(); // channel key -> symbol -> its last seq, null until there is one
-  #before = new Map(); // likewise, as the connections before this one left it
-
-  subscribed(reply) {
-    for (const key of keysOf(reply)) {
-      const last = this.#of(this.#last, key);
-      for (const symbol of reply.symbols) if (!last.has(symbol)) last.set(symbol, null);
-    }
-  }
-
-  unsubscribed(reply) {
-    for (const map of [this.#last, this.#before]) {
-      for (const [key, seqs] of map) {
-        if (covers(reply, key)) for (const symbol of reply.symbols) seqs.delete(symbol);
-      }
-    }
-  }
-
-  /** The connection is gone. In the same epoch, the next snapshots tell what was missed. */
-  park() {
-    for (const [key, last] of this.#last) {
-      const before = this.#of(this.#before, key);
-      for (const [symbol, seq] of last) if (seq !== null) before.set(symbol, seq);
-    }
-    this.#last.clear();
-  }
-
-  /** Another epoch: what was counted before has nothing to do with it. */
-  reset() {
-    this.#before.clear();
-  }
-
-  /**
-   * Every snapshot moves the sequences of what is subscribed.
-   *
-   * @returns {Gap[]} what was missed between the last connection and this snapshot
-   */
-  snapshot({ symbol, seq: seqs = {} }) {
-    const gaps = [];
-    for (const [key, seq] of Object.entries(seqs)) {
-      const last = this.#last.get(key);
-      if (!last?.has(symbol)) continue; // a snapshot also counts what nobody subscribed to
-      last.set(symbol, seq);
-      const before = this.#before.get(key)?.get(symbol);
-      this.#before.get(key)?.delete(symbol);
-      if (seq > before) gaps.push(this.#gap(symbol, key, before + 1, seq, "reconnect"));
-    }
-    return gaps;
-  }
-
-  /** @returns {Gap | null} */
-  event({ type, symbol, seq, merged = 0, interval }) {
-    const key = type === "bar" ? `bars:${interval}` : CHANNEL_OF[type];
-    const last = this.#of(this.#last, key);
-    const previous = last.get(symbol);
-    last.set(symbol, Math.max(seq, previous ?? 0));
-    if (previous == null || seq === previous + 1 + merged) return null;
-    const lost = seq - merged - 1; // the newest that is neither this one nor merged into it
-    if (lost > previous) return this.#gap(symbol, key, previous + 1, lost, "lost");
-    return this.#gap(symbol, key, lost + 1, Math.min(seq, previous), "repeated");
-  }
-
-  #of(map, key) {
-    if (!map.has(key)) map.set(key, new Map());
-    return map.get(key);
-  }
-
-  #gap(symbol, key, from, to, reason) {
-    const [channel, interval] = key.split(":");
-    return { symbol, channel, ...(interval && { interval }), from, to, reason };
-  }
+/** In parts that fit a request. An empty list stays one: the server says best what is wrong. */
+export function partsOf(symbols) {
+  const list = typeof symbols === "string" ? [symbols] : [...symbols];
+  const count = Math.max(1, Math.ceil(list.length / MAX_ENTRIES));
+  return Array.from({ length: count }, (_, i) => list.slice(i * MAX_ENTRIES, (i + 1) * MAX_ENTRIES));
 }
 
 /**
@@ -135,19 +64,26 @@ export class Requests {
 
   /**
    * @param {object} request
-   * @param {boolean} renewal belongs to this connection: isn't made again on the next
+   * @param {{renewal?: boolean, part?: boolean}} kind  renewal: belongs to this connection, isn't made
+   *   again on the next; part: of a renewal, no subscription of its own
    * @returns {{id: number, answer: Promise<object>}}
    */
-  add(request, renewal) {
+  add(request, { renewal = false, part = false } = {}) {
     const id = ++this.#lastId;
     const answer = new Promise((resolve, reject) => {
-      this.#waiting.set(id, { request: { ...request, id }, resolve, reject, items: [], renewal });
+      const waiting = { request: { ...request, id }, resolve, reject, items: [], renewal, part };
+      this.#waiting.set(id, waiting);
     });
     return { id, answer };
   }
 
   ids() {
     return [...this.#waiting.keys()];
+  }
+
+  /** Whether this is a part of a renewal. */
+  isPart(id) {
+    return this.#waiting.get(id).part;
   }
 
   get(id) {

@@ -1,0 +1,133 @@
+"""Which event streams carry some subscriptions, and their addresses. No I/O.
+
+A stream has one set of symbols, channels and an interval, so there is one for each set of symbols,
+and one for each further bar interval.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import orjson
+
+__all__ = ["IDLE", "Plan", "address", "covers", "matcher", "plans_for", "split"]
+
+MAX_URL = 7_500
+"""Characters. Servers and proxies commonly refuse more than 8,190."""
+MAX_SYMBOLS_TEXT = 4_000
+"""Of them, so that there is room for what to resume after."""
+
+Seqs = Mapping[str, int]
+
+
+class Plan(NamedTuple):
+    """One stream."""
+
+    symbols: tuple[str, ...]
+    """Symbols and patterns."""
+    channels: tuple[str, ...]
+    """As in the `seq` of a snapshot: `trades`, `bars:1m`."""
+    path: str
+
+
+IDLE = Plan(("*",), (), "sse?symbols=*&channels=status&snapshot=false")
+"""What still says that the server is there when nothing is subscribed."""
+
+
+def is_pattern(entry: str) -> bool:
+    """Tell whether this may stand for several symbols."""
+    return "*" in entry or "?" in entry
+
+
+def matcher(entries: Iterable[str]) -> Callable[[str], bool]:
+    """Give a test for the symbols that these symbols and patterns stand for."""
+    literal = set(entries)
+    if "*" in literal:
+        return lambda _: True
+    texts = [
+        re.escape(entry).replace(r"\*", ".*").replace(r"\?", ".")
+        for entry in filter(is_pattern, literal)
+    ]
+    pattern = re.compile("|".join(texts)) if texts else None
+    return lambda symbol: symbol in literal or bool(pattern and pattern.fullmatch(symbol))
+
+
+def split(request: Mapping[str, Any]) -> list[str]:
+    """Name the channels of a request as in a snapshot's `seq`."""
+    interval = request.get("interval") or "1m"
+    channels = request.get("channels") or ["trades"]
+    return [f"bars:{interval}" if name == "bars" else name for name in channels]
+
+
+def covers(request: Mapping[str, Any], channel: str) -> bool:
+    """Tell whether an `unsubscribe` means a channel: without channels it means all, and so without an interval."""
+    name, _, interval = channel.partition(":")
+    channels, wanted = request.get("channels"), request.get("interval")
+    return (not channels or name in channels) and (not interval or not wanted or interval == wanted)
+
+
+def plans_for(wanted: Mapping[str, Iterable[str]]) -> dict[str, Plan]:
+    """Give the streams, by path, that carry what is wanted: by channel, symbols and patterns."""
+    groups: dict[str, list[str]] = {}
+    for channel, entries in wanted.items():
+        for part in _parts(list(entries)):
+            groups.setdefault(part, []).append(channel)
+    plans = {}
+    for symbols, channels in groups.items():
+        bars = [channel for channel in channels if ":" in channel]
+        plain = [channel for channel in channels if ":" not in channel]
+        for own in [plain + bars[:1], *([channel] for channel in bars[1:])]:
+            plan = Plan(tuple(symbols.split(",")), tuple(own), _path(symbols, own))
+            plans[plan.path] = plan
+    return plans
+
+
+def _parts(entries: list[str]) -> list[str]:
+    """Give the entries as one text, or as several where that would be too long."""
+    whole = ",".join(entries)
+    if len(whole) <= MAX_SYMBOLS_TEXT:
+        return [whole] if whole else []
+    covered = matcher(filter(is_pattern, entries))  # or they would come over two streams
+    parts: list[str] = []
+    for entry in entries:
+        if not is_pattern(entry) and covered(entry):
+            continue
+        if parts and len(parts[-1]) + len(entry) < MAX_SYMBOLS_TEXT:
+            parts[-1] += f",{entry}"
+        else:
+            parts.append(entry)
+    return parts
+
+
+def _path(symbols: str, channels: list[str]) -> str:
+    names = ",".join(channel.partition(":")[0] for channel in channels)
+    interval = next((c.partition(":")[2] for c in channels if ":" in c), "")
+    path = f"sse?symbols={quote(symbols, safe='*,')}&channels={names}"
+    return f"{path}&interval={interval}" if interval else path
+
+
+def address(base: str, plan: Plan, cursor: str, epoch: str, since: Mapping[str, Seqs]) -> str:
+    """Give the address of a stream that goes on after what the client has.
+
+    A cursor says it for everything; otherwise as many sequences are told as there is room for. What
+    is left out comes as a snapshot.
+    """
+    url = base + plan.path
+    if cursor:
+        return f"{url}&last_event_id={quote(cursor, safe='')}"
+    head = f"{url}&epoch={quote(epoch, safe='')}&since="
+    room = MAX_URL - len(head)
+    told: dict[str, Seqs] = {}
+    for symbol, seqs in since.items():
+        room -= len(_encode({symbol: seqs}))
+        if room < 0:
+            break
+        told[symbol] = seqs
+    return head + _encode(told) if told else url
+
+
+def _encode(since: Mapping[str, Seqs]) -> str:
+    return quote(orjson.dumps(since), safe=":,")

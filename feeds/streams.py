@@ -1,0 +1,219 @@
+"""
+Streams over plain HTTP, for whoever can't have a WebSocket: ``/sse`` and ``/stream``.
+
+aiohttp reads the request, writes the head of the response and ends it; what is between is written past it, by the same hub
+that serves the WebSockets. So groups, conflation, eviction and heartbeats are theirs as well.
+"""
+
+import asyncio
+import logging
+import random
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from aiohttp import HttpVersion11, web
+
+from feeds.backlog import Eviction
+from feeds.bodies import EventStream, Lines
+from feeds.clock import Clock
+from feeds.cursor import Cursor, Place
+from feeds.drain import drained
+from feeds.errors import RequestError
+from feeds.feed import Feed
+from feeds.group import Member
+from feeds.pump import Pump
+from feeds.query import StreamQuery, parse_query
+from feeds.session import Session
+from feeds.transport import SocketTransport
+
+__all__ = ["PATHS", "Streams"]
+
+log = logging.getLogger("feeds")
+
+PATHS = {"/sse": "text/event-stream; charset=utf-8", "/stream": "application/x-ndjson"}
+"""The paths, and what they answer with."""
+
+_RETRY_MS = (500, 1_500)  # drawn, so that clients that lost a server don't all come back at once
+_LOOK_S = 0.25
+_CLOSE_WAIT_S = 2.0
+
+
+@dataclass(eq=False)
+class _Stream:
+    """One response that goes on."""
+
+    path: str
+    transport: SocketTransport
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """The client has gone, or the server stops."""
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    """Nothing is left of it."""
+
+
+class Streams:
+    """
+    The streaming responses of one feed.
+
+    Args:
+        feed: what they are served.
+        pump: tells when no turn is under way.
+        clock: gives the time.
+    """
+
+    def __init__(self, feed: Feed, pump: Pump, clock: Clock) -> None:
+        self._feed, self._pump, self._clock = feed, pump, clock
+        self.open: set[_Stream] = set()
+        self._looking: asyncio.Task[None] | None = None
+        self._written: tuple[Place | None, bytes] = (None, b"")  # the newest cursor, as text
+        # By path, whether in chunks, and whether with cursors: one object each, since groups go by it.
+        self._envelopes: dict[tuple[str, bool, bool], EventStream | Lines] = {}
+        for chunked in (False, True):
+            for cursor in (None, self._cursor):
+                key = chunked, cursor is not None
+                self._envelopes["/sse", *key] = EventStream(chunked=chunked, cursor=cursor)
+                self._envelopes["/stream", *key] = Lines(chunked=chunked, cursor=cursor)
+
+    def _cursor(self) -> bytes:
+        place = self._feed.hub.place
+        if self._written[0] is not place:
+            self._written = place, str(Cursor(self._feed.epoch, place)).encode()
+        return self._written[1]
+
+    def add_routes(self, app: web.Application) -> None:
+        """Add the paths to an application."""
+        for path in PATHS:
+            app.router.add_get(path, self.handle)
+
+    async def close(self) -> None:
+        """End every response with its last chunk, within a bounded time."""
+        streams = list(self.open)
+        for stream in streams:
+            stream.over.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2 * _CLOSE_WAIT_S):
+                await asyncio.gather(*(stream.ended.wait() for stream in streams))
+        if self._looking is not None:
+            self._looking.cancel()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        query = parse_query(
+            request.path, request.query.items(), request.headers.get("Last-Event-ID")
+        )
+        self._feed.resolve(query.subscribe.symbols)  # what is wrong has to be told before the head
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": PATHS[request.path],
+                # Proxies shall neither keep it, nor compress it, nor wait for more of it.
+                "Cache-Control": "no-store, no-transform",
+                "X-Accel-Buffering": "no",
+                "X-Content-Type-Options": "nosniff",
+            }
+        )
+        chunked = request.version >= HttpVersion11
+        if chunked:
+            response.enable_chunked_encoding()
+        else:
+            response.force_close()  # the end of the connection is the end of the response
+        await response.prepare(request)
+        if request.method == "HEAD" or request.transport is None:
+            return response
+        stream = _Stream(
+            request.path, SocketTransport(request.transport, self._feed.hub.policy.no_progress_s)
+        )
+        await self._serve(stream, query, response, chunked=chunked)
+        return response
+
+    async def _serve(
+        self,
+        stream: _Stream,
+        query: StreamQuery,
+        response: web.StreamResponse,
+        *,
+        chunked: bool,
+    ) -> None:
+        self.open.add(stream)
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look(), name="streams")
+        cursors = query.cursors or stream.path == "/sse"
+        try:
+            await self._pump.between_turns()
+            member = self._join(stream, self._envelopes[stream.path, chunked, False])
+            try:
+                await self._begin(
+                    stream, member, query, self._envelopes[stream.path, chunked, cursors]
+                )
+                await stream.over.wait()
+            finally:
+                self._feed.hub.leave(member)
+            await self._end(stream, response)
+        except Exception:
+            log.exception("a stream failed; please report this")
+            stream.transport.abort()
+        finally:
+            self.open.discard(stream)
+            stream.transport.release()
+            stream.ended.set()
+
+    def _join(self, stream: _Stream, envelope: EventStream | Lines) -> Member:
+        hub, seconds = self._feed.hub, self._clock.seconds
+
+        def evicted(reason: Eviction) -> None:
+            log.info("evicted a slow consumer: %s", reason.value)
+
+        member = hub.join(stream.transport, seconds(), evicted, envelope)
+        hub.control(
+            member, envelope.greet(self._feed.hello(), random.randint(*_RETRY_MS)), seconds()
+        )
+        return member
+
+    async def _begin(
+        self,
+        stream: _Stream,
+        member: Member,
+        query: StreamQuery,
+        envelope: EventStream | Lines,
+    ) -> None:
+        """
+        Subscribe, in pieces.
+
+        Before the last piece, no message has a cursor: it would say that the client has everything up to then.
+        """
+        hub, seconds = self._feed.hub, self._clock.seconds
+        session = Session(self._feed, member)
+        pieces = iter(session.subscribe(query.subscribe, seconds(), query.cursor))
+        more = True
+        try:
+            while more and not self._gone(stream, member):
+                answer, more = next(pieces)
+                if not more:
+                    hub.repack(member, envelope, seconds())
+                hub.reply(member, answer, seconds())
+                await drained(member, stream.transport, hub, seconds)
+                await self._pump.between_turns()
+        except RequestError as error:
+            hub.reply(member, session.refuse(error).message, seconds())
+            stream.over.set()
+
+    @staticmethod
+    def _gone(stream: _Stream, member: Member) -> bool:
+        return stream.over.is_set() or stream.transport.closed() or member.group is None
+
+    async def _end(self, stream: _Stream, response: web.StreamResponse) -> None:
+        """Write the last chunk, unless the client has gone."""
+        if stream.transport.closed():
+            stream.transport.abort()  # what is unread would be kept until it is read, so perhaps for ever
+            return
+        stream.transport.release()
+        try:
+            async with asyncio.timeout(_CLOSE_WAIT_S):
+                await response.write_eof()
+        except (TimeoutError, ConnectionError):
+            stream.transport.abort()
+
+    async def _look(self) -> None:
+        """Find streams whose connection is over. One look at all of them, since aiohttp tells nobody."""
+        while self.open:
+            for stream in self.open:
+                if stream.transport.closed():
+                    stream.over.set()
+            await asyncio.sleep(_LOOK_S)

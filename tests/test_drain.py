@@ -1,0 +1,70 @@
+"""Waiting for one connection to read."""
+
+from __future__ import annotations
+
+import pytest
+from hub_bench import HubBench
+
+from feeds.backlog import BacklogPolicy, Eviction
+from feeds.drain import drained
+
+pytestmark = pytest.mark.asyncio
+POLICY = BacklogPolicy(soft_limit=100, low_water=10, hard_limit=10_000, no_progress_s=5.0)
+
+
+class Reader:
+    """A client of which the test says, look by look, how much it has left to read; None: the connection is over."""
+
+    def __init__(self, *looks: int | None) -> None:
+        self.looks = list(looks)
+        self.aborted = False
+        self.now = 0.0
+
+    def closed(self) -> bool:
+        self.now += 1.0
+        return self.aborted or self.looks[0] is None
+
+    def unread(self) -> int:
+        look = self.looks[0]
+        assert look is not None
+        return look
+
+    def seconds(self) -> float:
+        if len(self.looks) > 1:
+            self.looks.pop(0)
+        return self.now
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+async def waited(*looks: int | None) -> tuple[HubBench, Reader]:
+    bench, reader = HubBench(policy=POLICY), Reader(0)
+    member = bench.join(reader)
+    reader.looks = list(looks)
+    await drained(member, reader, bench.hub, reader.seconds)  # type: ignore[arg-type]
+    return bench, reader
+
+
+@pytest.mark.parametrize("looks", [(0,), (100,), (500, 101, 100, 7), (500, None)])
+async def test_it_returns_when_there_is_little_unread_or_nobody(
+    looks: tuple[int | None, ...],
+) -> None:
+    bench, reader = await waited(*looks)
+    assert len(reader.looks) == 1 + (looks == (500, 101, 100, 7))
+    assert not reader.aborted
+    assert bench.evicted == []
+
+
+async def test_who_reads_a_little_now_and_then_is_waited_for() -> None:
+    _, reader = await waited(*(n for n in range(900, 100, -50) for _ in range(3)), 100)
+    assert reader.now > 40
+    assert not reader.aborted
+
+
+async def test_who_makes_no_progress_is_evicted_and_counted() -> None:
+    bench, reader = await waited(500)
+    assert reader.aborted
+    assert bench.hub.stats.evicted[Eviction.NO_PROGRESS] == 1
+    assert bench.evicted == [(reader, Eviction.NO_PROGRESS)]
+    assert bench.roster.groups == {}
