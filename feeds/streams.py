@@ -132,6 +132,7 @@ class Streams:
         chunked: bool,
     ) -> None:
         self.open.add(stream)
+        self._feed.stats.accepted[stream.path.removeprefix("/")] += 1
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look(), name="streams")
         cursors = query.cursors or stream.path == "/sse"

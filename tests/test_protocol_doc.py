@@ -156,7 +156,7 @@ async def test_the_example_of_events_is_what_is_sent() -> None:
 @pytest.mark.asyncio
 async def test_every_path_of_the_document_is_there() -> None:
     paths = [c.strip("`") for c in first_cells(section("HTTP")) if c.startswith("`/")]
-    assert len(paths) == 8
+    assert len(paths) == 9
     async with running(web_root=WEB_ROOT) as server, aiohttp.ClientSession() as http:
         for path in paths:
             async with http.head(server.url + path) as answer:
