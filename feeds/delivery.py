@@ -7,6 +7,7 @@ unread; its bytes go behind that, and its backlog is looked at each time.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from feeds.group import Flow, Group, Member
 from feeds.roster import Roster, Solo
@@ -14,7 +15,9 @@ from feeds.slow import SlowConsumers
 from feeds.stats import HubStats
 from feeds.transport import Data
 
-__all__ = ["Delivery"]
+__all__ = ["Delivery", "slices"]
+
+T = TypeVar("T")
 
 Seal = Callable[[Iterable[bytes]], Data]
 
@@ -30,7 +33,7 @@ class Delivery:
     """
 
     def __init__(self, roster: Roster, slow: SlowConsumers, stats: HubStats) -> None:
-        self._roster, self._slow, self._stats = roster, slow, stats
+        self._roster, self._slow, self.stats = roster, slow, stats
 
     def solos(
         self, seal: Seal, entries: Sequence[bytes], solos: Sequence[Solo], now: float
@@ -53,8 +56,8 @@ class Delivery:
                 continue
             if sent != length:
                 self._clogs(next(iter(group.live)), data, sent, now)
-        self._stats.writes += writes
-        self._stats.bytes += size
+        self.stats.writes += writes
+        self.stats.bytes += size
 
     def flows(self, data: Data, flows: Sequence[Flow], now: float) -> None:
         """Write one message to flowing members of a group. About 50 ns beside the write."""
@@ -69,8 +72,8 @@ class Delivery:
                 continue
             if sent != length:
                 self._clogs(member, data, sent, now)
-        self._stats.writes += len(flows)
-        self._stats.bytes += length * len(flows)
+        self.stats.writes += len(flows)
+        self.stats.bytes += length * len(flows)
 
     def clogged(self, data: Data, group: Group, now: float) -> None:
         """Write one message to the clogged members of a group. Must come before it goes to those that flow."""
@@ -85,8 +88,8 @@ class Delivery:
         if member.flowing:
             self.flows(data, ((transport.send, member),), now)
             return
-        self._stats.writes += 1
-        self._stats.bytes += len(data)
+        self.stats.writes += 1
+        self.stats.bytes += len(data)
         try:
             transport.write(data)
         except (OSError, RuntimeError):
@@ -115,3 +118,10 @@ class Delivery:
         self._slow.forget(member)
         self._roster.displace(member)
         member.transport.abort()
+
+
+def slices(members: Sequence[T], most: int) -> Iterable[Sequence[T]]:
+    """Cut some members into parts of at most so many; what is no more isn't copied."""
+    if len(members) <= most:
+        return (members,)
+    return [members[i : i + most] for i in range(0, len(members), most)]

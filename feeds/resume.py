@@ -9,9 +9,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import orjson
-
 from feeds.history import History
+from feeds.states import gap_object
 from ticker.batch import channel_name
 
 __all__ = ["OUTCOMES", "Resume"]
@@ -84,13 +83,4 @@ class Resume:
         reason = "ahead" if since > last else "too_old"
         reason = reason if self.same_epoch else "epoch"
         self.outcomes[reason] += 1
-        return orjson.dumps(
-            {
-                "type": "gap",
-                "symbol": name,
-                "channel": channel_name(channel),
-                "from": since + 1,
-                "to": last,
-                "reason": reason,
-            }
-        )
+        return gap_object(name, channel, since + 1, last, reason)

@@ -14,10 +14,9 @@ import orjson
 
 from feeds.dialects.native import message
 from feeds.errors import CloseCode, Code, RequestError
-from feeds.feed import ALWAYS, Feed, instrument_object
+from feeds.feed import Feed, instrument_object
 from feeds.fields import Id
 from feeds.group import Member
-from feeds.interest import Interest
 from feeds.requests import (
     ACTIONS,
     Auth,
@@ -27,10 +26,12 @@ from feeds.requests import (
     Subscribe,
     Symbols,
     Unsubscribe,
+    channel_numbers,
     parse_request,
 )
 from feeds.resume import Resume
-from ticker.batch import BARS, INTERVALS, QUOTES, STATUS, TRADES
+from feeds.states import ALWAYS
+from feeds.subscription import Subscription
 
 __all__ = ["MAX_ERRORS", "PIECE", "PIECE_EVENTS", "Reply", "Session"]
 
@@ -63,12 +64,12 @@ class Session:
         member: the connection's place in the hub.
     """
 
-    __slots__ = ("_errors", "_feed", "_interest", "_member")
+    __slots__ = ("_errors", "_feed", "_member", "_wishes")
 
     def __init__(self, feed: Feed, member: Member) -> None:
         self._feed = feed
         self._member = member
-        self._interest = Interest()
+        self._wishes = Subscription()
         self._errors = 0
 
     def handle(self, data: bytes, now: float) -> Iterator[Reply]:
@@ -132,23 +133,30 @@ class Session:
 
     def _subscribe(self, request: Subscribe, now: float) -> Iterator[bytes]:
         feed = self._feed
-        channels = _numbers(request.channels, request.interval)
-        interval = {"interval": request.interval} if "bars" in request.channels else {}
+        channels = channel_numbers(request.channels, request.interval)
+        terms: dict[str, Any] = {}
+        if "bars" in request.channels:
+            terms["interval"] = request.interval
+        if request.mode is not None:
+            terms["mode"] = request.mode
+        window_us = None
+        if request.max_hz is not None:
+            terms["max_hz"] = request.max_hz
+            window_us = round(1e6 / request.max_hz)
         resume = None
         if request.since is not None:
             same = request.epoch == feed.epoch
             resume = Resume(feed.hub.history, same, request.since, feed.stats.resumed)
         every = feed.resolve(request.symbols, request.id)
         for symbols, more in _pieces(every, feed.weigher(resume, channels)):
-            self._interest = self._interest.add(symbols, channels)
-            feed.hub.subscribe(self._member, self._interest, now)
+            self._wish(self._wishes.add(symbols, channels, window_us), now)
             names = [feed.market.universe.symbols[i] for i in symbols]
             head = _object(
                 "subscribed",
                 request.id,
                 symbols=names,
                 channels=request.channels,
-                **interval,
+                **terms,
                 **more,
             )
             objects = self._what_was_missed(request, resume, symbols, channels)
@@ -178,8 +186,8 @@ class Session:
     def _unsubscribe(self, request: Unsubscribe, now: float) -> Iterator[bytes]:
         feed = self._feed
         every = feed.resolve(request.symbols, request.id)
-        self._interest = self._interest.remove(every, _numbers(request.channels, request.interval))
-        feed.hub.subscribe(self._member, self._interest, now)
+        channels = channel_numbers(request.channels, request.interval)
+        self._wish(self._wishes.remove(every, channels), now)
         for symbols, more in _pieces(every):
             names = [feed.market.universe.symbols[i] for i in symbols]
             yield _object(
@@ -195,6 +203,10 @@ class Session:
             else:
                 snapshots[:-1] = [s[:-1] + b',"more":true}' for s in snapshots[:-1]]
             yield message(snapshots)
+
+    def _wish(self, wishes: Subscription, now: float) -> None:
+        self._wishes = wishes
+        self._feed.hub.subscribe(self._member, wishes.full, now, wishes.paced)
 
     def _renewed(self, symbols: Sequence[int], channels: Iterable[int]) -> None:
         size = self._feed.hub.roster.symbols
@@ -236,10 +248,3 @@ def _object(kind: str, request_id: Id, **fields: Any) -> bytes:
         {"type": kind} if request_id is None else {"type": kind, "id": request_id}
     )
     return message([orjson.dumps(head | fields)])
-
-
-def _numbers(channels: Iterable[str], interval: str | None) -> list[int]:
-    """Turn channel names into channel numbers; ``bars`` into those of one interval, or of all."""
-    plain = {"trades": TRADES, "quotes": QUOTES, "status": STATUS}
-    bars = [BARS + i for i, name in enumerate(INTERVALS) if interval in (None, name)]
-    return [number for name in channels for number in (bars if name == "bars" else [plain[name]])]

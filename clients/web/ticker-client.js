@@ -10,7 +10,8 @@
  * A lost or silent connection is opened again after growing, jittered pauses, and what was
  * subscribed is subscribed again.
  *
- * @typedef {{channels?: string[], interval?: string, snapshot?: boolean}} SubscribeOptions
+ * @typedef {{channels?: string[], interval?: string, snapshot?: boolean, mode?: "all" | "latest",
+ *   max_hz?: number}} SubscribeOptions  "latest": only the newest event, max_hz times a second
  * @typedef {{type: string, symbol?: string, seq?: number, time?: number, merged?: number}} FeedEvent
  * @typedef {import("./ticker-connection.js").StateDetail} StateDetail
  * @typedef {import("./ticker-state.js").Gap} Gap
@@ -134,11 +135,11 @@ export class TickerClient extends EventTarget {
   }
 
   /** @param {string} action @param {string | string[]} symbols @param {SubscribeOptions} options */
-  async #change(action, symbols, { channels, interval, snapshot }) {
+  async #change(action, symbols, { channels, interval, ...terms }) {
     if (channels && !channels.includes("bars")) interval = undefined;
     const replies = await Promise.all(
       partsOf(symbols).map((part) =>
-        this.#ask({ action, symbols: part, channels, interval, snapshot }),
+        this.#ask({ action, symbols: part, channels, interval, ...terms }),
       ),
     );
     return { ...replies[0], symbols: replies.flatMap((reply) => reply.symbols) };
