@@ -8,10 +8,12 @@ import pytest
 
 from bench.load import SCENARIOS
 from bench.ours import ReadyMadeEncoder, ReadyMadeMarket
-from feeds.envelope import ArrayInWebSocket
+from feeds.dialects.native import NativeEncoder
 from feeds.hub import Hub
 from feeds.interest import Interest
 from ticker.batch import CHANNELS, QUOTES, TRADES
+from ticker.market import Market
+from ticker.universe import Universe
 
 Benchmark = Any
 
@@ -35,9 +37,7 @@ def test_turn(benchmark: Benchmark, name: str) -> None:
     scenario = SCENARIOS[name]
     turn = [{"text": text, "symbol": json.loads(text)["symbol"]} for text in scenario.events()]
     market = ReadyMadeMarket(turn)
-    hub = Hub(
-        scenario.symbols, CHANNELS, ReadyMadeEncoder(market.universe, turn), ArrayInWebSocket()
-    )
+    hub = Hub(scenario.symbols, CHANNELS, ReadyMadeEncoder(market.universe, turn))
     for client in range(scenario.clients):
         member = hub.join(NullTransport(), 0.0, lambda _: None)
         picks = scenario.picks(client)
@@ -55,6 +55,32 @@ def test_turn(benchmark: Benchmark, name: str) -> None:
         benchmark.stats["median"] / scenario.deliveries * 1e9, 1
     )
     benchmark.extra_info["ns_a_write"] = round(benchmark.stats["median"] / scenario.clients * 1e9)
+
+
+@pytest.mark.parametrize("hz", [1, 10])
+def test_second_of_the_latest(benchmark: Benchmark, hz: int) -> None:
+    """A second of 100 turns for 1,000 clients that want the latest of 20 of 500 symbols, without the kernel."""
+    market = Market(Universe.parse("500"), seed=7, rate=10.0)
+    hub = Hub(500, CHANNELS, NativeEncoder(market.universe))
+    for client in range(1_000):
+        member = hub.join(NullTransport(), 0.0, lambda _: None)
+        symbols = random.Random(client).sample(range(500), 20)
+        paced = ((1_000_000 // hz, Interest().add(symbols, [TRADES, QUOTES])),)
+        hub.subscribe(member, Interest(), 0.0, paced)
+    begin = market.now_us
+
+    def one_second() -> None:
+        for _ in range(100):
+            batch = market.step(market.now_us + 10_000)
+            now = (market.now_us - begin) / 1e6
+            hub.publish(batch)
+            for _ in hub.flush(now):
+                pass
+            for _ in hub.pace(now):
+                pass
+
+    benchmark.pedantic(one_second, rounds=3, warmup_rounds=1)
+    benchmark.extra_info["updates_a_second"] = round(hub.stats.writes / 4)
 
 
 @pytest.mark.parametrize("way", ["taken", "pushed"])

@@ -161,10 +161,13 @@ class TickerClient:
         channels: Iterable[str] | None = None,
         interval: str | None = None,
         snapshot: bool = True,
+        mode: str | None = None,
+        max_hz: float | None = None,
     ) -> tuple[str, ...]:
         """Subscribe to symbols, patterns (`A*`) or everything (`*`); return the symbols it came to.
 
         *channels* defaults to those of the client, *interval*, of bars, to the server's default.
+        *mode* "latest" asks for the newest event only, at most *max_hz* times a second.
         Raises RequestError when the server refuses, ConnectionLostError, and TimeoutError. More
         than 1,000 symbols take several requests, of which the first ones may work and one fail.
         """
@@ -173,6 +176,8 @@ class TickerClient:
             wish["interval"] = interval
         if not snapshot:
             wish["snapshot"] = False
+        wish |= {} if mode is None else {"mode": mode}
+        wish |= {} if max_hz is None else {"max_hz": max_hz}
         return await self._change("subscribe", symbols, wish)
 
     async def unsubscribe(

@@ -7,7 +7,16 @@ from typing import Any
 
 import orjson
 
-from clients.events import Bar, Event, MalformedMessageError, Quote, Snapshot, Status, Trade
+from clients.events import (
+    Bar,
+    Event,
+    MalformedMessageError,
+    Quote,
+    Snapshot,
+    Status,
+    Trade,
+    TradeTotal,
+)
 
 __all__ = ["BUILDERS", "Item", "build_snapshot", "parse_message"]
 
@@ -57,7 +66,7 @@ _QUOTE = tuple(getattr(Quote, name).__set__ for name in Quote.__slots__)
 
 
 def _trade(item: Item) -> Trade:
-    symbol, seq, time, price, size, merged = _TRADE
+    symbol, seq, time, price, size, merged, total = _TRADE
     trade = Trade.__new__(Trade)
     symbol(trade, item["symbol"])
     seq(trade, item["seq"])
@@ -65,6 +74,10 @@ def _trade(item: Item) -> Trade:
     price(trade, item["price"])
     size(trade, item["size"])
     merged(trade, item.get("merged", 0))
+    sums = None
+    if "volume" in item:
+        sums = TradeTotal(item["volume"], item["open"], item["high"], item["low"])
+    total(trade, sums)
     return trade
 
 

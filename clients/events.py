@@ -3,7 +3,7 @@
 Every value is immutable. `time` is Unix time in milliseconds with a microsecond fraction, prices are
 decimals, sizes are whole shares. `channel` is `trades`, `quotes`, `status`, or `bars:` and the
 interval, as in `bars:1m`. `merged` counts the earlier events that this one replaces, because this
-connection was a slow consumer for a while; it is 0 on a connection that keeps up.
+connection was a slow consumer for a while, or asked for the latest only; else it is 0.
 """
 
 from __future__ import annotations
@@ -30,12 +30,27 @@ __all__ = [
     "Status",
     "TickerError",
     "Trade",
+    "TradeTotal",
 ]
 
 
 @dataclass(frozen=True, slots=True)
+class TradeTotal:
+    """What several trades in a row come to: shares, and the first, highest and lowest price."""
+
+    volume: int
+    open: float
+    high: float
+    low: float
+
+
+@dataclass(frozen=True, slots=True)
 class Trade:
-    """One trade: *size* shares changed hands at *price*."""
+    """One trade: *size* shares changed hands at *price*.
+
+    Where it replaces earlier ones, *total* is what they and this one come to; None else, or where
+    there were too many: then a `Snapshot` follows.
+    """
 
     symbol: str
     seq: int
@@ -43,6 +58,7 @@ class Trade:
     price: float
     size: int
     merged: int = 0
+    total: TradeTotal | None = None
 
 
 @dataclass(frozen=True, slots=True)

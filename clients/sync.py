@@ -108,11 +108,18 @@ class SyncTickerClient:
         channels: Iterable[str] | None = None,
         interval: str | None = None,
         snapshot: bool = True,
+        mode: str | None = None,
+        max_hz: float | None = None,
     ) -> tuple[str, ...]:
         """As `TickerClient.subscribe`."""
         return self._do(
             self._client.subscribe(
-                *symbols, channels=channels, interval=interval, snapshot=snapshot
+                *symbols,
+                channels=channels,
+                interval=interval,
+                snapshot=snapshot,
+                mode=mode,
+                max_hz=max_hz,
             )
         )
 

@@ -40,8 +40,9 @@ class Tracker:
 
     def __init__(self) -> None:
         self._epoch: str | None = None
-        self._wanted: defaultdict[str, dict[str, None]] = defaultdict(dict)
-        self._everything: set[str] = set()
+        # By channel and symbol, the most updates a second of what is wanted; None: everything.
+        self._wanted: defaultdict[str, dict[str, float | None]] = defaultdict(dict)
+        self._everything: dict[str, float | None] = {}
         self._last: defaultdict[str, dict[str, int]] = defaultdict(dict)
         # The same dictionaries by the type of the event, which saves the hot path a step.
         self._by_type = {kind: self._last[channel] for kind, channel in _CHANNELS.items()}
@@ -64,12 +65,13 @@ class Tracker:
         symbols = reply["symbols"]
         for channel in _names(reply["channels"], reply.get("interval")):
             wanted, last = self._wanted[channel], self._last[channel]
+            pace = reply.get("max_hz")
             for symbol in symbols:
                 if symbol not in wanted:
-                    wanted[symbol] = None
                     last.pop(symbol, None)
+                wanted[symbol] = pace
             if "*" in request.get("symbols", ()):
-                self._everything.add(channel)
+                self._everything[channel] = pace
 
     def unsubscribed(self, reply: Item, request: Item) -> None:
         """Note what an `unsubscribed` *reply* to *request* took away."""
@@ -78,7 +80,7 @@ class Tracker:
         if "bars" in reply["channels"] and interval is None:
             gone |= {channel for channel in self._wanted if channel.startswith("bars:")}
         for channel in gone:
-            self._everything.discard(channel)
+            self._everything.pop(channel, None)
             for symbol in reply["symbols"]:
                 self._wanted[channel].pop(symbol, None)
                 self._last[channel].pop(symbol, None)
@@ -86,24 +88,23 @@ class Tracker:
 
     def requests(self) -> Iterator[Item]:
         """Yield the `subscribe` requests that bring a new connection to where the last one was."""
-        groups: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+        groups: defaultdict[tuple[tuple[str, ...], float | None], list[str]] = defaultdict(list)
+        others: defaultdict[tuple[tuple[str, ...], float | None], list[str]] = defaultdict(list)
         for channel, wanted in self._wanted.items():
+            paces = dict.fromkeys(wanted.values())
+            into = groups
             if channel in self._everything:
-                groups["*",].append(channel)
-            elif wanted:
-                groups[tuple(wanted)].append(channel)
-        for symbols, channels in groups.items():
-            plain = [channel for channel in channels if ":" not in channel]
-            wishes: list[Item] = [{"channels": plain}] if plain else []
-            for channel in channels:
-                if channel not in plain:
-                    name, _, interval = channel.partition(":")
-                    wishes.append({"channels": [name], "interval": interval})
-            for wish in wishes:
-                names = _names(wish["channels"], wish.get("interval"))
-                for some in chunks(symbols):
-                    request = {"action": "subscribe", "symbols": some, **wish}
-                    yield from self._resuming(request, names)
+                groups[("*",), self._everything[channel]].append(channel)
+                paces.pop(self._everything[channel], None)
+                into = others  # what was missed has come with everything: only the pace is another
+            for pace in paces:
+                into[tuple(s for s, own in wanted.items() if own == pace), pace].append(channel)
+        for (symbols, pace), channels in groups.items():
+            for request, names in _requests(symbols, pace, channels):
+                yield from self._resuming(request, names)
+        for (symbols, pace), channels in others.items():
+            for request, _ in _requests(symbols, pace, channels):
+                yield request | {"snapshot": False}
 
     def _resuming(self, request: Item, channels: list[str]) -> Iterator[Item]:
         """Ask for exactly what was missed, in pieces if one request would be too long."""
@@ -182,6 +183,23 @@ class Tracker:
         self._last[channel][symbol] = until
         first = item.get("from", before + 1)  # a gap after a cursor doesn't say where it begins
         return Gap(symbol, channel, first, until, item["reason"])
+
+
+def _requests(
+    symbols: tuple[str, ...], pace: float | None, channels: list[str]
+) -> Iterator[tuple[Item, list[str]]]:
+    """Give requests for symbols on channels at one pace, each with the names of its channels."""
+    plain = [channel for channel in channels if ":" not in channel]
+    wishes: list[Item] = [{"channels": plain}] if plain else []
+    for channel in channels:
+        if channel not in plain:
+            name, _, interval = channel.partition(":")
+            wishes.append({"channels": [name], "interval": interval})
+    terms: Item = {} if pace is None else {"mode": "latest", "max_hz": pace}
+    for wish in wishes:
+        for some in chunks(symbols):
+            request = {"action": "subscribe", "symbols": some, **wish, **terms}
+            yield request, _names(wish["channels"], wish.get("interval"))
 
 
 def _names(channels: Iterable[str], interval: str | None) -> list[str]:

@@ -5,17 +5,28 @@ A *backlog* is what was written to a connection and not yet taken by its kernel 
 
 ``LIVE``         gets every event.
 ``CONFLATING``   over the soft limit: nothing is queued for it; when it has drained, it gets the newest of each.
-``EVICTED``      over the hard limit, or made no progress for too long: aborted.
+``EVICTED``      over the hard limit, made no progress for too long, or behind for too long: aborted.
 
 The shape is Redis's ``client-output-buffer-limit`` (a soft and a hard limit), with conflation where Redis only cuts.
 """
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 
 from feeds.errors import ConfigError
 
-__all__ = ["Backlog", "BacklogPolicy", "Eviction", "State"]
+__all__ = ["Backlog", "BacklogPolicy", "Eviction", "Slow", "State"]
+
+
+class Slow(StrEnum):
+    """What is done for a connection over the soft limit, on a clock that doesn't wait for it."""
+
+    CONFLATE = "conflate"
+    """When it has drained, it gets the newest of what it missed, with the number of those replaced."""
+    DROP = "drop"
+    """When it has drained, it is told what it missed, and gets snapshots."""
+    DISCONNECT = "disconnect"
+    """It is evicted when there is something to miss."""
 
 
 class State(Enum):
@@ -32,6 +43,10 @@ class Eviction(Enum):
     HARD_LIMIT = "hard_limit"
     NO_PROGRESS = "no_progress"
     NO_PONG = "no_pong"
+    TOO_LONG = "too_long"
+    """Over the low-water mark for longer than the policy's ``soft_seconds``."""
+    SLOW = "slow"
+    """Over the soft limit, where that is reason enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +61,8 @@ class BacklogPolicy:
     """Unread bytes above which a connection is evicted."""
     no_progress_s: float = 10.0
     """Seconds without one byte taken after which a connection is evicted."""
+    soft_seconds: float = 60.0
+    """Seconds in one go without having drained after which a connection is evicted; 0: any time."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.low_water <= self.soft_limit <= self.hard_limit:
@@ -54,18 +71,23 @@ class BacklogPolicy:
             )
         if self.no_progress_s <= 0:
             raise ConfigError(f"no-progress time {self.no_progress_s!r} s must be positive")
+        if self.soft_seconds < 0:
+            raise ConfigError(
+                f"soft seconds {self.soft_seconds!r} must be positive, or 0: for any time"
+            )
 
 
 class Backlog:
     """One connection's standing under the policy."""
 
-    __slots__ = ("_least", "_since", "policy", "state")
+    __slots__ = ("_began", "_least", "_since", "policy", "state")
 
     def __init__(self, policy: BacklogPolicy) -> None:
         self.policy = policy
         self.state = State.LIVE
         self._least = 0
         self._since = 0.0
+        self._began = 0.0
 
     def admit(self, unread: int, now: float) -> Eviction | None:
         """
@@ -90,8 +112,12 @@ class Backlog:
         elif now - self._since >= policy.no_progress_s:
             self.state = State.EVICTED
             return Eviction.NO_PROGRESS
+        if 0 < policy.soft_seconds <= now - self._began:
+            self.state = State.EVICTED
+            return Eviction.TOO_LONG
         return None
 
     def conflate(self, unread: int, now: float) -> None:
         """Begin to conflate, with so many bytes unread."""
-        self.state, self._least, self._since = State.CONFLATING, unread, now
+        self.state, self._least = State.CONFLATING, unread
+        self._since = self._began = now

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from feeds.backlog import BacklogPolicy
+from feeds.backlog import BacklogPolicy, Slow
 from feeds.errors import ConfigError
 from feeds.pump import MAX_TURN_EVENTS
 from ticker.instruments import UniverseError
@@ -54,6 +54,8 @@ class FeedConfig:
     """Turns, and pauses of the event loop, that are longer than this many milliseconds are logged; 0: none."""
     backlog: BacklogPolicy = field(default_factory=BacklogPolicy)
     """When a slow consumer is conflated and evicted."""
+    slow: Slow = Slow.CONFLATE
+    """What is done for a slow consumer: ``conflate``, ``drop`` or ``disconnect``."""
     web_root: Path | None = None
     """The folder of the page; None: no page."""
 
@@ -77,6 +79,13 @@ class FeedConfig:
                 raise ConfigError(
                     f"{option} {value!r} is out of range: {low:g} to {high:g} is allowed"
                 )
+
+        try:
+            object.__setattr__(self, "slow", Slow(self.slow))
+        except ValueError:
+            raise ConfigError(
+                f"slow {self.slow!r} is unknown; conflate, drop and disconnect are allowed"
+            ) from None
 
     def universe(self) -> Universe:
         """

@@ -6,7 +6,8 @@ didn't take tells all there is to know about its backlog: no other look at it is
 unread; its bytes go behind that, and its backlog is looked at each time.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from feeds.group import Flow, Group, Member
 from feeds.roster import Roster, Solo
@@ -14,7 +15,9 @@ from feeds.slow import SlowConsumers
 from feeds.stats import HubStats
 from feeds.transport import Data
 
-__all__ = ["Delivery"]
+__all__ = ["Delivery", "slices"]
+
+T = TypeVar("T")
 
 Seal = Callable[[Iterable[bytes]], Data]
 
@@ -30,7 +33,47 @@ class Delivery:
     """
 
     def __init__(self, roster: Roster, slow: SlowConsumers, stats: HubStats) -> None:
-        self._roster, self._slow, self._stats = roster, slow, stats
+        self._roster, self._slow, self.stats = roster, slow, stats
+
+    def to_solos(self, now: float, most: int) -> Generator[None, None, list[Group]]:
+        """Write the turn to the groups of one; gives the groups that are still to be written to. Pauses as ``Hub.flush``."""
+        plan = self._roster.plan()
+        others = plan.groups
+        done = 0
+        for envelope, part, solos in plan.solos:
+            board = part.board
+            if not part.picking:  # few events: taken the other way round
+                if board.happened:
+                    others = [*others, *(group for _, _, group in solos)]
+                continue
+            for some in slices(solos, most):
+                if plan is not self._roster.plan():  # somebody left while we paused
+                    some = [solo for solo in some if solo[2].live]
+                self.solos(envelope.seal, board.entries, some, now)
+                if (done := done + len(some)) >= most:
+                    done = 0
+                    yield
+        return others
+
+    def to_groups(self, groups: list[Group], now: float, most: int) -> Iterator[None]:
+        """Write the turn to groups, to each its own message. Pauses as ``Hub.flush``."""
+        done = 0
+        for group in groups:
+            if not (data := group.envelope.seal(group.take())):
+                continue
+            group.written = now
+            if group.envelope.saved:
+                self.stats.saved += group.envelope.saved * len(group.live)
+            flows = group.flows()
+            if group.clogged:
+                self.clogged(data, group, now)
+            for some in slices(flows, most):
+                if flows is not group.flows():  # somebody clogged, or left while we paused
+                    some = [flow for flow in some if flow[1].flowing]
+                self.flows(data, some, now)
+                if (done := done + len(some)) >= most:
+                    done = 0
+                    yield
 
     def solos(
         self, seal: Seal, entries: Sequence[bytes], solos: Sequence[Solo], now: float
@@ -53,8 +96,8 @@ class Delivery:
                 continue
             if sent != length:
                 self._clogs(next(iter(group.live)), data, sent, now)
-        self._stats.writes += writes
-        self._stats.bytes += size
+        self.stats.writes += writes
+        self.stats.bytes += size
 
     def flows(self, data: Data, flows: Sequence[Flow], now: float) -> None:
         """Write one message to flowing members of a group. About 50 ns beside the write."""
@@ -69,8 +112,8 @@ class Delivery:
                 continue
             if sent != length:
                 self._clogs(member, data, sent, now)
-        self._stats.writes += len(flows)
-        self._stats.bytes += length * len(flows)
+        self.stats.writes += len(flows)
+        self.stats.bytes += length * len(flows)
 
     def clogged(self, data: Data, group: Group, now: float) -> None:
         """Write one message to the clogged members of a group. Must come before it goes to those that flow."""
@@ -85,8 +128,8 @@ class Delivery:
         if member.flowing:
             self.flows(data, ((transport.send, member),), now)
             return
-        self._stats.writes += 1
-        self._stats.bytes += len(data)
+        self.stats.writes += 1
+        self.stats.bytes += len(data)
         try:
             transport.write(data)
         except (OSError, RuntimeError):
@@ -115,3 +158,10 @@ class Delivery:
         self._slow.forget(member)
         self._roster.displace(member)
         member.transport.abort()
+
+
+def slices(members: Sequence[T], most: int) -> Iterable[Sequence[T]]:
+    """Cut some members into parts of at most so many; what is no more isn't copied."""
+    if len(members) <= most:
+        return (members,)
+    return [members[i : i + most] for i in range(0, len(members), most)]

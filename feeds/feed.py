@@ -12,16 +12,14 @@ from feeds.errors import Code, RequestError
 from feeds.fields import CHANNEL_NAMES, Id
 from feeds.hub import Hub
 from feeds.resume import Resume
+from feeds.states import ALWAYS, MarketStates
 from feeds.stats import FeedStats
 from ticker import __version__
-from ticker.batch import INTERVALS, QUOTES, STATUS, TRADES
+from ticker.batch import INTERVALS
 from ticker.instruments import Instrument
 from ticker.market import Market
 
 __all__ = ["ALWAYS", "Feed", "instrument_object"]
-
-ALWAYS = (TRADES, QUOTES, STATUS)
-"""Channels whose sequence every snapshot tells."""
 
 _MOST_PLACES = 4
 
@@ -88,10 +86,7 @@ class Feed:
         self, symbols: Sequence[int], channels: Iterable[int], request_id: Id = None
     ) -> list[bytes]:
         """Encode the snapshots of some symbols, with the sequences of the channels that every snapshot tells and more."""
-        told = sorted({*ALWAYS, *channels})
-        seq = self.market.sequences()
-        market, encode = self.market, self.encoder.snapshot
-        return [encode(market.snapshot(i), seq[:, i], told, request_id) for i in symbols]
+        return MarketStates(self.market, self.encoder).snapshots(symbols, channels, request_id)
 
     def resume(
         self, resume: Resume, symbols: Sequence[int], channels: Sequence[int], *, fresh: bool

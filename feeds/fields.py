@@ -11,6 +11,7 @@ __all__ = ["CHANNEL_NAMES", "MAX_ID", "MAX_REQUEST_SYMBOLS", "Fields", "Id", "sh
 
 MAX_REQUEST_SYMBOLS = 1_000
 MAX_ID = 2**53 - 1
+LEAST_HZ, MOST_HZ, DEFAULT_HZ = 0.01, 1000, 10
 CHANNEL_NAMES = ("trades", "quotes", "bars", "status")
 
 _RESUMABLE = frozenset({*CHANNEL_NAMES, *(f"bars:{interval}" for interval in INTERVALS)})
@@ -95,6 +96,27 @@ class Fields:
         if since is None:
             return None, None
         return epoch, {name: self._had(name, had, interval) for name, had in since.items()}
+
+    def pace(self) -> tuple[str | None, float | None]:
+        """Take the mode, if there is one, and of ``latest`` the most updates a second."""
+        mode = self.take("mode", str, '"all" or "latest"', default=None)
+        if mode not in (None, "all", "latest"):
+            raise self.fail(
+                Code.INVALID_VALUE, f"unknown mode {show(mode)}; the modes are all, latest"
+            )
+        hz = self._fields.pop("max_hz", None)
+        if mode != "latest":
+            if hz is not None:
+                text = f"'max_hz' {show(hz)} belongs to the mode latest, and this one is all"
+                raise self.fail(Code.INVALID_VALUE, text)
+            return mode, None
+        hz = DEFAULT_HZ if hz is None else hz
+        if type(hz) not in (int, float) or not LEAST_HZ <= hz <= MOST_HZ:
+            raise self.fail(
+                Code.INVALID_VALUE,
+                f"'max_hz' must be a number from {LEAST_HZ} to {MOST_HZ}, not {show(hz)}",
+            )
+        return mode, hz
 
     def _had(self, name: str, had: Any, interval: str) -> dict[str, int]:
         if not isinstance(had, dict):

@@ -9,34 +9,36 @@ Rules:
 * The loop over connections has no per-connection allocation, and no branch but the backlog check.
 * A connection that falls behind leaves the loop. Nothing is queued for it and nothing done for it in a turn, but for
   one look at its backlog (see :mod:`feeds.slow`): what it missed is the difference between two rows of sequences.
+* Who wants only the latest isn't in the loop either: it is looked at when its window ends (see :mod:`feeds.lanes`).
 * Between ``publish`` and the end of ``flush``, nobody may subscribe, unsubscribe or join, only leave: a snapshot taken
   there would cross events that are still pending. The pump sees to it.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import compress
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from feeds.backlog import BacklogPolicy, Eviction
+from feeds.backlog import BacklogPolicy, Eviction, Slow
 from feeds.cursor import Place
 from feeds.delivery import Delivery
 from feeds.dialects import Dialect
 from feeds.envelope import WEBSOCKET, Envelope
-from feeds.group import Group, Member
+from feeds.group import Member
 from feeds.history import History
 from feeds.interest import NOTHING, Interest
-from feeds.roster import Plan, Roster
+from feeds.newest import Newest
+from feeds.pacer import Pacer
+from feeds.roster import Roster
 from feeds.slow import SlowConsumers
+from feeds.states import States
 from feeds.stats import HubStats
+from feeds.subscription import Paced
 from feeds.transport import Data, Transport
 from ticker.batch import TickBatch
 
 __all__ = ["FLUSH_SLICE", "Hub"]
-
-T = TypeVar("T")
 
 FLUSH_SLICE = 256
 """After about so many writes, ``flush`` offers to pause: 1 to 2 ms."""
@@ -52,7 +54,8 @@ class Hub:
         dialect: encodes events.
         policy: the backlog limits.
         history_bytes: memory for the newest events of all symbols; 0: none.
-        conflate: False: never conflate; the pump waits for whoever is over the soft limit.
+        slow: what is done for slow consumers; None: the pump waits for them, and what is paced has an update a turn.
+        states: tells where things stand, where a client doesn't get every event.
     """
 
     def __init__(
@@ -63,7 +66,8 @@ class Hub:
         *,
         policy: BacklogPolicy | None = None,
         history_bytes: int = 0,
-        conflate: bool = True,
+        slow: Slow | None = Slow.CONFLATE,
+        states: States | None = None,
     ) -> None:
         self.policy = policy or BacklogPolicy()
         self.seq: NDArray[np.int64] = np.zeros(symbols * channels, dtype=np.int64)
@@ -73,9 +77,14 @@ class Hub:
         self.roster = Roster(symbols, self.seq)
         self.history = History(symbols, history_bytes)
         self.stats = HubStats()
-        self.slow = SlowConsumers(self.roster, self.seq, dialect, self.stats, conflate=conflate)
+        self.newest = Newest(symbols, self.seq, dialect, self.history)
+        self.slow = SlowConsumers(
+            self.roster, self.seq, self.newest, self.stats, slow=slow, states=states
+        )
+        self.roster.lanes.timeless = slow is None
         self._dialect = dialect
         self._delivery = Delivery(self.roster, self.slow, self.stats)
+        self._pacer = Pacer(self.roster, self.seq, self.newest, self.slow, self._delivery)
         self._symbols = np.int64(symbols)
 
     def deliveries(self) -> int:
@@ -106,9 +115,25 @@ class Hub:
         """Cut a connection off, and count why."""
         self.slow.evict(member, reason)
 
-    def subscribe(self, member: Member, interest: Interest, now: float) -> None:
-        """Give a member a new interest. Linear in the slots of the old one and the new one."""
+    def subscribe(self, member: Member, interest: Interest, now: float, paced: Paced = ()) -> None:
+        """
+        Give a member other wishes: what it gets in full, and what at a pace. Linear in the slots of the old and the new ones.
+
+        Whatever changes over goes on where it stood: what waited for its window goes out before the first of all events.
+        """
         assert member.group is not None
+        lanes, marks = self.roster.lanes, self.seq
+        if lanes.of(member) or paced or member.laggard is not None:
+            self._pacer.settle(member, interest, now)
+            marks = self.seq.copy()  # by slot, what it has; all, but for what is paced or behind
+            lanes.fill(member, marks)
+            if member.laggard is not None:
+                member.laggard.fill(marks)
+            if member.group is None:
+                return  # it broke just now
+            lanes.place(member, paced, marks)
+            if paced:
+                self.newest.begin()
         if interest == member.group.interest:
             return
         self.roster.displace(member)
@@ -117,7 +142,7 @@ class Hub:
             self.roster.enliven(member)
         else:
             slots = interest.slots(self.roster.symbols)
-            member.laggard.move(slots, self.seq[slots])
+            member.laggard.move(slots, marks[slots])
 
     def repack(self, member: Member, envelope: Envelope, now: float) -> None:
         """Give a member another envelope from now on."""
@@ -131,16 +156,13 @@ class Hub:
 
     def snapshotted(self, member: Member, slots: NDArray[np.int64]) -> None:
         """Note that a member was sent snapshots: what it hadn't got of these slots by now, it has."""
-        if member.laggard is not None:
-            member.laggard.renew(slots, self.seq)
+        self.roster.renew(member, slots)
 
     # The turn.
 
     def publish(self, batch: TickBatch) -> None:
         """
-        Encode events once, keep them, and put them on the boards.
-
-        Without a history, what nobody wants isn't encoded.
+        Encode events once, keep them, and put them on the boards. Without a history, what nobody wants isn't encoded.
 
         Cost: the encoding, and for each set of channels that a group has, about 60 ns an event.
         """
@@ -158,20 +180,10 @@ class Hub:
                 fragments = list(compress(fragments, rows.tolist()))
         if fragments is None:
             fragments = self._dialect.encode(batch)
-        if self.slow.laggards:
-            self.slow.newest.update(zip(slots.tolist(), fragments, strict=True))
+        if self.newest.active:
+            self.newest.keep(slots, batch, fragments)
         self.stats.events += len(fragments)
-        self._fill(batch, fragments)
-
-    def _fill(self, batch: TickBatch, fragments: list[bytes]) -> None:
-        boards = self.roster.boards.values()
-        if len(boards) == 1:  # what is wanted is wanted there
-            for board in boards:
-                board.fill(batch.symbol.tolist() if board.partial else (), fragments)
-            return
-        for board in boards:
-            mine = np.isin(batch.channel, list(board.channels))
-            board.fill(batch.symbol[mine].tolist(), list(compress(fragments, mine.tolist())))
+        self.roster.fill(batch, fragments)
 
     def flush(self, now: float) -> Iterator[None]:
         """
@@ -182,49 +194,16 @@ class Hub:
         Args:
             now: the time in the clock's seconds.
         """
-        others = yield from self._flush_solos(self.roster.plan(), now)
-        yield from self._flush_groups(others, now)
+        others = yield from self._delivery.to_solos(now, FLUSH_SLICE)
+        yield from self._delivery.to_groups(others, now, FLUSH_SLICE)
         for board in self.roster.boards.values():
             board.wipe()
 
-    def _flush_solos(self, plan: Plan, now: float) -> Generator[None, None, list[Group]]:
-        """Write to the groups of one; gives the groups that are still to be written to."""
-        others = plan.groups
-        done = 0
-        for envelope, part, solos in plan.solos:
-            board = part.board
-            if not part.picking:  # few events: taken the other way round
-                if board.happened:
-                    others = [*others, *(group for _, _, group in solos)]
-                continue
-            for some in _slices(solos):
-                if plan is not self.roster.plan():  # somebody left while we paused
-                    some = [solo for solo in some if solo[2].live]
-                self._delivery.solos(envelope.seal, board.entries, some, now)
-                if (done := done + len(some)) >= FLUSH_SLICE:
-                    done = 0
-                    yield
-        return others
-
-    def _flush_groups(self, groups: list[Group], now: float) -> Iterator[None]:
-        delivery = self._delivery
-        done = 0
-        for group in groups:
-            if not (data := group.envelope.seal(group.take())):
-                continue
-            group.written = now
-            if group.envelope.saved:
-                self.stats.saved += group.envelope.saved * len(group.live)
-            flows = group.flows()
-            if group.clogged:
-                delivery.clogged(data, group, now)
-            for some in _slices(flows):
-                if flows is not group.flows():  # somebody clogged, or left while we paused
-                    some = [flow for flow in some if flow[1].flowing]
-                delivery.flows(data, some, now)
-                if (done := done + len(some)) >= FLUSH_SLICE:
-                    done = 0
-                    yield
+    def pace(self, now: float) -> Iterator[None]:
+        """Write to paced members that are due, at the end of a turn, whether it had events or not; as ``flush``."""
+        yield from self._pacer.send_due(now, FLUSH_SLICE)
+        if not self.slow.laggards and not self.roster.lanes:
+            self.newest.end()
 
     def reply(self, member: Member, payload: bytes, now: float) -> None:
         """Write a JSON array to one member, between turns."""
@@ -244,9 +223,3 @@ class Hub:
             flows, data = group.flows(), group.envelope.wrap(payload)
             self._delivery.clogged(data, group, now)
             self._delivery.flows(data, flows, now)
-
-
-def _slices(members: Sequence[T]) -> Iterable[Sequence[T]]:
-    if len(members) <= FLUSH_SLICE:
-        return (members,)
-    return [members[i : i + FLUSH_SLICE] for i in range(0, len(members), FLUSH_SLICE)]

@@ -6,14 +6,31 @@ While a connection is behind, nothing happens for it: when it fell behind, the s
 newest sequence is beyond its mark is dirty; its newest event goes out, and the difference says how many that replaces.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Laggard"]
+__all__ = ["CaughtUp", "Laggard"]
 
 I64 = NDArray[np.int64]
+
+MakePieces = Callable[[I64, I64], tuple[list[bytes], list[int], list[int]]]
+"""For some slots, and how many events of each were missed: fragments, how many each replaces, which are unsure."""
+
+_BLOCK = 256  # slots to make fragments for at a time: more may not fit the budget
+
+
+@dataclass(slots=True)
+class CaughtUp:
+    """What to send of what was missed."""
+
+    fragments: list[bytes]
+    replaced: int
+    """How many events they replace."""
+    unsure: list[int]
+    """The slots whose event doesn't say what it stands for (see :mod:`feeds.newest`)."""
 
 
 class Laggard:
@@ -30,32 +47,41 @@ class Laggard:
     def __init__(self, slots: I64, marks: I64) -> None:
         self._slots = slots
         self._marks = marks
-        self._next = 0  # the slot with which to go on
+        self._next = 0  # the slot, or the symbol, with which to go on
         self.behind = True
         """Whether something is left to send after :meth:`catch_up`."""
 
-    def move(self, slots: I64, now: I64) -> None:
-        """Go over to other slots: those that stay keep their marks, new ones start from ``now`` (their snapshot's)."""
-        marks = now.copy()
-        stay, old, new = np.intersect1d(self._slots, slots, assume_unique=True, return_indices=True)
-        if len(stay):
-            marks[new] = self._marks[old]
+    def move(self, slots: I64, marks: I64) -> None:
+        """Go over to other slots, with a row of marks for them."""
         self._slots, self._marks = slots, marks
+
+    def fill(self, marks: I64) -> None:
+        """Write the marks into a row with one mark for each slot of the hub."""
+        marks[self._slots] = self._marks
 
     def renew(self, slots: I64, seq: I64) -> None:
         """Take some slots as got up to the newest sequence of every slot of the hub."""
-        marks = self._marks.copy()
+        marks = self._marks.copy()  # the row may be shared
         at = np.isin(self._slots, slots)
         marks[at] = seq[self._slots[at]]
         self._marks = marks
 
-    def catch_up(
-        self,
-        seq: I64,
-        newest: Mapping[int, bytes],
-        with_merged: Callable[[bytes, int], bytes],
-        budget: int,
-    ) -> tuple[list[bytes], int]:
+    def missed(self, seq: I64) -> tuple[I64, I64]:
+        """Give the dirty slots, and how many events of each were missed."""
+        missed = seq[self._slots] - self._marks
+        dirty = np.flatnonzero(missed)
+        return self._slots[dirty], missed[dirty]
+
+    def next_symbols(self, symbols: I64, most: int) -> list[int]:
+        """Choose so many of some symbols; what is left over comes first the next time."""
+        distinct = np.unique(symbols)
+        distinct = np.roll(distinct, -int(np.searchsorted(distinct, self._next)))
+        self.behind = len(distinct) > most
+        self._next = int(distinct[most]) if self.behind else 0
+        chosen: list[int] = distinct[:most].tolist()
+        return chosen
+
+    def catch_up(self, seq: I64, pieces: MakePieces, budget: int) -> CaughtUp:
         """
         Give the newest event of each dirty slot, up to about ``budget`` bytes, and move the marks.
 
@@ -63,30 +89,27 @@ class Laggard:
 
         Args:
             seq: the newest sequence of every slot of the hub.
-            newest: the newest fragment by slot.
-            with_merged: says in a fragment how many it replaces.
+            pieces: makes what to send.
             budget: bytes after which to stop; ``behind`` tells whether that happened.
-
-        Returns:
-            The fragments, and how many events they replace in all.
         """
-        missed = seq[self._slots] - self._marks
-        dirty = np.flatnonzero(missed)
-        dirty = np.roll(dirty, -int(np.searchsorted(self._slots[dirty], self._next)))
-        fragments: list[bytes] = []
-        size = replaced = sent = 0
-        for slot, count in zip(self._slots[dirty].tolist(), missed[dirty].tolist(), strict=True):
-            if size > budget:
-                break
-            fragment = newest[slot] if count == 1 else with_merged(newest[slot], count - 1)
-            fragments.append(fragment)
-            size += len(fragment)
-            replaced += count - 1
-            sent += 1
-        marks = self._marks.copy()  # the row may be shared
-        done = dirty[:sent]
-        marks[done] += missed[done]
-        self._marks = marks
-        self.behind = sent < len(dirty)
-        self._next = int(self._slots[dirty[sent]]) if self.behind else 0
-        return fragments, replaced
+        slots, counts = self.missed(seq)
+        turn = -int(np.searchsorted(slots, self._next))
+        slots, counts = np.roll(slots, turn), np.roll(counts, turn)
+        told = CaughtUp([], 0, [])
+        size = 0
+        while len(told.fragments) < len(slots) and size <= budget:
+            sent = len(told.fragments)
+            block = slice(sent, sent + _BLOCK)
+            fragments, replaced, unsure = pieces(slots[block], counts[block])
+            for fragment, n in zip(fragments, replaced, strict=True):
+                if size > budget:
+                    break
+                told.fragments.append(fragment)
+                told.replaced += n
+                size += len(fragment)
+            told.unsure += [int(slots[sent + i]) for i in unsure if sent + i < len(told.fragments)]
+        sent = len(told.fragments)
+        self.renew(slots[:sent], seq)
+        self.behind = sent < len(slots)
+        self._next = int(slots[sent]) if self.behind else 0
+        return told

@@ -119,11 +119,14 @@ class Pump:
                         await asyncio.sleep(0)
                     if timing.speed and len(part) and self._hub.roster.interested:
                         self._note_ages(part)
-                if self._hub.slow.laggards or self._hub.slow.newest:
+                if self._hub.slow.laggards:
                     self._hub.slow.tend(self._clock.seconds())
                 if now is None or self._market.now_us >= now:
                     break
                 await asyncio.sleep(0)
+            if self._hub.newest.active:
+                for _ in self._hub.pace(self._clock.seconds()):
+                    await asyncio.sleep(0)
         finally:
             self._idle.set()
         self.turns += 1

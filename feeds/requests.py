@@ -1,6 +1,6 @@
 """Requests of the native protocol: bytes to values, checked (``PROTOCOL.md``, section 3)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ import orjson
 
 from feeds.errors import Code, RequestError
 from feeds.fields import CHANNEL_NAMES, MAX_ID, MAX_REQUEST_SYMBOLS, Fields, Id, show
+from ticker.batch import BARS, INTERVALS, QUOTES, STATUS, TRADES
 
 __all__ = [
     "ACTIONS",
@@ -21,6 +22,7 @@ __all__ = [
     "Subscribe",
     "Symbols",
     "Unsubscribe",
+    "channel_numbers",
     "parse_request",
 ]
 
@@ -38,6 +40,10 @@ class Subscribe:
     """The run of the market that ``since`` is of."""
     since: Mapping[str, Mapping[str, int]] | None = None
     """By symbol and channel, with the interval for bars, the last sequence that the client has."""
+    mode: str | None = None
+    """``all`` or ``latest``, where the client said so."""
+    max_hz: float | None = None
+    """The most updates a second, with ``latest``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +126,12 @@ def _read(value: dict[str, Any]) -> Request:
             symbols, channels = fields.symbols(), fields.channels(("trades",))
             interval = fields.interval("1m")
             epoch, since = fields.resume(interval)
-            request = Subscribe(fields.id, symbols, channels, interval, snapshot, epoch, since)
-            fields.end(action, "symbols, channels, interval, snapshot, epoch, since, id")
+            request = Subscribe(
+                fields.id, symbols, channels, interval, snapshot, epoch, since, *fields.pace()
+            )
+            fields.end(
+                action, "symbols, channels, interval, snapshot, mode, max_hz, epoch, since, id"
+            )
         case "unsubscribe":
             request = Unsubscribe(
                 fields.id, fields.symbols(), fields.channels(CHANNEL_NAMES), fields.interval(None)
@@ -159,3 +169,10 @@ def _read_id(value: dict[str, Any]) -> Id:
 def _excerpt(data: bytes) -> str:
     text = data[:40].decode(errors="replace")
     return repr(text if len(data) <= 40 else text + "...")
+
+
+def channel_numbers(channels: Iterable[str], interval: str | None) -> list[int]:
+    """Turn channel names into channel numbers; ``bars`` into those of one interval, or of all."""
+    plain = {"trades": TRADES, "quotes": QUOTES, "status": STATUS}
+    bars = [BARS + i for i, name in enumerate(INTERVALS) if interval in (None, name)]
+    return [number for name in channels for number in (bars if name == "bars" else [plain[name]])]

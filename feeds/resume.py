@@ -9,9 +9,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import orjson
-
 from feeds.history import History
+from feeds.states import gap_object
 from ticker.batch import channel_name
 
 __all__ = ["OUTCOMES", "Resume"]
@@ -87,9 +86,7 @@ class Resume:
         return sum(min(self.history.length, max(0, n)) for n in missed)
 
     def _gap(self, name: str, channel: int, since: int, last: int) -> bytes:
-        gap = {"type": "gap", "symbol": name, "channel": channel_name(channel)}
         reason = "ahead" if since > last else "too_old"
         reason = reason if self.same_epoch else "epoch"
         self.outcomes[reason] += 1
-        bounds = {"from": since + 1, "to": last} if self.counted else {"to": last}
-        return orjson.dumps(gap | bounds | {"reason": reason})
+        return gap_object(name, channel, since + 1 if self.counted else None, last, reason)

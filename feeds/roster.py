@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from feeds.board import Board, Part, Pick
 from feeds.envelope import HEADS, Envelope
 from feeds.group import Group, Member
 from feeds.interest import Interest
+from feeds.lanes import Lanes
+from ticker.batch import TickBatch
 
 __all__ = ["Plan", "Roster", "Solo"]
 
@@ -43,14 +46,23 @@ class Roster:
         self.boards: dict[frozenset[int], Board] = {}
         """By channels."""
         self.wanted: NDArray[np.int32] = np.zeros(len(seq), dtype=np.int32)
-        """How many groups want each slot: what nobody wants needs no encoding."""
+        """How many groups and lanes want each slot: what nobody wants needs no encoding."""
+        self.lanes = Lanes(symbols, seq, self.wanted)
+        """What members want at a pace, beside what they want in full."""
         self.audience = Audience(seq)
+        self._seq = seq
         self._plan: Plan | None = None
 
     @property
     def interested(self) -> bool:
         """Whether any member is subscribed to anything."""
-        return any(interest for interest, _ in self.groups)
+        return bool(self.lanes) or any(interest for interest, _ in self.groups)
+
+    def renew(self, member: Member, slots: NDArray[np.int64]) -> None:
+        """Note that a member has of some slots what there was by now."""
+        if member.laggard is not None:
+            member.laggard.renew(slots, self._seq)
+        self.lanes.renew(member, slots)
 
     def place(self, member: Member, interest: Interest, now: float) -> None:
         """Put a member that has no group into one. Linear in the slots of a group that begins with it."""
@@ -81,6 +93,17 @@ class Roster:
             board.drop(len(symbols) == self.symbols)
             if not board.parts:
                 del self.boards[channels]
+
+    def fill(self, batch: TickBatch, fragments: list[bytes]) -> None:
+        """Put a turn's events on the boards. For each set of channels that a group has, about 60 ns an event."""
+        boards = self.boards.values()
+        if len(boards) == 1 and not self.lanes:  # what is wanted is wanted there
+            for board in boards:
+                board.fill(batch.symbol.tolist() if board.partial else (), fragments)
+            return
+        for board in boards:
+            mine = np.isin(batch.channel, list(board.channels))
+            board.fill(batch.symbol[mine].tolist(), list(compress(fragments, mine.tolist())))
 
     def enliven(self, member: Member) -> None:
         """Let a member get the events of its group."""

@@ -21,6 +21,7 @@ from feeds.hub import Hub
 from feeds.metrics import Metrics
 from feeds.pulse import Pulse
 from feeds.pump import Pump
+from feeds.states import MarketStates
 from feeds.streams import Streams
 from feeds.websocket import WebSockets
 from ticker.batch import CHANNELS
@@ -66,7 +67,8 @@ class FeedServer:
             encoder,
             policy=config.backlog,
             history_bytes=round(config.history_mb * 1e6),
-            conflate=not self.clock.drains,
+            slow=None if self.clock.drains else config.slow,
+            states=MarketStates(self.market, encoder),
         )
         # Where time stands still, silence means nothing: no heartbeat is promised.
         heartbeat_s = 0.0 if config.clock == "manual" else config.heartbeat_s

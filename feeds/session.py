@@ -5,9 +5,8 @@ A session answers a request in one synchronous step: it changes the subscription
 in between, so that the next event of a symbol is the one after its snapshot.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import orjson
@@ -15,10 +14,10 @@ import orjson
 from feeds.cursor import Cursor
 from feeds.dialects.native import message
 from feeds.errors import CloseCode, Code, RequestError
-from feeds.feed import ALWAYS, Feed, instrument_object
+from feeds.feed import Feed, instrument_object
 from feeds.fields import Id
 from feeds.group import Member
-from feeds.interest import Interest
+from feeds.reply import Reply, pieces
 from feeds.requests import (
     ACTIONS,
     Auth,
@@ -28,31 +27,17 @@ from feeds.requests import (
     Subscribe,
     Symbols,
     Unsubscribe,
+    channel_numbers,
     parse_request,
 )
 from feeds.resume import Resume
-from ticker.batch import BARS, INTERVALS, QUOTES, STATUS, TRADES
+from feeds.states import ALWAYS
+from feeds.subscription import Subscription
 
-__all__ = ["MAX_ERRORS", "PIECE", "PIECE_EVENTS", "Reply", "Session"]
+__all__ = ["MAX_ERRORS", "Session"]
 
 MAX_ERRORS = 100
 """Malformed requests in a row after which a connection is closed."""
-
-PIECE = 1_000
-"""The most symbols of one message of an answer."""
-
-PIECE_EVENTS = 1_000
-"""Missed events after which a message of an answer is long enough."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What to send now."""
-
-    message: bytes
-    close: CloseCode | None = None
-    """Close the connection after the message."""
-    reason: str = ""
 
 
 class Session:
@@ -64,12 +49,12 @@ class Session:
         member: the connection's place in the hub.
     """
 
-    __slots__ = ("_errors", "_feed", "_interest", "_member")
+    __slots__ = ("_errors", "_feed", "_member", "_wishes")
 
     def __init__(self, feed: Feed, member: Member) -> None:
         self._feed = feed
         self._member = member
-        self._interest = Interest()
+        self._wishes = Subscription()
         self._errors = 0
 
     def handle(self, data: bytes, now: float) -> Iterator[Reply]:
@@ -119,7 +104,7 @@ class Session:
             case SnapshotRequest():
                 yield from self._snapshot(request)
             case Symbols():
-                pieces = _pieces([instrument_object(i) for i in self._feed.market.universe])
+                pieces = pieces([instrument_object(i) for i in self._feed.market.universe])
                 for piece, more in pieces:
                     yield _object("symbols", request.id, symbols=piece, **more)
             case Ping():
@@ -146,8 +131,16 @@ class Session:
             RequestError: it can't be done, and nothing has changed.
         """
         feed = self._feed
-        channels = _numbers(request.channels, request.interval)
-        interval = {"interval": request.interval} if "bars" in request.channels else {}
+        channels = channel_numbers(request.channels, request.interval)
+        terms: dict[str, Any] = {}
+        if "bars" in request.channels:
+            terms["interval"] = request.interval
+        if request.mode is not None:
+            terms["mode"] = request.mode
+        window_us = None
+        if request.max_hz is not None:
+            terms["max_hz"] = request.max_hz
+            window_us = round(1e6 / request.max_hz)
         resume = None
         if cursor is not None:
             resume = feed.resuming(cursor, channels)
@@ -155,16 +148,15 @@ class Session:
             same = request.epoch == feed.epoch
             resume = Resume(feed.hub.history, same, request.since, outcomes=feed.stats.resumed)
         every = feed.resolve(request.symbols, request.id)
-        for symbols, more in _pieces(every, feed.weigher(resume, channels)):
-            self._interest = self._interest.add(symbols, channels)
-            feed.hub.subscribe(self._member, self._interest, now)
+        for symbols, more in pieces(every, feed.weigher(resume, channels)):
+            self._wish(self._wishes.add(symbols, channels, window_us), now)
             names = [feed.market.universe.symbols[i] for i in symbols]
             head = _object(
                 "subscribed",
                 request.id,
                 symbols=names,
                 channels=request.channels,
-                **interval,
+                **terms,
                 **more,
             )
             objects = self._what_was_missed(request, resume, symbols, channels)
@@ -194,16 +186,16 @@ class Session:
     def _unsubscribe(self, request: Unsubscribe, now: float) -> Iterator[bytes]:
         feed = self._feed
         every = feed.resolve(request.symbols, request.id)
-        self._interest = self._interest.remove(every, _numbers(request.channels, request.interval))
-        feed.hub.subscribe(self._member, self._interest, now)
-        for symbols, more in _pieces(every):
+        channels = channel_numbers(request.channels, request.interval)
+        self._wish(self._wishes.remove(every, channels), now)
+        for symbols, more in pieces(every):
             names = [feed.market.universe.symbols[i] for i in symbols]
             yield _object(
                 "unsubscribed", request.id, symbols=names, channels=request.channels, **more
             )
 
     def _snapshot(self, request: SnapshotRequest) -> Iterator[bytes]:
-        for symbols, more in _pieces(self._feed.resolve(request.symbols, request.id)):
+        for symbols, more in pieces(self._feed.resolve(request.symbols, request.id)):
             snapshots = self._feed.snapshots(symbols, (), request.id)
             self._renewed(symbols, ALWAYS)
             if more:
@@ -212,34 +204,15 @@ class Session:
                 snapshots[:-1] = [s[:-1] + b',"more":true}' for s in snapshots[:-1]]
             yield message(snapshots)
 
+    def _wish(self, wishes: Subscription, now: float) -> None:
+        self._wishes = wishes
+        self._feed.hub.subscribe(self._member, wishes.full, now, wishes.paced)
+
     def _renewed(self, symbols: Sequence[int], channels: Iterable[int]) -> None:
         size = self._feed.hub.roster.symbols
         ids = np.array(symbols, dtype=np.int64)
         slots = np.concatenate([c * size + ids for c in channels])
         self._feed.hub.snapshotted(self._member, slots)
-
-
-T = TypeVar("T")
-
-
-def _pieces(
-    items: Sequence[T], weigh: Callable[[T], int] = lambda _: 0
-) -> Iterator[tuple[Sequence[T], dict[str, bool]]]:
-    """
-    Cut a long answer, and give with each piece the field that tells whether there is more.
-
-    Args:
-        items: what the answer is about, cut after :data:`PIECE` of them at the latest.
-        weigh: gives how many events an item adds; after :data:`PIECE_EVENTS` of them, there is a cut too.
-    """
-    start = 0
-    while start < len(items):
-        end, weight = start, 0
-        while end < len(items) and end - start < PIECE and weight <= PIECE_EVENTS:
-            weight += weigh(items[end])
-            end += 1
-        yield items[start:end], {"more": True} if end < len(items) else {}
-        start = end
 
 
 def _error(error: RequestError) -> bytes:
@@ -252,10 +225,3 @@ def _object(kind: str, request_id: Id, **fields: Any) -> bytes:
         {"type": kind} if request_id is None else {"type": kind, "id": request_id}
     )
     return message([orjson.dumps(head | fields)])
-
-
-def _numbers(channels: Iterable[str], interval: str | None) -> list[int]:
-    """Turn channel names into channel numbers; ``bars`` into those of one interval, or of all."""
-    plain = {"trades": TRADES, "quotes": QUOTES, "status": STATUS}
-    bars = [BARS + i for i, name in enumerate(INTERVALS) if interval in (None, name)]
-    return [number for name in channels for number in (bars if name == "bars" else [plain[name]])]

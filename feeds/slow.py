@@ -1,18 +1,21 @@
 """Slow consumers: who is behind, what they missed, when they are back, and who is cut off."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from feeds.backlog import Eviction, State
-from feeds.dialects import Dialect
+from feeds.backlog import Eviction, Slow, State
 from feeds.group import Group, Member
 from feeds.laggard import Laggard
+from feeds.newest import Newest
 from feeds.roster import Roster
+from feeds.states import ALWAYS, States
 from feeds.stats import HubStats
 
 __all__ = ["SlowConsumers"]
+
+_SNAPSHOT_BYTES = 400  # about what a symbol adds to a message that tells what was dropped
 
 
 class SlowConsumers:
@@ -22,28 +25,28 @@ class SlowConsumers:
     Args:
         roster: who wants what.
         seq: the newest sequence published, by slot; the hub goes on writing it.
-        dialect: says in an event how many it replaces.
+        newest: the newest events.
         stats: the hub's counters.
-        conflate: False: never conflate; who is over the soft limit is ``congested``, for the pump to wait.
+        slow: what is done for them; None: nothing, who is over the soft limit is ``congested``, for the pump to wait.
+        states: tells where things stand, where events are left out.
     """
 
     def __init__(
         self,
         roster: Roster,
         seq: NDArray[np.int64],
-        dialect: Dialect,
+        newest: Newest,
         stats: HubStats,
         *,
-        conflate: bool,
+        slow: Slow | None,
+        states: States | None,
     ) -> None:
         self.laggards: dict[Member, None] = {}
         """Members that are conflated."""
         self.congested: dict[Member, None] = {}
-        """Members over the soft limit that aren't conflated, because ``conflate`` is off."""
-        self.newest: dict[int, bytes] = {}
-        """By slot, the newest fragment published since somebody fell behind."""
-        self._roster, self._seq, self._stats = roster, seq, stats
-        self._dialect, self._conflate = dialect, conflate
+        """Members over the soft limit that aren't conflated, because nobody is."""
+        self._roster, self._seq, self._newest, self._stats = roster, seq, newest, stats
+        self._slow, self._states = slow, states
 
     def fall_behind(self, group: Group, members: Iterable[Member], now: float) -> None:
         """Take live members of a group that are over the soft limit out of the loop."""
@@ -51,17 +54,19 @@ class SlowConsumers:
         for member in members:
             if member.group is not group:
                 continue  # left while the flush paused
-            if not self._conflate:
+            if self._slow is None:
                 self.congested[member] = None
             elif self._admit(member, now) and member.backlog.state is State.CONFLATING:
                 self._roster.silence(member)
+                self._newest.begin()
                 member.laggard = Laggard(group.slots, marks)
                 self.laggards[member] = None
 
     def forget(self, member: Member) -> None:
-        """Let go of a member, if it is here."""
+        """Let go of a member that goes, if it is here."""
         self.laggards.pop(member, None)
         self.congested.pop(member, None)
+        self._roster.lanes.forget(member)
 
     def tend(self, now: float) -> None:
         """
@@ -70,10 +75,12 @@ class SlowConsumers:
         Cost: one look at each backlog; bytes only for those that have drained.
         """
         for member in list(self.laggards):
-            if self._admit(member, now) and member.backlog.state is State.LIVE:
-                self._catch_up(member, now)
-        if not self.laggards:
-            self.newest.clear()
+            if not self._admit(member, now) or member.laggard is None:
+                continue
+            if self._slow is Slow.DISCONNECT and len(member.laggard.missed(self._seq)[0]):
+                self.evict(member, Eviction.SLOW)
+            elif member.backlog.state is State.LIVE:
+                self._catch_up(member, member.laggard, now)
 
     def relieved(self, now: float) -> bool:
         """Tell whether nobody is congested any more; evict who makes no progress."""
@@ -82,30 +89,70 @@ class SlowConsumers:
                 self.congested.pop(member, None)
         return not self.congested
 
-    def _catch_up(self, member: Member, now: float) -> None:
-        """Send a member the newest of what it missed, and let it live again if that was all."""
-        laggard, policy = member.laggard, member.backlog.policy
-        assert laggard is not None
-        fragments, merged = laggard.catch_up(
-            self._seq, self.newest, self._dialect.with_merged, policy.soft_limit
-        )
-        if fragments:
-            array = b"[" + b"".join(fragments)[:-1] + b"]"
-            data = member.envelope.wrap(array, whole=not laggard.behind)
-            try:
-                member.transport.write(data)
-            except (OSError, RuntimeError):  # closed under our hands: its own task does the rest
-                self.forget(member)
-                self._roster.displace(member)
-                member.transport.abort()
-                return
-            self._stats.catch_up(len(fragments), len(data), merged)
+    def restore(self, member: Member, slots: Iterable[int]) -> list[bytes]:
+        """Give what must follow events that don't say what they stand for; to be sent at once."""
+        symbols = sorted({slot % self._roster.symbols for slot in slots})
+        return self._tell(member, symbols, ALWAYS) if symbols else []
+
+    def _catch_up(self, member: Member, laggard: Laggard, now: float) -> None:
+        """Send a member what there is for what it missed, and let it live again if that was all."""
+        if self._slow is Slow.DROP:
+            objects = self._dropped(member, laggard)
+        else:
+            budget = member.backlog.policy.soft_limit
+            told = laggard.catch_up(self._seq, self._newest.pieces, budget)
+            objects = [fragment[:-1] for fragment in told.fragments]
+            self._stats.tell(len(objects), told.replaced)
+            objects += self.restore(member, told.unsure)
+        if objects and not self._write(member, objects, whole=not laggard.behind):
+            return
         if laggard.behind:
             member.backlog.conflate(member.transport.unread(), now)
             return
         del self.laggards[member]
         member.laggard = None
         self._roster.enliven(member)
+
+    def _dropped(self, member: Member, laggard: Laggard) -> list[bytes]:
+        """Give the gaps of some symbols with their snapshots: as many as make a message."""
+        total, most = self._roster.symbols, member.backlog.policy.soft_limit // _SNAPSHOT_BYTES
+        slots, _ = laggard.missed(self._seq)
+        some = laggard.next_symbols(slots % total, 1 + most)
+        channels = {*ALWAYS, *(slots[np.isin(slots % total, some)] // total).tolist()}
+        assert not some or self._states is not None, "whoever drops has to tell"
+        return self._tell(member, some, sorted(channels)) if some else []
+
+    def _tell(self, member: Member, symbols: Sequence[int], channels: Sequence[int]) -> list[bytes]:
+        """Give the snapshots of some symbols, after gaps that say what they stand for."""
+        if self._states is None:
+            return []
+        total, marks = self._roster.symbols, self._seq.copy()
+        self._roster.lanes.fill(member, marks)
+        if member.laggard is not None:
+            member.laggard.fill(marks)
+        ids = np.array(symbols, dtype=np.int64)
+        slots = np.concatenate([channel * total + ids for channel in channels])
+        missed = slots[marks[slots] != self._seq[slots]]
+        first, last = marks[missed] + 1, self._seq[missed]
+        self._stats.skipped += int((last - first + 1).sum())
+        rows = zip(missed.tolist(), first.tolist(), last.tolist(), strict=True)
+        gaps = [self._states.gap(s % total, s // total, a, b) for s, a, b in rows]
+        self._roster.renew(member, slots)
+        return gaps + self._states.snapshots(symbols, channels)
+
+    def _write(self, member: Member, objects: list[bytes], *, whole: bool) -> bool:
+        """Write a message behind what is unread; tell whether the member is still there."""
+        data = member.envelope.wrap(b"[" + b",".join(objects) + b"]", whole=whole)
+        self._stats.writes += 1
+        self._stats.bytes += len(data)
+        try:
+            member.transport.write(data)
+        except (OSError, RuntimeError):  # closed under our hands: its own task does the rest
+            self.forget(member)
+            self._roster.displace(member)
+            member.transport.abort()
+            return False
+        return True
 
     def _admit(self, member: Member, now: float) -> bool:
         """Ask the policy; evict if it says so. Tells whether the member is still there."""

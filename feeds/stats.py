@@ -22,7 +22,7 @@ class HubStats:
     events: int = 0
     """Events encoded."""
     caught_up: int = 0
-    """Events handed to connections that had fallen behind."""
+    """Events handed to connections that had fallen behind, or that are paced."""
     writes: int = 0
     """Messages handed to a connection."""
     bytes: int = 0
@@ -30,15 +30,15 @@ class HubStats:
     saved: int = 0
     """Bytes that compression saved."""
     merged: int = 0
-    """Events that conflation replaced with later ones."""
+    """Events that were replaced with later ones: for slow consumers, and for those that want only the latest."""
+    skipped: int = 0
+    """Events that were left out, with a gap, for slow consumers."""
     evicted: dict[Eviction, int] = field(default_factory=lambda: dict.fromkeys(Eviction, 0))
     """Connections evicted, by reason."""
 
-    def catch_up(self, events: int, size: int, merged: int) -> None:
-        """Count a message that told a conflated connection what it had missed."""
+    def tell(self, events: int, merged: int) -> None:
+        """Count the events of a message for one connection, and those that they replace."""
         self.caught_up += events
-        self.writes += 1
-        self.bytes += size
         self.merged += merged
 
 

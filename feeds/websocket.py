@@ -20,7 +20,8 @@ from feeds.group import Member
 from feeds.memory import give_back
 from feeds.peers import Peer, Verdict
 from feeds.pump import Pump
-from feeds.session import Reply, Session
+from feeds.reply import Reply
+from feeds.session import Session
 from feeds.transport import SocketTransport
 
 __all__ = ["WebSockets"]

@@ -15,6 +15,7 @@ import orjson
 from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
+from feeds.trades import MergedTrades
 from ticker.batch import TickBatch
 
 __all__ = [
@@ -202,7 +203,9 @@ class FakeDialect:
         rows = zip(batch.symbol.tolist(), batch.channel.tolist(), batch.seq.tolist(), strict=True)
         return [b"[%d,%d,%d]," % row for row in rows]
 
-    def with_merged(self, fragment: bytes, merged: int, /) -> bytes:
+    def with_merged(
+        self, fragment: bytes, merged: int, trades: MergedTrades | None = None, /
+    ) -> bytes:
         return b"%b,%d]," % (fragment[:-2], merged)
 
     @staticmethod

@@ -8,10 +8,11 @@ from typing import Any
 
 from doubles import Event, FakeDialect, RecordingTransport, batch_of
 
-from feeds.backlog import BacklogPolicy, Eviction
+from feeds.backlog import BacklogPolicy, Eviction, Slow
 from feeds.group import Member
 from feeds.hub import Hub
 from feeds.interest import Interest
+from feeds.states import States
 
 SYMBOLS, CHANNELS = 4, 3
 
@@ -21,9 +22,15 @@ POLICY = BacklogPolicy(soft_limit=100, low_water=20, hard_limit=1_000, no_progre
 class HubBench:
     """A hub, its dialect, and the sequences of its market."""
 
-    def __init__(self, *, conflate: bool = True, policy: BacklogPolicy = POLICY) -> None:
+    def __init__(
+        self,
+        *,
+        slow: Slow | None = Slow.CONFLATE,
+        policy: BacklogPolicy = POLICY,
+        states: States | None = None,
+    ) -> None:
         self.dialect = FakeDialect()
-        self.hub = Hub(SYMBOLS, CHANNELS, self.dialect, policy=policy, conflate=conflate)
+        self.hub = Hub(SYMBOLS, CHANNELS, self.dialect, policy=policy, slow=slow, states=states)
         self.roster, self.slow = self.hub.roster, self.hub.slow
         self.seq: Counter[tuple[int, int]] = Counter()
         self.evicted: list[tuple[Any, Eviction]] = []
@@ -56,8 +63,14 @@ class HubBench:
         numbered = self.publish(*events)
         for _ in self.hub.flush(self.now):
             pass
-        self.slow.tend(self.now)
+        self.tend()
         return numbered
+
+    def tend(self) -> None:
+        """End a turn."""
+        self.slow.tend(self.now)
+        for _ in self.hub.pace(self.now):
+            pass
 
 
 def got(transport: RecordingTransport) -> list[Event]:

@@ -1,5 +1,6 @@
 """The policy for slow consumers as tables: unread bytes and time in, state and verdict out."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -9,7 +10,9 @@ from hypothesis import strategies as st
 from feeds.backlog import Backlog, BacklogPolicy, Eviction, State
 from feeds.errors import ConfigError
 
-POLICY = BacklogPolicy(soft_limit=100, low_water=10, hard_limit=1_000, no_progress_s=5.0)
+POLICY = BacklogPolicy(
+    soft_limit=100, low_water=10, hard_limit=1_000, no_progress_s=5.0, soft_seconds=0
+)
 LIVE, CONFLATING, EVICTED = State.LIVE, State.CONFLATING, State.EVICTED
 HARD_LIMIT, NO_PROGRESS = Eviction.HARD_LIMIT, Eviction.NO_PROGRESS
 
@@ -96,6 +99,32 @@ def test_conflating_can_be_begun_from_outside_and_ends_the_same_way() -> None:
     assert backlog.admit(50, 10.0) is NO_PROGRESS
 
 
+def test_who_reads_but_never_catches_up_is_evicted_in_the_end() -> None:
+    backlog = Backlog(replace(POLICY, soft_seconds=60.0))
+    for second in range(60):
+        assert backlog.admit(900 - second, 100.0 + second) is None
+        assert backlog.state is CONFLATING
+    assert backlog.admit(800, 160.0) is Eviction.TOO_LONG
+    assert backlog.state is EVICTED
+
+
+def test_having_drained_once_begins_the_soft_seconds_anew() -> None:
+    backlog = Backlog(replace(POLICY, soft_seconds=4.0))
+    assert backlog.admit(500, 0.0) is None
+    assert backlog.admit(10, 3.9) is None
+    assert backlog.admit(500, 4.0) is None
+    assert backlog.admit(400, 7.9) is None
+    backlog.conflate(0, 8.0)
+    assert backlog.admit(500, 11.9) is None
+    assert backlog.admit(400, 12.0) is Eviction.TOO_LONG
+
+
+def test_no_progress_is_named_where_it_is_behind_for_too_long_as_well() -> None:
+    backlog = Backlog(replace(POLICY, soft_seconds=5.0))
+    assert backlog.admit(500, 0.0) is None
+    assert backlog.admit(500, 5.0) is NO_PROGRESS
+
+
 @given(
     st.sets(st.integers(0, 1_000), min_size=1),
     st.lists(st.floats(0, POLICY.no_progress_s, exclude_max=True), min_size=1),
@@ -142,6 +171,7 @@ def test_who_is_live_or_evicted_follows_from_the_bytes(steps: list[tuple[int, fl
         ({"low_water": -1}, "backlog limits must rise: low water -1, soft 32768, hard 8388608"),
         ({"no_progress_s": 0}, "no-progress time 0 s must be positive"),
         ({"no_progress_s": -2.5}, "no-progress time -2.5 s must be positive"),
+        ({"soft_seconds": -1}, "soft seconds -1 must be positive, or 0: for any time"),
     ],
 )
 def test_limits_that_make_no_sense_are_refused(limits: dict[str, float], message: str) -> None:

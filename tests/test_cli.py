@@ -24,6 +24,7 @@ import uvloop
 from click.testing import CliRunner
 from wire import TIMEOUT_S, RawClient, eventually
 
+from feeds.backlog import BacklogPolicy
 from feeds.cli import cli, main, serve, tools
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError
@@ -133,18 +134,27 @@ def test_every_option_can_come_from_the_environment(served: list[Any]) -> None:
         "shutdown_timeout": "9",
         "stall_timeout": "10",
         "slow_turn_ms": "11",
+        "slow": "drop",
+    }
+    limits = {
+        "soft_limit": "900",
+        "low_water": "90",
+        "hard_limit": "9000",
+        "no_progress_s": "3",
+        "soft_seconds": "4",
     }
     flags = {"loop": "asyncio", "ready_json": "1", "verbose": "1", "log_level": "info"}
     flags["compress"] = "1"
-    assert set(values) | set(flags) >= {
+    assert set(values) | set(limits) | set(flags) >= {
         p.name for p in command.params if isinstance(p, click.Option)
     }
-    environment = {f"TICKERPLANT_{k.upper()}": v for k, v in (values | flags).items()}
+    environment = {f"TICKERPLANT_{k.upper()}": v for k, v in (values | limits | flags).items()}
     run("serve", **environment)
     ((config, ready_json, loop),) = served
     assert {k: type(getattr(config, k))(v) for k, v in values.items()} == {
         k: getattr(config, k) for k in values
     }
+    assert config.backlog == BacklogPolicy(900, 90, 9000, 3.0, 4.0)
     assert (ready_json, loop) == (True, "asyncio")
     assert config.compress
 

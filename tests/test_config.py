@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from feeds.backlog import BacklogPolicy
+from feeds.backlog import BacklogPolicy, Slow
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError
 
@@ -91,3 +91,14 @@ def test_symbols_that_make_no_universe_are_refused_when_it_is_built(
 def test_a_config_cant_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
         FeedConfig().port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("slow", ["conflate", "drop", "disconnect"])
+def test_what_is_done_for_slow_consumers_is_given_by_name(slow: str) -> None:
+    assert FeedConfig(slow=slow).slow is Slow(slow)  # type: ignore[arg-type]
+
+
+def test_another_name_is_refused() -> None:
+    with pytest.raises(ConfigError) as error:
+        FeedConfig(slow="queue")  # type: ignore[arg-type]
+    assert str(error.value) == "slow 'queue' is unknown; conflate, drop and disconnect are allowed"

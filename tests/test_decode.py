@@ -17,6 +17,7 @@ from clients.events import (
     Snapshot,
     Status,
     Trade,
+    TradeTotal,
 )
 
 
@@ -25,6 +26,10 @@ from clients.events import (
     [
         (trade("AAPL", 4), Trade("AAPL", 4, TIME, 187.43, 100)),
         (trade("AAPL", 4, merged=3), Trade("AAPL", 4, TIME, 187.43, 100, 3)),
+        (
+            trade("AAPL", 4, merged=3, volume=700, open=187.4, high=187.5, low=187.3),
+            Trade("AAPL", 4, TIME, 187.43, 100, 3, TradeTotal(700, 187.4, 187.5, 187.3)),
+        ),
         (quote("AAPL", 5), Quote("AAPL", 5, TIME, 187.42, 300, 187.44, 200)),
         (quote("AAPL", 5, merged=1), Quote("AAPL", 5, TIME, 187.42, 300, 187.44, 200, 1)),
         (

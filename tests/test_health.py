@@ -11,7 +11,7 @@ import pytest
 from doubles import FakeDialect, ScriptedMarket, StalledTransport
 from wire import RawClient, eventually, on_both_loops, running
 
-from feeds.backlog import BacklogPolicy
+from feeds.backlog import BacklogPolicy, Slow
 from feeds.clock import Clock, ManualClock, MaxClock, ScaledClock
 from feeds.health import Health, describe
 from feeds.hub import Hub
@@ -32,7 +32,7 @@ class Rig:
         self.now = 1_000.0
         self.clock = make_clock(lambda: self.now)
         conflate = not self.clock.drains
-        self.hub = Hub(1, 2, FakeDialect(), policy=POLICY, conflate=conflate)
+        self.hub = Hub(1, 2, FakeDialect(), policy=POLICY, slow=Slow.CONFLATE if conflate else None)
         self.market = ScriptedMarket()
         self.pump = Pump(
             self.market,  # type: ignore[arg-type]

@@ -159,12 +159,12 @@ class HubAgainstModel(RuleBasedStateMachine):
                 leaver = None
         if leaver is not None:
             self.gone(leaver)
-        self.bench.slow.tend(self.bench.now)
+        self.bench.tend()
         for who in self.all:
             if who.here:
                 self.check(who, [e for e in published if (e.symbol, e.channel) in who.wants])
         self.all = [w for w in self.all if w.here]
-        assert self.bench.slow.laggards or not self.bench.slow.newest
+        assert self.bench.slow.laggards or not self.bench.hub.newest.active
 
     def check(self, who: Expected, mine: list[Event]) -> None:
         """Compare what a member got in a turn with what there was for it."""

@@ -3,10 +3,13 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from feeds.laggard import Laggard
 
 SLOTS = 8
+
+I64 = NDArray[np.int64]
 
 
 class World:
@@ -26,7 +29,22 @@ class World:
         return Laggard(at, self.seq[at])
 
     def catch_up(self, laggard: Laggard, budget: int = 1_000_000) -> tuple[list[bytes], int]:
-        return laggard.catch_up(self.seq, self.newest, lambda f, n: b"%b+%d" % (f, n), budget)
+        told = laggard.catch_up(self.seq, self.pieces, budget)
+        assert told.unsure == []
+        return told.fragments, told.replaced
+
+    def pieces(self, slots: I64, counts: I64) -> tuple[list[bytes], list[int], list[int]]:
+        fragments = [self.newest[slot] for slot in slots.tolist()]
+        replaced = [count - 1 for count in counts.tolist()]
+        pairs = zip(fragments, replaced, strict=True)
+        return [b"%b+%d" % pair if pair[1] else pair[0] for pair in pairs], replaced, []
+
+    def move(self, laggard: Laggard, *slots: int) -> None:
+        """Let those that stay keep their marks, and new ones start from now."""
+        marks = self.seq.copy()
+        laggard.fill(marks)
+        at = np.array(slots, dtype=np.int64)
+        laggard.move(at, marks[at])
 
 
 def test_it_gets_the_newest_of_each_dirty_slot_with_the_number_of_those_replaced() -> None:
@@ -103,8 +121,7 @@ def test_slots_that_stay_keep_their_place_and_new_ones_start_from_now() -> None:
     world.publish(3, 3)
     laggard = world.laggard(0, 1)
     world.publish(0, 0, 1, 3)
-    slots = np.array([1, 3], dtype=np.int64)
-    laggard.move(slots, world.seq[slots])
+    world.move(laggard, 1, 3)
     assert world.catch_up(laggard) == ([b"1:1"], 0)
     world.publish(0, 3, 3)
     assert world.catch_up(laggard) == ([b"3:5+1"], 1)
@@ -165,9 +182,8 @@ def test_every_missed_event_is_sent_or_counted(steps: list[tuple[str, list[int]]
         elif what == "catch up":
             follow(*world.catch_up(laggard, argument))
         elif what == "move":
-            slots = np.array(sorted(argument), dtype=np.int64)
-            laggard.move(slots, world.seq[slots])
-            last = {s: last.get(s, int(world.seq[s])) for s in slots.tolist()}
+            world.move(laggard, *sorted(argument))
+            last = {s: last.get(s, int(world.seq[s])) for s in argument}
         else:
             laggard.renew(np.array(sorted(argument), dtype=np.int64), world.seq)
             last |= {s: int(world.seq[s]) for s in argument if s in last}

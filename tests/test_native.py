@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feeds.dialects.native import NativeEncoder, message, with_merged
+from feeds.dialects.native import NativeEncoder, message
+from feeds.trades import MergedTrades
 from ticker.batch import BARS, CHANNELS, INTERVALS, QUOTES, STATUS, TRADES, BarTable, TickBatch
 from ticker.daybook import Snapshot
 from ticker.instruments import Instrument, tick_fraction
@@ -179,9 +180,20 @@ def test_prices_are_the_decimals_that_a_person_would_write() -> None:
 
 
 def test_an_event_says_how_many_it_replaces_as_its_last_field() -> None:
-    fragment = b'{"type":"trade","symbol":"AAPL","seq":7},'
-    assert with_merged(fragment, 3) == b'{"type":"trade","symbol":"AAPL","seq":7,"merged":3},'
-    assert ENCODER.with_merged(fragment, 3) == with_merged(fragment, 3)
+    fragment = b'{"type":"quote","symbol":"AAPL","seq":7},'
+    expected = b'{"type":"quote","symbol":"AAPL","seq":7,"merged":3},'
+    assert ENCODER.with_merged(fragment, 3) == expected
+
+
+def test_a_merged_trade_says_what_all_of_them_come_to() -> None:
+    fragment = b'{"type":"trade","symbol":"AAPL","seq":7,"time":1,"price":1.2,"size":300},'
+    sums = MergedTrades(symbol=0, volume=900, open=100, high=120, low=99)
+    event = orjson.loads(ENCODER.with_merged(fragment, 3, sums)[:-1])
+    tick = TICKS[0]
+    assert list(event)[-5:] == ["merged", "volume", "open", "high", "low"]
+    assert (event["merged"], event["volume"]) == (3, 900)
+    assert [event[name] / tick for name in ("open", "high", "low")] == pytest.approx([100, 120, 99])
+    assert orjson.loads(fragment[:-1]).items() <= event.items(), "what it says of itself stays"
 
 
 def test_objects_are_joined_into_an_array() -> None:

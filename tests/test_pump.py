@@ -13,7 +13,7 @@ from doubles import FakeDialect, RecordingTransport, ScriptedMarket, StalledTran
 
 from feeds import hub as hub_module
 from feeds import pump as pump_module
-from feeds.backlog import BacklogPolicy
+from feeds.backlog import BacklogPolicy, Slow
 from feeds.clock import ManualClock, MaxClock
 from feeds.hub import Hub
 from feeds.interest import Interest
@@ -31,7 +31,9 @@ class Rig:
     def __init__(self, clock: Any, every_us: int = 1_000, **options: Any) -> None:
         self.clock = clock
         self.market = ScriptedMarket(every_us)
-        self.hub = Hub(1, 2, FakeDialect(), policy=POLICY, conflate=not clock.drains)
+        self.hub = Hub(
+            1, 2, FakeDialect(), policy=POLICY, slow=None if clock.drains else Slow.CONFLATE
+        )
         self.pump = Pump(self.market, self.hub, clock, **{"heartbeat_s": 0} | options)  # type: ignore[arg-type]
 
     def join(self, transport: Any, interest: Interest = TRADES) -> Any:

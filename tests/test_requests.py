@@ -59,6 +59,21 @@ ACCEPTED: list[tuple[dict[str, Any], Request]] = [
         )
         for interval in ("1s", "1m", "5m", "1h", "1d")
     ),
+    (
+        {**SUBSCRIBE, "mode": "all"},
+        Subscribe(None, ("AAPL",), ("trades",), "1m", True, mode="all"),
+    ),
+    *(
+        (
+            {**SUBSCRIBE, "mode": "latest", "max_hz": hz},
+            Subscribe(None, ("AAPL",), ("trades",), "1m", True, mode="latest", max_hz=hz),
+        )
+        for hz in (0.01, 0.5, 1, 10, 1000, 1000.0)
+    ),
+    (
+        {**SUBSCRIBE, "mode": "latest"},
+        Subscribe(None, ("AAPL",), ("trades",), "1m", True, mode="latest", max_hz=10),
+    ),
     ({**SUBSCRIBE, "snapshot": False}, Subscribe(None, ("AAPL",), ("trades",), "1m", False)),
     ({**SUBSCRIBE, "snapshot": True}, Subscribe(None, ("AAPL",), ("trades",), "1m", True)),
     (
@@ -319,8 +334,42 @@ REFUSED: list[tuple[Any, Code, str]] = [
         Code.UNKNOWN_FIELD,
         (
             "'subscribe' has no field 'symbol';"
-            " its fields are symbols, channels, interval, snapshot, epoch, since, id"
+            " its fields are symbols, channels, interval, snapshot, mode, max_hz, epoch, since, id"
         ),
+    ),
+    (
+        {**SUBSCRIBE, "mode": "newest"},
+        Code.INVALID_VALUE,
+        "unknown mode 'newest'; the modes are all, latest",
+    ),
+    (
+        {**SUBSCRIBE, "mode": 1},
+        Code.INVALID_VALUE,
+        '\'mode\' must be "all" or "latest", not 1',
+    ),
+    *(
+        (
+            {**SUBSCRIBE, "mode": "latest", "max_hz": hz},
+            Code.INVALID_VALUE,
+            f"'max_hz' must be a number from 0.01 to 1000, not {shown}",
+        )
+        for hz, shown in [
+            (0, "0"),
+            (0.0099, "0.0099"),
+            (1000.5, "1000.5"),
+            (-1, "-1"),
+            (True, "true"),
+            ("10", "'10'"),
+            ([], "[]"),
+        ]
+    ),
+    *(
+        (
+            {**SUBSCRIBE, **mode, "max_hz": 5},
+            Code.INVALID_VALUE,
+            "'max_hz' 5 belongs to the mode latest, and this one is all",
+        )
+        for mode in ({}, {"mode": "all"})
     ),
     (
         {"action": "unsubscribe", "symbols": "*", "snapshot": True},

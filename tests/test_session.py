@@ -13,14 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wire import Follower
 
-from feeds import session as session_module
+from feeds import reply as reply_module
 from feeds.backlog import BacklogPolicy
 from feeds.dialects.native import NativeEncoder
 from feeds.envelope import ArrayInWebSocket
 from feeds.errors import CloseCode, Code, RequestError
 from feeds.feed import Feed
 from feeds.hub import Hub
-from feeds.session import MAX_ERRORS, PIECE, Session
+from feeds.reply import PIECE
+from feeds.session import MAX_ERRORS, Session
 from ticker.batch import CHANNELS
 from ticker.market import Market
 from ticker.universe import Universe
@@ -49,6 +50,7 @@ class Rig:
         self.transport = FaultyTransport()
         self.member = self.hub.join(self.transport, 0.0, lambda _: None)
         self.session = Session(self.feed, self.member)
+        self.now = 0.0
 
     def step(self, milliseconds: int) -> None:
         """Let the market go on, and write what there is to write."""
@@ -58,6 +60,9 @@ class Rig:
         for _ in self.hub.flush(0.0):
             pass
         self.hub.slow.tend(0.0)
+        if self.hub.newest.active:
+            for _ in self.hub.pace(self.now):
+                pass
 
     def raw(self, data: bytes) -> Iterator[bytes]:
         for reply in self.session.handle(data, 0.0):
@@ -510,6 +515,78 @@ def test_a_long_resume_comes_in_pieces_and_stays_under_a_megabyte() -> None:
     assert follower.last["AAPL", "trades"] == rig.market.sequences()[0, 0]
 
 
+# The latest only.
+
+
+def test_the_reply_tells_the_terms_where_a_mode_was_given(rig: Rig) -> None:
+    ask = {"action": "subscribe", "symbols": "AAPL", "snapshot": False}
+    for terms, told in (
+        ({}, {}),
+        ({"mode": "all"}, {"mode": "all"}),
+        ({"mode": "latest"}, {"mode": "latest", "max_hz": 10}),
+        ({"mode": "latest", "max_hz": 0.5}, {"mode": "latest", "max_hz": 0.5}),
+    ):
+        (head,) = rig.ask(**ask, **terms)
+        expected = {"type": "subscribed", "symbols": ["AAPL"], "channels": ["trades"]}
+        assert head == expected | told
+
+
+def test_the_latest_follows_its_snapshot_and_a_change_of_mode_leaves_no_hole(rig: Rig) -> None:
+    follower = Follower()
+    ask = {"action": "subscribe", "symbols": ["AAPL", "MSFT"], "channels": ["trades", "quotes"]}
+    for terms in (
+        {"mode": "latest", "max_hz": 2},
+        {"mode": "all", "snapshot": False},
+        {"mode": "latest", "max_hz": 1, "snapshot": False},
+        {"mode": "latest", "max_hz": 100},
+        {},
+    ):
+        rig.ask(**ask, **terms)
+        for _ in range(30):
+            rig.now += 0.1
+            rig.step(100)
+        follower.feed(rig.events())
+    assert follower.merged > 20
+    seq = rig.market.sequences()
+    for i, name in ((0, "AAPL"), (3, "MSFT")):
+        assert [follower.last[name, c] for c in ("trades", "quotes")] == seq[:2, i].tolist()
+
+
+def test_the_latest_resumes_with_exactly_what_was_missed(rig: Rig) -> None:
+    rig.step(500)
+    _, *missed = rig.ask(
+        action="subscribe",
+        symbols=["AAPL"],
+        mode="latest",
+        epoch=rig.feed.epoch,
+        since={"AAPL": {"trades": 0}},
+    )
+    follower = Follower()
+    follower.last["AAPL", "trades"] = 0
+    follower.feed(missed)
+    assert follower.merged == 0
+    assert follower.last["AAPL", "trades"] == rig.market.sequences()[0, 0]
+    rig.events()
+    rig.step(300)
+    rig.now += 1
+    rig.step(300)
+    follower.feed(rig.events())
+    assert follower.last["AAPL", "trades"] == rig.market.sequences()[0, 0]
+
+
+def test_a_snapshot_that_was_asked_for_stands_for_what_waited(rig: Rig) -> None:
+    follower = Follower()
+    rig.ask(action="subscribe", symbols=["AAPL"], channels=["trades", "quotes"], mode="latest")
+    rig.step(300)
+    rig.step(300)
+    rig.ask(action="snapshot", symbols=["AAPL"])
+    rig.now = 5.0
+    rig.step(300)
+    follower.feed(rig.events())
+    seq = rig.market.sequences()
+    assert [follower.last["AAPL", c] for c in ("trades", "quotes")] == seq[:2, 0].tolist()
+
+
 # While conflated.
 
 
@@ -684,7 +761,7 @@ def test_whatever_a_client_does_it_can_account_for_every_event(
 
 def test_the_pieces_of_an_answer_can_be_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who hangs up in the middle of a long answer leaves nothing behind."""
-    monkeypatch.setattr(session_module, "PIECE", 1)
+    monkeypatch.setattr(reply_module, "PIECE", 1)
     rig = Rig()
     pieces = rig.pieces(action="subscribe", symbols="*")
     next(pieces)

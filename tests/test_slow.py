@@ -7,12 +7,15 @@ An event is (symbol, channel, seq, merged). The transports stall and read as tol
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
+import orjson
 from doubles import Event, FaultyTransport, RecordingTransport, StalledTransport
 from hub_bench import CHANNELS, POLICY, SYMBOLS, HubBench, got
 
-from feeds.backlog import BacklogPolicy, Eviction, State
+from feeds.backlog import BacklogPolicy, Eviction, Slow, State
 from feeds.frame import text_frame
 from feeds.interest import NOTHING, Interest
 
@@ -281,13 +284,13 @@ def test_newest_events_are_kept_only_while_somebody_is_behind() -> None:
     slow = StalledTransport()
     bench.join(slow, [0, 1])
     bench.turn((0, 0), (1, 0))
-    assert bench.slow.newest == {}
+    assert bench.hub.newest.events == {}
     bench.turn(*[(0, 0)] * 20)
     bench.turn((1, 0))
-    assert bench.slow.newest == {1: b"[1,0,2],"}
+    assert bench.hub.newest.events == {1: b"[1,0,2],"}
     slow.read()
     bench.turn()
-    assert bench.slow.newest == {}
+    assert bench.hub.newest.events == {}
 
 
 def test_a_conflated_connection_that_breaks_is_let_go() -> None:
@@ -305,6 +308,135 @@ def test_a_conflated_connection_that_breaks_is_let_go() -> None:
     assert len(got(quick)) == 22
     assert not bench.slow.laggards
     assert [g.members for g in bench.roster.groups.values()] == [1]
+
+
+# Behind for too long.
+
+
+def test_who_reads_but_never_drains_is_evicted_after_the_soft_seconds() -> None:
+    bench = HubBench(policy=replace(POLICY, soft_seconds=3.0))
+    slow = StalledTransport()
+    bench.join(slow, [0])
+    bench.turn(*[(0, 0)] * 20)
+    for bench.now in (1.0, 2.0, 2.9):
+        slow.read(1)
+        bench.turn((0, 0))
+        assert not slow.aborted
+    slow.read(1)
+    bench.now = 3.0
+    bench.turn()
+    assert slow.aborted
+    assert bench.evicted == [(slow, Eviction.TOO_LONG)]
+    assert bench.hub.stats.evicted[Eviction.TOO_LONG] == 1
+    assert not bench.hub.newest.active, "nothing is kept for it any more"
+
+
+def test_who_drains_now_and_then_stays() -> None:
+    bench = HubBench(policy=replace(POLICY, soft_seconds=3.0))
+    slow = StalledTransport()
+    bench.join(slow, [0])
+    for bench.now in map(float, range(0, 20, 2)):
+        bench.turn(*[(0, 0)] * 20)
+        slow.read()
+        bench.turn((0, 0))
+    assert not slow.aborted
+
+
+# Dropped.
+
+
+class FakeStates:
+    """Writes a snapshot as ``[symbol]`` and a gap as ``[symbol,channel,first,last]``."""
+
+    def snapshots(self, symbols: Iterable[int], channels: Iterable[int]) -> list[bytes]:
+        assert {0, 1, 2} <= set(channels) or not set(channels)
+        return [b"[%d]" % symbol for symbol in symbols]
+
+    def gap(self, symbol: int, channel: int, first: int, last: int) -> bytes:
+        return b"[%d,%d,%d,%d]" % (symbol, channel, first, last)
+
+
+def dropped(transport: RecordingTransport) -> list[list[int]]:
+    return [item for text in transport.take() for item in orjson.loads(text)]
+
+
+def test_who_drops_says_what_is_missing_and_where_things_stand() -> None:
+    bench = HubBench(slow=Slow.DROP, policy=replace(POLICY, soft_limit=400), states=FakeStates())
+    slow = StalledTransport()
+    member = bench.join(slow, [0, 1], [0, 1])
+    bench.turn(*[(0, 0)] * 60)
+    bench.turn((0, 0), (1, 1), (0, 0), (2, 0), (1, 0))
+    slow.take()
+    slow.read()
+    bench.turn((0, 1))
+    told = dropped(slow)
+    assert told == [[0, 0, 61, 62], [1, 0, 1, 1], [0, 1, 1, 1], [1, 1, 1, 1], [0], [1]]
+    assert bench.hub.stats.skipped == 5
+    assert bench.hub.stats.merged == 0
+    assert member not in bench.slow.laggards
+    slow.stalled = False
+    slow.read()
+    assert bench.turn((0, 0)) == got(slow)
+
+
+def test_who_drops_says_nothing_where_nothing_is_missing() -> None:
+    bench = HubBench(slow=Slow.DROP, states=FakeStates())
+    slow = StalledTransport()
+    bench.join(slow, [0])
+    bench.turn(*[(0, 0)] * 20)
+    slow.take()
+    slow.read()
+    bench.turn((1, 0))
+    assert slow.writes == []
+    assert not bench.slow.laggards
+
+
+def test_a_long_telling_is_cut_and_no_symbol_waits_for_ever() -> None:
+    policy = replace(POLICY, soft_limit=30, low_water=0)
+    bench = HubBench(slow=Slow.DROP, policy=policy, states=FakeStates())
+    slow = StalledTransport()
+    bench.join(slow, range(SYMBOLS))
+    everything = [(s, 0) for s in range(SYMBOLS)]
+    bench.turn(*everything * 2)
+    slow.take()
+    order = []
+    for _ in range(2 * SYMBOLS):
+        slow.read()
+        bench.turn(*everything)
+        gap, snapshot = dropped(slow)
+        assert [gap[0]] == snapshot, "one symbol at a time, with this soft limit"
+        order += snapshot
+    assert order == [*range(SYMBOLS)] * 2
+
+
+# Disconnected.
+
+
+def test_who_disconnects_evicts_when_there_is_something_to_miss() -> None:
+    bench = HubBench(slow=Slow.DISCONNECT)
+    slow, quick = StalledTransport(), RecordingTransport()
+    bench.join(slow, [0])
+    bench.join(quick, [0])
+    bench.turn(*[(0, 0)] * 20)
+    bench.turn((1, 0))
+    assert not slow.aborted, "it has missed nothing yet"
+    bench.turn((0, 0))
+    assert slow.aborted
+    assert bench.evicted == [(slow, Eviction.SLOW)]
+    assert len(got(quick)) == 21
+    assert bench.hub.stats.merged == 0
+
+
+def test_who_has_read_in_time_isnt_disconnected() -> None:
+    bench = HubBench(slow=Slow.DISCONNECT)
+    slow = StalledTransport()
+    bench.join(slow, [0])
+    published = bench.turn(*[(0, 0)] * 20)
+    slow.read()
+    bench.turn()
+    published += bench.turn((0, 0))
+    assert got(slow) == published
+    assert not slow.aborted
 
 
 # Silent.
@@ -336,7 +468,7 @@ def test_who_is_subscribed_to_nothing_and_never_reads_is_bounded_too() -> None:
 
 
 def test_without_conflation_the_congested_are_named_until_they_have_read() -> None:
-    bench = HubBench(conflate=False)
+    bench = HubBench(slow=None)
     slow = StalledTransport()
     member = bench.join(slow, [0])
     assert bench.slow.relieved(0.0)
@@ -353,7 +485,7 @@ def test_without_conflation_the_congested_are_named_until_they_have_read() -> No
 
 
 def test_without_conflation_who_never_reads_is_evicted_all_the_same() -> None:
-    bench = HubBench(conflate=False)
+    bench = HubBench(slow=None)
     slow = StalledTransport()
     bench.join(slow, [0])
     bench.turn(*[(0, 0)] * 20)
@@ -364,7 +496,7 @@ def test_without_conflation_who_never_reads_is_evicted_all_the_same() -> None:
 
 
 def test_without_conflation_who_leaves_holds_up_nobody() -> None:
-    bench = HubBench(conflate=False)
+    bench = HubBench(slow=None)
     slow = StalledTransport()
     member = bench.join(slow, [0])
     bench.turn(*[(0, 0)] * 20)

@@ -181,6 +181,35 @@ def test_everything_is_asked_for_as_everything() -> None:
     assert wishes(tracker) == [{"symbols": ["MSFT"], "channels": ["trades"]}]
 
 
+def test_each_pace_is_asked_for_again() -> None:
+    """The server says at which it granted the subscription; a later one counts."""
+    tracker = Tracker()
+    tracker.hello("e1")
+    subscribe(tracker, ["AAPL", "MSFT", "IBM"], ["trades"])
+    for symbols, hz in ((["MSFT", "IBM"], 10), (["IBM"], 0.5)):
+        reply = {"symbols": symbols, "channels": ["trades"], "mode": "latest", "max_hz": hz}
+        tracker.subscribed(reply, {})
+    assert wishes(tracker) == [
+        {"symbols": ["AAPL"], "channels": ["trades"]},
+        {"symbols": ["MSFT"], "channels": ["trades"], "mode": "latest", "max_hz": 10},
+        {"symbols": ["IBM"], "channels": ["trades"], "mode": "latest", "max_hz": 0.5},
+    ]
+
+
+def test_what_was_missed_is_asked_for_once_where_a_part_of_everything_has_another_pace() -> None:
+    tracker = Tracker()
+    tracker.hello("e1")
+    subscribe(tracker, ["AAPL", "MSFT"], ["trades"], asked=["*"])
+    paced = {"mode": "latest", "max_hz": 10}
+    tracker.subscribed({"symbols": ["MSFT"], "channels": ["trades"], **paced}, {})
+    tracker.snapshot(snapshot("MSFT", 5))
+    tracker.hello("e1")
+    everything, part = tracker.requests()
+    assert everything["since"] == {"MSFT": {"trades": 5}}
+    asked = {"action": "subscribe", "symbols": ["MSFT"], "channels": ["trades"]}
+    assert part == asked | paced | {"snapshot": False}
+
+
 @pytest.mark.parametrize(
     ("channels", "interval", "left"),
     [

@@ -10,7 +10,8 @@
  * A lost or silent connection is made again after growing, jittered pauses, and goes on where the last
  * one ended. Where no WebSocket gets through, Server-Sent Events do the same.
  *
- * @typedef {{channels?: string[], interval?: string, snapshot?: boolean}} SubscribeOptions
+ * @typedef {{channels?: string[], interval?: string, snapshot?: boolean, mode?: "all" | "latest",
+ *   max_hz?: number}} SubscribeOptions  "latest": only the newest event, max_hz times a second
  * @typedef {{type: string, symbol?: string, seq?: number, time?: number, merged?: number}} FeedEvent
  * @typedef {import("./ticker-connection.js").StateDetail} StateDetail
  * @typedef {import("./ticker-sequences.js").Gap} Gap
@@ -124,9 +125,9 @@ export class TickerClient extends EventTarget {
   }
 
   /** @param {string} action @param {string | string[]} symbols @param {SubscribeOptions} options */
-  async #change(action, symbols, { channels, interval, snapshot }) {
+  async #change(action, symbols, { channels, interval, ...terms }) {
     if (channels && !channels.includes("bars")) interval = undefined;
-    const ask = (part) => this.#ask({ action, symbols: part, channels, interval, snapshot });
+    const ask = (part) => this.#ask({ action, symbols: part, channels, interval, ...terms });
     const replies = await Promise.all(partsOf(symbols).map(ask));
     return { ...replies[0], symbols: replies.flatMap((reply) => reply.symbols) };
   }

@@ -34,11 +34,11 @@ export class Subscriptions {
   #granted = new Map();
 
   add(request) {
-    const { action, symbols, channels, interval } = request;
+    const { action, symbols, channels, interval, mode, max_hz } = request;
     const about = JSON.stringify([symbols, channels, interval]);
     this.#granted.delete(about);
     if (action === "unsubscribe" && !this.#matters(request)) return;
-    this.#granted.set(about, { action, symbols, channels, interval });
+    this.#granted.set(about, { action, symbols, channels, interval, mode, max_hz });
   }
 
   /** Whether there is anything left that this unsubscription could take away from. */

@@ -7,12 +7,14 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
+from feeds.backlog import BacklogPolicy, Slow
 from feeds.cli.signals import signals
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError
@@ -22,6 +24,7 @@ from ticker import __version__
 __all__ = ["loop_factory", "run_feed", "serve"]
 
 log = logging.getLogger("feeds")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -47,6 +50,23 @@ def _web_root() -> Path | None:
 
     root = Path(clients.__file__).parent / "web"
     return root if (root / "index.html").is_file() else None
+
+
+def _of_slow_consumers(command: F) -> F:
+    """Add the options that say when a client is slow, and what is done then."""
+    defaults = BacklogPolicy()
+    for name, text in (
+        ("--soft-seconds", "Seconds of being slow that evict a client; 0: any time."),
+        ("--no-progress-s", "Seconds without a byte read that evict a slow client."),
+        ("--hard-limit", "Unread bytes that evict a client."),
+        ("--low-water", "Unread bytes with which it is slow no longer."),
+        ("--soft-limit", "Unread bytes that make a client slow."),
+    ):
+        default = getattr(defaults, name[2:].replace("-", "_"))
+        command = click.option(name, type=type(default), default=default, help=text)(command)
+    modes = click.Choice([mode.value for mode in Slow])
+    text = "What is done for a slow client."
+    return click.option("--slow", type=modes, default=Slow.CONFLATE.value, help=text)(command)
 
 
 @click.command(context_settings={"auto_envvar_prefix": "TICKERPLANT", "show_default": True})
@@ -79,6 +99,7 @@ def _web_root() -> Path | None:
 @click.option(
     "--history-mb", type=float, default=64.0, help="Memory to resume from, in megabytes; 0: none."
 )
+@_of_slow_consumers
 @click.option(
     "--compress", is_flag=True, help="Compress for clients that can, once for all who share."
 )
@@ -119,7 +140,9 @@ def serve(*, loop: str, ready_json: bool, log_level: str, verbose: bool, **optio
         stream=sys.stderr,
     )
     try:
-        config = FeedConfig(**options, web_root=_web_root())
+        limits = {f.name: options.pop(f.name) for f in fields(BacklogPolicy)}
+        backlog = BacklogPolicy(**limits)
+        config = FeedConfig(**options, backlog=backlog, web_root=_web_root())
         with asyncio.Runner(loop_factory=loop_factory(loop)) as runner:
             return runner.run(run_feed(FeedServer(config), ready_json=ready_json))
     except ConfigError as error:

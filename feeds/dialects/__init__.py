@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from feeds.trades import MergedTrades
 from ticker.batch import TickBatch
 
 __all__ = ["Dialect"]
@@ -14,6 +15,8 @@ class Dialect(Protocol):
         """Give one fragment an event, in the order of the batch; fragments are made to be put one after the other."""
         ...
 
-    def with_merged(self, fragment: bytes, merged: int, /) -> bytes:
-        """Say in a fragment how many earlier ones it replaces."""
+    def with_merged(
+        self, fragment: bytes, merged: int, trades: MergedTrades | None = None, /
+    ) -> bytes:
+        """Say in a fragment how many earlier ones it replaces, and of a trade, what all of them come to, if known."""
         ...

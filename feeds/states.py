@@ -1,0 +1,64 @@
+"""What tells a client that doesn't have every event where things stand: snapshots, and gaps that say what is missing."""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import orjson
+
+from feeds.dialects.native import NativeEncoder
+from ticker.batch import QUOTES, STATUS, TRADES, channel_name
+from ticker.market import Market
+
+__all__ = ["ALWAYS", "MarketStates", "States", "gap_object"]
+
+ALWAYS = (TRADES, QUOTES, STATUS)
+"""Channels whose sequence every snapshot tells."""
+
+
+class States(Protocol):
+    """What the hub needs to tell a client of what it won't get. Objects, not fragments: no comma at the end."""
+
+    def snapshots(self, symbols: Sequence[int], channels: Iterable[int], /) -> list[bytes]:
+        """Give the snapshots of some symbols, with the sequences of :data:`ALWAYS` and some more channels."""
+        ...
+
+    def gap(self, symbol: int, channel: int, first: int, last: int, /) -> bytes:
+        """Give what says that a slow consumer won't get some events."""
+        ...
+
+
+class MarketStates:
+    """
+    The states of one market, in the native protocol.
+
+    Args:
+        market: whose.
+        encoder: encodes them.
+    """
+
+    def __init__(self, market: Market, encoder: NativeEncoder) -> None:
+        self._market, self._encoder = market, encoder
+
+    def snapshots(
+        self,
+        symbols: Sequence[int],
+        channels: Iterable[int],
+        request_id: str | int | None = None,
+    ) -> list[bytes]:
+        """Give the snapshots of some symbols."""
+        told = sorted({*ALWAYS, *channels})
+        seq = self._market.sequences()
+        market, encode = self._market, self._encoder.snapshot
+        return [encode(market.snapshot(i), seq[:, i], told, request_id) for i in symbols]
+
+    def gap(self, symbol: int, channel: int, first: int, last: int) -> bytes:
+        """Give what says that a slow consumer won't get some events."""
+        name = self._market.universe.symbols[symbol]
+        return gap_object(name, channel, first, last, "slow")
+
+
+def gap_object(name: str, channel: int, first: int | None, last: int, reason: str) -> bytes:
+    """Encode what says that a client won't get some events of a symbol, and why; None: from which on isn't known."""
+    gap = {"type": "gap", "symbol": name, "channel": channel_name(channel)}
+    bounds = {"to": last} if first is None else {"from": first, "to": last}
+    return orjson.dumps(gap | bounds | {"reason": reason})
