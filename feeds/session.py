@@ -104,8 +104,8 @@ class Session:
             case SnapshotRequest():
                 yield from self._snapshot(request)
             case Symbols():
-                pieces = pieces([instrument_object(i) for i in self._feed.market.universe])
-                for piece, more in pieces:
+                universe = [instrument_object(i) for i in self._feed.market.universe]
+                for piece, more in pieces(universe):
                     yield _object("symbols", request.id, symbols=piece, **more)
             case Ping():
                 yield _object("pong", request.id, time=self._feed.market.now_us / 1000)
