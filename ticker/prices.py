@@ -6,6 +6,7 @@ times the sum of what the market, its sector and itself contribute; jumps come o
 Everything that changes from second to second is made for whole seconds, whoever asks.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,6 +27,7 @@ F64 = NDArray[np.float64]
 
 _MOST_SIGMA = 0.1  # of a cell: a price stays positive whatever is drawn
 _MOST_JUMP = 0.5
+_CELLS_TO_DAY = math.sqrt(DAY_S * CELLS_PER_SECOND)  # from a cell's deviation to that of a day
 _MOST_ACTIVITY = 8.0
 
 
@@ -66,7 +68,6 @@ class Prices(RandomWalk):
         self._longest = model.lags.longest_s if model.lags else 0
         if model.lags:
             self._delay = model.lags.delays(seed, symbols) * CELLS_PER_SECOND
-        self._day_sigma = self.sigma * np.sqrt(float(DAY_S * CELLS_PER_SECOND))
         self._continuous = np.sqrt(1 - (model.jumps.share() if model.jumps else 0.0))
         self._next = np.empty((0, 0))
 
@@ -87,7 +88,7 @@ class Prices(RandomWalk):
         own += factor
         own *= sigma[:, :, None]
         own += 1.0
-        self._jump(own, second, seconds)
+        self._jump(own, second, seconds, sigma)
         self._next = own.reshape(len(self.price), -1)
         path = self.advance(seconds * CELLS_PER_SECOND)
         return Grid(first, before, path, second, sigma, activity, strain)
@@ -155,11 +156,11 @@ class Prices(RandomWalk):
             np.broadcast_to(strain, shape) if model.spread else None,
         )
 
-    def _jump(self, growth: F64, second: int, seconds: int) -> None:
-        """Multiply the first cell of the seconds with a jump by it."""
+    def _jump(self, growth: F64, second: int, seconds: int, sigma: F64) -> None:
+        """Multiply the first cell of the seconds with a jump by it; wild times have wilder jumps."""
         if self._jumps:
             row, at, size = self._jumps.sizes(second, seconds)
-            change = np.clip(size * self._day_sigma[row], -_MOST_JUMP, _MOST_JUMP)
+            change = np.clip(size * _CELLS_TO_DAY * sigma[row, at], -_MOST_JUMP, _MOST_JUMP)
             # One after the other: a symbol can have two in a second.
             np.multiply.at(growth[:, :, 0], (row, at), 1 + change)
 

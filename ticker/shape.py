@@ -31,7 +31,7 @@ class DayShape:
     """
 
     volatility_opening: float = 3.0
-    volatility_close: float = 0.85
+    volatility_close: float = 1.2
     activity_opening: float = 3.0
     activity_close: float = 2.2
     fade: float = 15.0

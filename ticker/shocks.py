@@ -49,7 +49,7 @@ class Jumps:
 
     own_a_day: float = 1.5
     own_size: float = 0.12
-    """Mean size, in standard deviations of a day's return."""
+    """Mean size, in standard deviations of a day's return at the volatility of the moment."""
     market_a_day: float = 0.3
     market_size: float = 0.12
     down: float = 0.55
@@ -107,7 +107,7 @@ class LeadLag:
     Toth and Kertesz, Quant. Finance 2009). A delay leaves a symbol's own path without memory.
     """
 
-    longest_s: int = 24
+    longest_s: int = 40
     """The longest delay in seconds."""
 
     def delays(self, seed: int, symbols: Sequence[str]) -> I64:

@@ -39,8 +39,10 @@ class LogVolatility:
     """Of its processes, in seconds."""
     weights: tuple[float, ...] = (0.40, 0.35, 0.25)
     """How the variance is shared out to them."""
-    leverage: float = -0.45
-    """Correlation of their shocks with the price's."""
+    leverage: float = -0.25
+    """Correlation of the shocks to a symbol's own part with those to its price."""
+    market_leverage: float = -0.8
+    """The same of the market's part: an index has more of it than a stock."""
     common: float = 0.30
     """The part of the variance that is the market's own."""
 
@@ -48,7 +50,7 @@ class LogVolatility:
         """What is left of each process after a second, shape (processes,)."""
         return exp_minus(_LN_2 / np.array(self.half_lives_s))
 
-    def scales(self) -> F64:
+    def scales(self, leverage: float) -> F64:
         """The standard deviation of a second's shock to each process, shape (processes,)."""
         decay, weight = self.decay(), np.array(self.weights)
         single = np.sqrt(weight * (1 - decay * decay))
@@ -56,7 +58,7 @@ class LogVolatility:
         total = 0.0
         for k, shock in enumerate(single):
             for j, other in enumerate(single):
-                same = 1.0 if j == k else self.leverage * self.leverage
+                same = 1.0 if j == k else leverage * leverage
                 total += same * shock * other / (1 - decay[j] * decay[k])
         return single * math.sqrt(self.variance / total)
 
@@ -74,12 +76,13 @@ class VolatilityPath:
     def __init__(self, model: LogVolatility, seed: int, symbols: Sequence[str]) -> None:
         processes = len(model.half_lives_s)
         self._decay = model.decay()[:, None]
-        self._scale = model.scales()[:, None]
-        self._leverage = model.leverage
-        self._fresh = math.sqrt(1 - model.leverage * model.leverage)
+        # One column a symbol, and the last for the market.
+        leverage = np.append(np.full(len(symbols), model.leverage), model.market_leverage)
+        self._leverage, self._fresh = leverage, np.sqrt(1 - leverage * leverage)
+        self._scale = np.stack([model.scales(float(c)) for c in leverage[[0, -1]]], axis=1)
+        self._scale = np.repeat(self._scale, [len(symbols), 1], axis=1)
         self._own_share = math.sqrt(1 - model.common)
         self._common_share = math.sqrt(model.common)
-        # The market is the last column. One stream a process.
         self._streams = [
             (Stream(seed, f"volatility.{k}", symbols), Stream(seed, f"volatility.market.{k}", [""]))
             for k in range(processes)

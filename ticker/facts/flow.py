@@ -2,150 +2,103 @@
 
 import numpy as np
 
+from ticker.facts.fact import Measured, fact
 from ticker.facts.measures import correlation, deseasonalised
-from ticker.facts.verdict import Band, Verdict
+from ticker.facts.verdict import Band
 from ticker.facts.view import View, median
 
 __all__ = ["FLOW_FACTS"]
 
 _DAY = 390
+_SMOOTH = 15
 
 
-def bounce(view: View) -> Verdict:
-    """Fact 1b: trade prices jump between bid and ask, so that their changes turn back at once, and only once."""
+@fact("1b", "bid-ask bounce", "Roll 1984", trades=500)
+def bounce(view: View) -> Measured:
+    """Trade prices jump between bid and ask, so that their changes turn back at once, and only once."""
     found = view.panel.bounce()[view.kept]
-    later = np.abs(np.nanmedian(found[:, 1:], axis=0)).max() if len(found) else np.nan
-    return Verdict(
-        "1b",
-        "bid-ask bounce",
-        {"ACF lag 1": median(found[:, 0]), "largest |ACF|, lags 2-10": float(later)},
-        {"ACF lag 1": Band(-0.5, -0.02), "largest |ACF|, lags 2-10": Band(high=0.05)},
-        "Roll 1984",
-        missing=_trades(view, 500),
-    )
+    later = np.abs(np.nanmedian(found[:, 1:], axis=0)).max()
+    return {
+        "ACF lag 1": (median(found[:, 0]), Band(-0.5, -0.02)),
+        "largest |ACF|, lags 2-10": (float(later), Band(high=0.05)),
+    }
 
 
-def volume_and_volatility(view: View) -> Verdict:
-    """Fact 10: busy minutes are volatile minutes, also without the shape of the day."""
+@fact("10", "volume and volatility", "Cont 2001, fact 10", minutes=300)
+def volume_and_volatility(view: View) -> Measured:
+    """Busy minutes are volatile minutes, also without the shape of the day; in clock time (Ratliff-Crain et al. 2025)."""
     volume = deseasonalised(view.column("volume"))
-    return Verdict(
-        "10",
-        "volume and volatility",
-        {"corr(volume, |r|)": median(correlation(volume, view.size))},
-        {"corr(volume, |r|)": Band(0.15, 0.8)},
-        "Cont 2001, fact 10; Ratliff-Crain et al. 2025",
-        missing=view.lack(minutes=300),
-    )
+    return {"corr(volume, |r|)": (median(correlation(volume, view.size)), Band(0.15, 0.8))}
 
 
-def day_shape(view: View) -> Verdict:
-    """Fact 11: the day begins wild and busy, calms down, and ends busy."""
-    measured = {}
-    for name, values in (
-        ("|r|", np.abs(view.returns)),
-        ("volume", view.column("volume")),
-    ):
-        if values.shape[2] == _DAY:
-            middle = values[:, :, 150:270].mean(axis=(1, 2))
-            with np.errstate(invalid="ignore", divide="ignore"):
-                measured[f"{name} open/mid"] = median(values[:, :, :30].mean(axis=(1, 2)) / middle)
-                measured[f"{name} close/mid"] = median(
-                    values[:, :, -30:].mean(axis=(1, 2)) / middle
-                )
-    bands = (Band(1.5, 4), Band(1.1, 2.5), Band(1.5, 4), Band(1.5, 5))
-    lack = view.lack(session=_DAY, minutes=5 * _DAY)
-    return Verdict(
-        "11",
-        "intraday shape",
-        measured,
-        dict(zip(measured, bands, strict=False)),
-        "Wood et al. 1985; Ozenbas 2008",
-        missing=lack,
-    )
+@fact("11", "intraday shape", "Wood et al. 1985; Ozenbas 2008", session=_DAY, sessions=5)
+def day_shape(view: View) -> Measured:
+    """The day begins wild and busy, calms down, and ends busy."""
+    size, volume = np.abs(view.returns), view.column("volume")
+    early, noon, late = slice(0, 30), slice(150, 270), slice(-30, None)
+    bands = {
+        ("|r|", "open"): (size, early, Band(1.5, 4)),
+        ("|r|", "close"): (size, late, Band(1.1, 2.5)),
+        ("volume", "open"): (volume, early, Band(1.5, 4)),
+        ("volume", "close"): (volume, late, Band(1.5, 5)),
+    }
+    measured: Measured = {}
+    for (name, end), (values, when, band) in bands.items():
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = values[:, :, when].mean(axis=(1, 2)) / values[:, :, noon].mean(axis=(1, 2))
+        measured[f"{name} {end}/noon"] = (median(ratio), band)
+    return measured
 
 
-def clustered_arrivals(view: View) -> Verdict:
-    """Fact 13: trades come in bursts."""
+@fact("13", "clustered arrivals", "Hawkes 1971; Filimonov, Sornette 2012", session=10, trades=500)
+def clustered_arrivals(view: View) -> Measured:
+    """Trades come in bursts."""
     second, minute = (median(f[view.kept]) for f in view.panel.fano())
-    return Verdict(
-        "13",
-        "clustered arrivals",
-        {"Fano factor, 1 s": second, "60 s": minute},
-        {"Fano factor, 1 s": Band(1.3, minute), "60 s": Band(3, 40)},
-        "Hawkes 1971; Filimonov, Sornette 2012",
-        missing=view.lack(session=10) or _trades(view, 500),
-    )
+    return {
+        "Fano factor, 1 s": (second, Band(1.3, max(1.3, minute))),
+        "Fano factor, 60 s": (minute, Band(3, 40)),
+    }
 
 
-def sign_memory(view: View) -> Verdict:
-    """Fact 14: buyers follow buyers."""
+@fact("14", "order-sign memory", "Lillo, Farmer 2004", trades=500)
+def sign_memory(view: View) -> Measured:
+    """Buyers follow buyers; who started a trade is told by Lee and Ready's rule."""
     found = view.panel.signs()[view.kept]
-    return Verdict(
-        "14",
-        "order-sign memory",
-        {"ACF lag 1": median(found[:, 0]), "lag 20": median(found[:, 19])},
-        {"ACF lag 1": Band(0.1, 0.6), "lag 20": Band(low=0.02)},
-        "Lillo, Farmer 2004; signs by Lee, Ready 1991",
-        missing=_trades(view, 500),
-    )
+    return {
+        "ACF lag 1": (median(found[:, 0]), Band(0.1, 0.6)),
+        "ACF lag 20": (median(found[:, 19]), Band(low=0.02)),
+    }
 
 
-def spreads(view: View) -> Verdict:
-    """Fact 15: at least a tick wide, tight where much is traded, wider when it is volatile."""
-    spread, count = view.column("spread"), view.column("volume").sum(axis=(1, 2))
-    liquid = count >= np.median(count)
+@fact("15", "spread", "Wyart et al. 2008", minutes=30)
+def spreads(view: View) -> Measured:
+    """At least a tick wide, tight where much is traded, wider when it is volatile."""
+    spread, volume = view.column("spread"), view.column("volume").sum(axis=(1, 2))
+    liquid = volume >= np.median(volume)
     # The volatility of the minutes around: a single minute's return says little about it.
     size = np.abs(view.returns)
-    width = min(15, size.shape[2])
+    width = min(_SMOOTH, size.shape[2])
     kernel = np.full(width, 1 / width)
     smooth = np.apply_along_axis(np.convolve, 2, size, kernel, mode="same")
-    return Verdict(
-        "15",
-        "spread",
-        {
-            "crossed or locked quotes": float(view.panel.crossed),
-            "smallest, ticks": float(view.panel.smallest),
-            "liquid, ticks": median(spread.mean(axis=(1, 2))[liquid]),
-            "corr(spread, volatility)": median(correlation(spread, smooth)),
-        },
-        {
-            "crossed or locked quotes": Band(high=0),
-            "smallest, ticks": Band(low=1),
-            "liquid, ticks": Band(1, 3),
-            "corr(spread, volatility)": Band(low=1e-9),
-        },
-        "Wyart et al. 2008",
-        missing=view.lack(minutes=30),
-    )
+    return {
+        "crossed or locked quotes": (float(view.panel.crossed), Band(high=0)),
+        "smallest, ticks": (float(view.panel.smallest), Band(low=1)),
+        "liquid half, ticks": (median(spread.mean(axis=(1, 2))[liquid]), Band(1, 3)),
+        "corr(spread, volatility)": (median(correlation(spread, smooth)), Band(low=1e-9)),
+    }
 
 
-def bar_shape(view: View) -> Verdict:
-    """Fact 16: a bar's range is longer than its body."""
+@fact("16", "shape of bars", "Feller 1951, range of a random walk", minutes=30)
+def bar_shape(view: View) -> Measured:
+    """A bar's range is longer than its body, in bars whose body is longer than a basis point."""
     opening, high, low, close = (view.column(c) for c in ("open", "high", "low", "close"))
-    with np.errstate(invalid="ignore"):
-        body = np.abs(np.log(close / opening))
-        long = body > 1e-4
-        ratio = np.where(long, np.log(high / low) / np.where(long, body, 1), np.nan)
-    counted = np.isfinite(ratio).reshape(len(ratio), -1)
-    total = np.nansum(ratio.reshape(len(ratio), -1), axis=1)
+    symbols = len(opening)
     with np.errstate(invalid="ignore", divide="ignore"):
-        measured = {"mean range / body": median(total / counted.sum(axis=1))}
-    return Verdict(
-        "16",
-        "shape of bars",
-        measured,
-        {"mean range / body": Band(1.2, 6)},
-        "Feller 1951, of the range of a random walk",
-        missing=view.lack(minutes=30),
-    )
-
-
-def _trades(view: View, each: int) -> str:
-    least = view.lack()
-    if least:
-        return least
-    mean = view.panel.trades / len(view.panel.sectors)
-    return "" if mean >= each else f"{each} trades a symbol, not {mean:.0f}"
+        body = np.abs(np.log(close / opening)).reshape(symbols, -1)
+        long = body > 1e-4
+        ratio = np.log(high / low).reshape(symbols, -1) / body
+        mean = np.where(long, ratio, 0).sum(axis=1) / long.sum(axis=1)
+    return {"mean range / body": (median(mean), Band(1.2, 6))}
 
 
 FLOW_FACTS = (

@@ -6,7 +6,11 @@ from ticker.facts.returns import RETURN_FACTS
 from ticker.facts.verdict import Verdict
 from ticker.facts.view import View
 
-__all__ = ["judge"]
+__all__ = ["NothingToJudgeError", "judge"]
+
+
+class NothingToJudgeError(ValueError):
+    """A tape has no symbol that anything could be said about."""
 
 
 def judge(panel: Panel) -> list[Verdict]:
@@ -14,12 +18,12 @@ def judge(panel: Panel) -> list[Verdict]:
     Give a verdict on each fact, by its number.
 
     Raises:
-        ValueError: no symbol of the panel was quoted in every session and moved.
+        NothingToJudgeError: no symbol of the panel was quoted in every session and moved.
     """
     view = View(panel)
     if not len(view.kept):
-        raise ValueError(
+        raise NothingToJudgeError(
             "no symbol was quoted and moved in every session: there is nothing to judge"
         )
-    verdicts = [fact(view) for fact in (*RETURN_FACTS, *FLOW_FACTS)]
+    verdicts = [fact.judge(view) for fact in (*RETURN_FACTS, *FLOW_FACTS)]
     return sorted(verdicts, key=lambda v: (int(v.number.rstrip("b")), v.number))

@@ -138,16 +138,17 @@ def aggregate(returns: F64, intervals: int) -> F64:
 
 def ewma_volatility(returns: F64, decay: float = 0.94) -> F64:
     """
-    Forecast each interval's volatility from those before it in its session: RiskMetrics' moving average.
+    Forecast each interval's volatility from all those before it: RiskMetrics' moving average.
 
     It begins with the mean of the symbol's squares.
     """
-    variance = np.empty_like(returns)
-    level = np.repeat((returns * returns).mean(axis=(1, 2))[:, None], returns.shape[1], axis=1)
-    for interval in range(returns.shape[2]):
-        variance[:, :, interval] = level
-        level = decay * level + (1 - decay) * returns[:, :, interval] ** 2
-    return np.sqrt(variance)
+    square = (returns * returns).reshape(len(returns), -1)
+    variance = np.empty_like(square)
+    level = square.mean(axis=1)
+    for interval in range(square.shape[1]):
+        variance[:, interval] = level
+        level = decay * level + (1 - decay) * square[:, interval]
+    return np.sqrt(variance).reshape(returns.shape)
 
 
 def fano(counts: F64, block: int) -> F64:

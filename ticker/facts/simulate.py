@@ -1,6 +1,6 @@
 """Let a market run for the judge."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -58,21 +58,33 @@ def simulate(
         longest_s=60,
     )
     panel = Panel([i.sector for i in universe], session_s)
-    start, length = DEFAULT_START_US, session_s * 1_000_000
+    total, begun = sessions * session_s, 0
+    for stretch in _stretches(source, sessions, session_s * 1_000_000):
+        if stretch is None:
+            panel.close_session()
+            begun += session_s
+            continue
+        panel.add(stretch)
+        if progress:
+            last = int(stretch.time.max()) // 1_000_000 if len(stretch) else 0
+            progress(begun + last, total)
+    if progress:
+        progress(total, total)
+    return panel
+
+
+def _stretches(source: Source, sessions: int, length_us: int) -> Iterator[Ticks | None]:
+    """Cut blocks, which can be of two sessions, at the ends of sessions; after each session comes None."""
+    start = DEFAULT_START_US
     batch, until = source.block()
-    for session in range(sessions):
-        end = start + length
+    for _ in range(sessions):
+        end = start + length_us
         while True:
-            # A block can be of two sessions.
             cut = int(np.searchsorted(batch.time, end))
-            panel.add(Ticks.of(batch[:cut], start))
+            yield Ticks.of(batch[:cut], start)
             batch = batch[cut:]
             if until >= end:
                 break
             batch, until = source.block()
-            if progress:
-                done = session * session_s + min(until - start, length) // 1_000_000
-                progress(done, sessions * session_s)
-        panel.close_session()
+        yield None
         start = end
-    return panel

@@ -29,7 +29,7 @@ class View:
         self.panel = panel
         self.returns: F64 = returns[self.kept]
         """Shape (symbols, sessions, minutes)."""
-        self.flat: F64 = self.returns.reshape(len(self.kept), -1)
+        self.flat: F64 = self.returns.reshape(len(self.kept), returns.shape[1] * returns.shape[2])
         """Shape (symbols, minutes of all sessions)."""
         self.sectors = panel.sectors[self.kept]
         if not len(self.kept):
@@ -38,8 +38,9 @@ class View:
         """Absolute returns without the shape of the day."""
         self.seasonless: F64 = np.sign(self.returns) * self.size
         """Returns without the shape of the day."""
-        scale = np.sqrt((self.flat**2).mean(axis=1))[:, None, None]
-        self.index: F64 = (self.returns / scale).mean(axis=0, keepdims=True)
+        self.deviation: F64 = np.sqrt((self.flat**2).mean(axis=1))[:, None, None]
+        """The standard deviation of each symbol, shape (symbols, 1, 1)."""
+        self.index: F64 = (self.returns / self.deviation).mean(axis=0, keepdims=True)
         """The mean of all symbols, each in its own deviations: shape (1, sessions, minutes)."""
 
     @property
@@ -57,7 +58,13 @@ class View:
         return self.panel.column(name)[self.kept]
 
     def lack(
-        self, *, minutes: int = 1, session: int = 1, sessions: int = 1, symbols: int = 1
+        self,
+        *,
+        minutes: int = 1,
+        session: int = 1,
+        sessions: int = 1,
+        symbols: int = 1,
+        trades: int = 0,
     ) -> str:
         """
         Tell what is missing for a verdict; empty: nothing.
@@ -67,6 +74,7 @@ class View:
             session: minutes that a session must have.
             sessions: how many there must be.
             symbols: that were quoted and moved.
+            trades: that a symbol must have on average.
         """
         there = self.returns.shape
         if there[0] < symbols:
@@ -77,6 +85,9 @@ class View:
             return f"sessions of {session} minutes, not {there[2]}"
         if self.observations < minutes:
             return f"{minutes} minutes, not {self.observations}"
+        mean = self.panel.trades / len(self.panel.sectors)
+        if mean < trades:
+            return f"{trades} trades a symbol, not {mean:.0f}"
         return ""
 
 
