@@ -160,7 +160,8 @@ class Prices(RandomWalk):
         """Multiply the first cell of the seconds with a jump by it; wild times have wilder jumps."""
         if self._jumps:
             row, at, size = self._jumps.sizes(second, seconds)
-            change = np.clip(size * _CELLS_TO_DAY * sigma[row, at], -_MOST_JUMP, _MOST_JUMP)
+            whole = sigma[row, at] / self._continuous
+            change = np.clip(size * _CELLS_TO_DAY * whole, -_MOST_JUMP, _MOST_JUMP)
             # One after the other: a symbol can have two in a second.
             np.multiply.at(growth[:, :, 0], (row, at), 1 + change)
 
