@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -112,6 +114,35 @@ def test_a_wild_market_keeps_its_prices_positive() -> None:
     walk = prices(FULL, volatility=10.0)
     for _ in range(20):
         assert (walk.seconds(500).path > 0).all()
+
+
+def test_the_first_prices_are_pinned() -> None:
+    """With jumps among them: change this only together with the golden tape of test_market.py."""
+    walk = prices(replace(FULL, jumps=Jumps(own_a_day=100.0, own_size=0.04, market_a_day=50.0, market_size=0.04)))
+    grids = [walk.seconds(250) for _ in range(4)]
+    columns = [getattr(grid, name) for grid in grids for name in ("path", "sigma", "activity")]
+    text = b"".join(np.ascontiguousarray(column).astype("<f8").tobytes() for column in columns)
+    assert hashlib.sha256(text).hexdigest()[:32] == "2cec3514b6b8f580cd35e2287d6f1af6"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Jumps(own_a_day=100.0), "jumps make up 2.89 of the variance; below 1 is allowed"),
+        (lambda: Hawkes(branching=1.0), "branching 1.0 is not between 0 and 0.95"),
+        (lambda: HiddenOrders(exponent=1.0), "exponent 1.0 is not above 1, and at most 10"),
+        (lambda: LogVolatility(variance=2.0), "variance 2.0 is not between 0 and 1"),
+        (
+            lambda: LogVolatility(weights=(0.5, 0.5)),
+            "weights (0.5, 0.5) are not one a half-life, with the sum 1",
+        ),
+    ],
+)
+def test_parameters_out_of_range_are_refused(make: Callable[[], object], message: str) -> None:
+    """One line names the value and what is allowed."""
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 (the whole message is compared)
+        make()
+    assert str(caught.value) == message
 
 
 # Volatility.

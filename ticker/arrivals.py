@@ -102,6 +102,10 @@ class Hawkes:
     longest_s: float = 5.0
     """The longest mean delay, in seconds: for symbols with few events."""
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.branching <= 0.95:
+            raise ValueError(f"branching {self.branching!r} is not between 0 and 0.95")
+
 
 class _Pool(NamedTuple):
     """Events that are there already, in no order."""

@@ -55,6 +55,10 @@ class Jumps:
     down: float = 0.55
     """The fraction of falls."""
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.share() < 1:
+            raise ValueError(f"jumps make up {self.share():.3g} of the variance; below 1 is allowed")
+
     def share(self) -> float:
         """Give the share of jumps in the variance of a day."""
         return 2 * (

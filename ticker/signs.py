@@ -28,6 +28,10 @@ class HiddenOrders:
     others: float = 0.375
     """The fraction of trades that are somebody else's, in sixteenths."""
 
+    def __post_init__(self) -> None:
+        if not 1 < self.exponent <= 10:
+            raise ValueError(f"exponent {self.exponent!r} is not above 1, and at most 10")
+
 
 class OrderSigns:
     """

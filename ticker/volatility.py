@@ -46,6 +46,12 @@ class LogVolatility:
     common: float = 0.30
     """The part of the variance that is the market's own."""
 
+    def __post_init__(self) -> None:
+        if len(self.weights) != len(self.half_lives_s) or abs(sum(self.weights) - 1) > 1e-9:
+            raise ValueError(f"weights {self.weights!r} are not one a half-life, with the sum 1")
+        if not 0 <= self.variance <= 1:
+            raise ValueError(f"variance {self.variance!r} is not between 0 and 1")
+
     def decay(self) -> F64:
         """What is left of each process after a second, shape (processes,)."""
         return exp_minus(_LN_2 / np.array(self.half_lives_s))

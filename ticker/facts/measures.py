@@ -158,6 +158,8 @@ def fano(counts: F64, block: int) -> F64:
     Within blocks, so that a busy opening and a quiet noon are not taken for clusters. 1 for a Poisson process.
     """
     symbols, intervals = counts.shape
+    if block < 2:
+        return np.full(symbols, np.nan)
     whole = counts[:, : intervals // block * block].reshape(symbols, -1, block)
     with np.errstate(invalid="ignore", divide="ignore"):
         found: F64 = whole.var(axis=2, ddof=1).sum(axis=1) / whole.mean(axis=2).sum(axis=1)
