@@ -90,6 +90,17 @@ def whole(request: pytest.FixtureRequest) -> tuple[str, bytes]:
     return request.param, content(batch)
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_the_pace_of_steps_changes_nothing(model: str) -> None:
+    """A step a second, ten or a thousand: the same bytes, so the same statistics."""
+    tapes = set()
+    for steps in (1, 10, 1_000):
+        instance = market(SMALL, rate=20.0, model=model)
+        parts = [instance.step(START + n * SECOND // steps) for n in range(1, 3 * steps + 1)]
+        tapes.add(content(TickBatch.join(parts)))
+    assert len(tapes) == 1
+
+
 QUERIES: dict[str, Any] = {
     "nothing": lambda market: None,
     "snapshot": lambda market: market.snapshot(2),

@@ -118,7 +118,11 @@ def test_a_wild_market_keeps_its_prices_positive() -> None:
 
 def test_the_first_prices_are_pinned() -> None:
     """With jumps among them: change this only together with the golden tape of test_market.py."""
-    walk = prices(replace(FULL, jumps=Jumps(own_a_day=100.0, own_size=0.04, market_a_day=50.0, market_size=0.04)))
+    walk = prices(
+        replace(
+            FULL, jumps=Jumps(own_a_day=100.0, own_size=0.04, market_a_day=50.0, market_size=0.04)
+        )
+    )
     grids = [walk.seconds(250) for _ in range(4)]
     columns = [getattr(grid, name) for grid in grids for name in ("path", "sigma", "activity")]
     text = b"".join(np.ascontiguousarray(column).astype("<f8").tobytes() for column in columns)

@@ -57,7 +57,9 @@ class Jumps:
 
     def __post_init__(self) -> None:
         if not 0 <= self.share() < 1:
-            raise ValueError(f"jumps make up {self.share():.3g} of the variance; below 1 is allowed")
+            raise ValueError(
+                f"jumps make up {self.share():.3g} of the variance; below 1 is allowed"
+            )
 
     def share(self) -> float:
         """Give the share of jumps in the variance of a day."""
