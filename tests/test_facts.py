@@ -202,6 +202,27 @@ def test_the_time_weighted_spread_is_that_of_the_seconds() -> None:
     assert panel.column("spread").tolist() == [[[(29 * 2 + 31 * 6) / 60], [6.0]]]
 
 
+def test_trades_in_pieces_have_the_autocorrelation_of_each_symbols_series() -> None:
+    """Against numpy's own sums, symbol by symbol; pairs over the end of a piece don't count."""
+    price = 100 + np.cumsum(normals(3, 40), axis=1)
+    panel = Panel(["X"] * 3, 60)
+    for piece in (slice(0, 25), slice(25, 40)):
+        count = piece.stop - piece.start
+        rows = [
+            (symbol, 1_000 * n, float(price[symbol, piece][n]), None)
+            for n in range(count)
+            for symbol in range(3)
+        ]
+        panel.add(ticks(rows))
+    for symbol in range(3):
+        change = [np.diff(price[symbol, piece]) for piece in (slice(0, 25), slice(25, 40))]
+        variance = np.concatenate(change) ** 2
+        for lag in (1, 10):
+            product = np.concatenate([c[lag:] * c[:-lag] for c in change])
+            found = panel.bounce()[symbol, lag - 1]
+            assert found == pytest.approx(product.mean() / variance.mean())
+
+
 def test_crossed_quotes_are_counted() -> None:
     """Locked ones too."""
     panel = Panel(["X"], 60)

@@ -43,12 +43,15 @@ class _Lagged:
     def add(self, symbol: NDArray[np.int64], values: F64) -> None:
         """Add a piece, in symbol order; its means are taken as 0."""
         symbols, lags = self.product.shape
-        for lag in range(min(lags, len(values))):
-            same = symbol[lag:] == symbol[: len(symbol) - lag]
-            product = (values[lag:] * values[: len(values) - lag])[same]
-            of = symbol[lag:][same]
-            self.product[:, lag] += np.bincount(of, product, symbols)
-            self.count[:, lag] += np.bincount(of, minlength=symbols)
+        length = np.bincount(symbol, minlength=symbols)
+        first = np.cumsum(length) - length
+        # One row a symbol, with zeros behind, which add nothing to a product.
+        rows = np.zeros((symbols, int(length.max(initial=0)) + lags))
+        rows[symbol, np.arange(len(symbol)) - first[symbol]] = values
+        for lag in range(lags):
+            early = rows[:, : rows.shape[1] - lag]
+            self.product[:, lag] += np.einsum("ij,ij->i", early, rows[:, lag:])
+            self.count[:, lag] += np.maximum(length - lag, 0)
 
     def correlation(self) -> F64:
         """Autocorrelations at the lags from 1, shape (symbols, lags)."""
