@@ -244,12 +244,12 @@ def test_tails_depend_on_each_other() -> None:
 
 def test_jumps_come_as_often_and_as_large_as_they_should() -> None:
     """Own jumps at their rate, the market's at once, falls more often than rises."""
-    model = Jumps(own_a_day=400.0, market_a_day=50.0, own_size=0.1, market_size=0.2, down=0.75)
+    model = Jumps(own_a_day=400.0, market_a_day=50.0, own_size=0.01, market_size=0.02, down=0.75)
     symbol, _, size = JumpPath(model, 1, SYMBOLS).sizes(0, DAY_S)
     assert len(size) == pytest.approx(8 * 450, rel=0.1)
     assert (np.bincount(symbol) > 300).all()
     assert (size < 0).mean() == pytest.approx(0.75, abs=0.04)
-    assert np.abs(size).mean() == pytest.approx((0.1 * 400 + 0.2 * 50) / 450, rel=0.1)
+    assert np.abs(size).mean() == pytest.approx((0.01 * 400 + 0.02 * 50) / 450, rel=0.1)
 
 
 def test_jumps_are_a_share_of_the_variance() -> None:
