@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ from ticker.facts.measures import (
 )
 from ticker.facts.ticks import lee_ready
 from ticker.market import Market
+from ticker.model import FULL
+from ticker.shape import DayShape
 from ticker.universe import Universe
 
 
@@ -324,10 +327,11 @@ def test_progress_ends_where_it_should() -> None:
 
 
 def test_the_tape_judged_is_the_tape_published() -> None:
-    """The simulation's events are the market's, without its bars."""
+    """The simulation's events are the market's, without its bars, from an opening on."""
     universe = Universe.of_size(3)
     panel = simulate(universe, seed=9, sessions=1, session_s=120, rate=5.0)
-    market = Market(universe, seed=9, rate=5.0)
+    opening = replace(FULL, shape=DayShape(first_minute=0))
+    market = Market(universe, seed=9, rate=5.0, model=opening)
     batch = market.step(market.now_us + 120_000_000)
     trades = batch.channel == TRADES
     assert panel.trades == trades.sum()

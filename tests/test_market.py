@@ -52,7 +52,7 @@ def market(instruments: list[Instrument] | int = 5, **options: Any) -> Market:
 @pytest.mark.parametrize(
     ("model", "expected"),
     [
-        ("full", "602e3c516d4ccc87699909f1c6d4ac9caac196c3aec285f8969520b1e62416e6"),
+        ("full", "6771bd1f0e8ab39f1661d48c81f3eaf875a2a08ccfc080520975cabb323838aa"),
         ("gbm", "febbc6d52754ce435c41c9f3b0471daa1ee52ae4a81ca851ab709677d3a0cfdc"),
     ],
 )
@@ -72,7 +72,7 @@ def test_the_golden_tape(model: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("model", "expected"),
     [
-        ("full", "882435513e69452c1f4c9df6c0873837d9ce9e5d8ccf1d13fadccd1b8ea26400"),
+        ("full", "97842412442b32cd0a0858da2ce01b1cce38854ff69a8f774c29ac4462affa0f"),
         ("gbm", "843e41f32916899f22106823afbef85dd7fa84021945a370a6101f3dec3c1b7b"),
     ],
 )

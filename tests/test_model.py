@@ -19,7 +19,7 @@ from ticker.instruments import Instrument
 from ticker.model import FULL, GBM, Model, model_named
 from ticker.noise import Stream
 from ticker.prices import Prices
-from ticker.shape import DAY_S, DayShape, minutes
+from ticker.shape import DAY_S, DayShape
 from ticker.shocks import JumpPath, Jumps, LeadLag, StudentT, student_scales
 from ticker.signs import HiddenOrders, OrderSigns
 from ticker.spreads import Spreads, TenseSpread
@@ -126,7 +126,7 @@ def test_the_first_prices_are_pinned() -> None:
     grids = [walk.seconds(250) for _ in range(4)]
     columns = [getattr(grid, name) for grid in grids for name in ("path", "sigma", "activity")]
     text = b"".join(np.ascontiguousarray(column).astype("<f8").tobytes() for column in columns)
-    assert hashlib.sha256(text).hexdigest()[:32] == "2cec3514b6b8f580cd35e2287d6f1af6"
+    assert hashlib.sha256(text).hexdigest()[:32] == "95bdcdb63d8caa1693f929be16273385"
 
 
 @pytest.mark.parametrize(
@@ -217,8 +217,11 @@ def test_the_shape_of_the_day_keeps_variance_and_rate() -> None:
 
 def test_the_day_begins_again() -> None:
     """After 390 minutes."""
-    assert minutes(59, 3).tolist() == [0, 1, 1]
-    assert minutes(DAY_S - 1, 2).tolist() == [389, 0]
+    assert DayShape(first_minute=0).minutes(59, 3).tolist() == [0, 1, 1]
+    assert DayShape(first_minute=0).minutes(DAY_S - 1, 2).tolist() == [389, 0]
+    assert DayShape(first_minute=389).minutes(0, 61).tolist() == [389] * 60 + [0]
+    start = DayShape()
+    assert start.activity()[start.minutes(0, 600)] == pytest.approx(np.ones(600), abs=0.1)
 
 
 # Shocks.

@@ -16,7 +16,7 @@ from ticker.draws import exp
 from ticker.grid import CELLS_PER_SECOND, Grid
 from ticker.model import Model
 from ticker.noise import Stream
-from ticker.shape import DAY_S, minutes
+from ticker.shape import DAY_S
 from ticker.shocks import JumpPath, student_scales
 from ticker.volatility import VolatilityPath
 from ticker.walk import MARKET_LOADING, OWN_LOADING, SECTOR_LOADING, RandomWalk
@@ -145,7 +145,7 @@ class Prices(RandomWalk):
             # exp(level - variance / 2) has the mean 1.
             activity = strain = wild * exp(np.array([model.volatility.variance / 2]))
         if model.shape:
-            minute = minutes(second, seconds)
+            minute = model.shape.minutes(second, seconds)
             sigma *= self._shape[0][minute]
             activity = activity * self._shape[1][minute]
             strain = strain * self._shape[0][minute]

@@ -4,7 +4,8 @@ The shape of a trading day: volatile and busy after the opening, calm at noon, b
 A reverse J in the volatility, a U in the activity (Wood, McInish, Ord, J. Finance 1985; Andersen and Bollerslev,
 J. Empirical Finance 1997; Ozenbas, "Intra-day trading volume patterns of equity markets", 2008).
 
-The market is always open and replays the shape of a regular day of 390 minutes, from its start on.
+The market is always open and replays the shape of a regular day of 390 minutes. It starts an hour after an opening, so
+that who asks for a rate gets about that rate at first.
 """
 
 from dataclasses import dataclass
@@ -35,6 +36,14 @@ class DayShape:
     activity_opening: float = 3.0
     activity_close: float = 2.2
     fade: float = 15.0
+    first_minute: int = 60
+    """The minute of the day at which a market starts: here, one of about the mean rate of events."""
+
+    def minutes(self, first_second: int, seconds: int) -> NDArray[np.int64]:
+        """Give the minute of the day of each of some seconds since the start of the market."""
+        second = np.arange(first_second, first_second + seconds)
+        minute: NDArray[np.int64] = (second // 60 + self.first_minute) % _MINUTES
+        return minute
 
     def volatility(self) -> F64:
         """Give the factor on the volatility in each minute, of mean square 1: shape (390,)."""
@@ -54,9 +63,3 @@ class DayShape:
         # In 1 / 2**16, so that the means are of whole numbers, exact in any order of summation.
         raw = 1 + opening / (1 + minute / self.fade) + close / (1 + left / self.fade)
         return np.rint(raw * (1 << 16)) / (1 << 16)
-
-
-def minutes(first_second: int, seconds: int) -> NDArray[np.int64]:
-    """Give the minute of the day of each of some seconds since the start of the market."""
-    minute: NDArray[np.int64] = np.arange(first_second, first_second + seconds) // 60 % _MINUTES
-    return minute

@@ -1,6 +1,7 @@
 """Let a market run for the judge."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -53,7 +54,7 @@ def simulate(
         rate=rate,
         trade_share=TRADE_SHARE,
         start_us=DEFAULT_START_US,
-        model=model_named(model) if isinstance(model, str) else model,
+        model=_from_the_opening(model_named(model) if isinstance(model, str) else model),
         block_events=_BLOCK_EVENTS,
         longest_s=60,
     )
@@ -71,6 +72,11 @@ def simulate(
     if progress:
         progress(total, total)
     return panel
+
+
+def _from_the_opening(model: Model) -> Model:
+    """Let the first session begin where a day does."""
+    return replace(model, shape=replace(model.shape, first_minute=0)) if model.shape else model
 
 
 def _stretches(source: Source, sessions: int, length_us: int) -> Iterator[Ticks | None]:
