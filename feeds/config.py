@@ -8,6 +8,7 @@ from feeds.errors import ConfigError
 from feeds.pump import MAX_TURN_EVENTS
 from ticker.instruments import UniverseError
 from ticker.market import MAX_RATE
+from ticker.model import model_named
 from ticker.universe import Universe
 
 __all__ = ["FeedConfig"]
@@ -32,6 +33,8 @@ class FeedConfig:
     """Events a second and symbol, trades and quotes together."""
     seed: int = 7
     """The same seed and options give the same events."""
+    model: str = "full"
+    """What the market is made of: ``full``, or ``gbm``, a plain random walk."""
     clock: str = "wall"
     """``wall``, ``manual``, ``max``, or ``x10``."""
     start_us: int | None = None
@@ -86,6 +89,10 @@ class FeedConfig:
             raise ConfigError(
                 f"slow {self.slow!r} is unknown; conflate, drop and disconnect are allowed"
             ) from None
+        try:
+            model_named(self.model)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
 
     def universe(self) -> Universe:
         """

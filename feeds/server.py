@@ -249,6 +249,8 @@ async def _ended(task: asyncio.Task[None] | None, *, cancel: bool = False) -> No
 def _market(config: FeedConfig, start_us: int) -> Market:
     universe = config.universe()
     try:
-        return Market(universe, seed=config.seed, rate=config.rate, start_us=start_us)
+        return Market(
+            universe, seed=config.seed, rate=config.rate, start_us=start_us, model=config.model
+        )
     except ValueError as error:  # what only the market can know: too much for one symbol count
         raise ConfigError(str(error)) from error

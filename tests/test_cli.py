@@ -126,6 +126,7 @@ def test_every_option_can_come_from_the_environment(served: list[Any]) -> None:
         "symbols": "5",
         "rate": "1.5",
         "seed": "99",
+        "model": "gbm",
         "clock": "manual",
         "turn_ms": "5",
         "turn_events": "6",

@@ -11,15 +11,17 @@ from markets import COLUMNS, SECOND, UNIVERSES, assert_well_formed, events
 
 from ticker.batch import QUOTES, TRADES, TickBatch
 from ticker.flow import OrderFlow
+from ticker.grid import CELL_US, CELLS_PER_SECOND, Grid
 from ticker.instruments import Instrument
+from ticker.model import FULL, GBM, Model
+from ticker.prices import Prices
 from ticker.universe import Universe
-from ticker.walk import CELL_US, RandomWalk
 
 ORIGIN = 1_000 * SECOND
 
 
 class Tape:
-    """An order flow over a walk, without a market around it."""
+    """An order flow over prices, without a market around it."""
 
     def __init__(
         self,
@@ -28,9 +30,11 @@ class Tape:
         seed: int = 1,
         rate: float = 10.0,
         trade_share: float = 0.25,
+        model: Model = GBM,
     ) -> None:
         self.universe = universe = Universe(instruments)
-        self.walk = RandomWalk(
+        self.walk = Prices(
+            model,
             seed,
             universe.symbols,
             [i.sector for i in universe],
@@ -39,15 +43,26 @@ class Tape:
             floor=2 * universe.column("spread"),
         )
         self.flow = OrderFlow(
-            seed, universe, universe.start_ticks(), rate=rate, trade_share=trade_share
+            seed, universe, universe.start_ticks(), rate=rate, trade_share=trade_share, model=model
         )
         self.path = np.empty((len(universe), 0))
+        self._grid: Grid | None = None
+        self._at = 0
 
     def block(self, cells: int) -> TickBatch:
-        """The events of the next cells."""
-        first, before = self.walk.cell, self.walk.price
-        self.path = self.walk.advance(cells)
-        return self.flow.block(first, before, self.path, self.walk.sigma, ORIGIN + first * CELL_US)
+        """The events of the next cells; prices are made for whole seconds, at least for a block."""
+        parts, paths = [], []
+        while cells:
+            if self._grid is None or self._at == self._grid.cells:
+                self._grid, self._at = self.walk.seconds(-(-cells // CELLS_PER_SECOND)), 0
+            end = min(self._grid.cells, self._at + cells)
+            grid = self._grid.cut(self._at, end)
+            parts.append(self.flow.block(grid, ORIGIN + grid.first * CELL_US))
+            paths.append(grid.path)
+            cells -= end - self._at
+            self._at = end
+        self.path = np.concatenate(paths, axis=1)
+        return TickBatch.join(parts)
 
 
 def one(**values: Any) -> list[Instrument]:
@@ -62,10 +77,13 @@ def one(**values: Any) -> list[Instrument]:
     st.lists(st.integers(1, 7), min_size=1, max_size=5),
     st.sampled_from(sorted(UNIVERSES)),
     st.sampled_from([0.5, 20.0]),
+    st.sampled_from([FULL, GBM]),
 )
-def test_a_block_can_be_cut_at_any_cell(cells: list[int], which: str, rate: float) -> None:
+def test_a_block_can_be_cut_at_any_cell(
+    cells: list[int], which: str, rate: float, model: Model
+) -> None:
     """The same events in the same order, to the last bit."""
-    whole, parts = (Tape(UNIVERSES[which], rate=rate) for _ in range(2))
+    whole, parts = (Tape(UNIVERSES[which], rate=rate, model=model) for _ in range(2))
     expected = whole.block(sum(cells))
     batch = TickBatch.join([parts.block(n) for n in cells])
     for name in COLUMNS:
@@ -76,21 +94,25 @@ def test_a_block_can_be_cut_at_any_cell(cells: list[int], which: str, rate: floa
 
 
 @settings(max_examples=25)
-@given(st.permutations(range(12)).flatmap(lambda p: st.integers(1, 12).map(lambda n: p[:n])))
-def test_a_symbol_has_its_events_in_any_company(which: list[int]) -> None:
+@given(
+    st.permutations(range(12)).flatmap(lambda p: st.integers(1, 12).map(lambda n: p[:n])),
+    st.sampled_from([FULL, GBM]),
+)
+def test_a_symbol_has_its_events_in_any_company(which: list[int], model: Model) -> None:
     """Adding, removing and reordering symbols changes no other symbol's events."""
     everybody = [i for name in sorted(UNIVERSES) for i in UNIVERSES[name][:2]]
-    everything = Tape(everybody, rate=30.0).block(20)
-    some = Tape([everybody[i] for i in which], rate=30.0).block(20)
+    everything = Tape(everybody, rate=30.0, model=model).block(20)
+    some = Tape([everybody[i] for i in which], rate=30.0, model=model).block(20)
     for position, i in enumerate(which):
         assert events(some, position) == events(everything, i)
 
 
 @pytest.mark.parametrize("which", sorted(UNIVERSES))
 @pytest.mark.parametrize("rate", [0.0, 0.01, 10.0, 10_000.0])
-def test_events_are_well_formed(which: str, rate: float) -> None:
+@pytest.mark.parametrize("model", [FULL, GBM], ids=lambda m: m.name)
+def test_events_are_well_formed(which: str, rate: float, model: Model) -> None:
     """bid < ask, trades inside the quote, sizes at least 1, whole lots, no gap in a sequence, times in range and order."""
-    tape = Tape(UNIVERSES[which], rate=rate)
+    tape = Tape(UNIVERSES[which], rate=rate, model=model)
     cells = 1 if rate > 1_000 else 100
     bid, ask = tape.flow.bid.tolist(), tape.flow.ask.tolist()
     batch = TickBatch.join([tape.block(cells) for _ in range(2)])

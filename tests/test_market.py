@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import defaultdict
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -25,10 +26,11 @@ from markets import (
 )
 
 from ticker.batch import BARS, CHANNELS, INTERVALS, QUOTES, STATUS, TRADES, TickBatch
+from ticker.grid import CELL_US
 from ticker.instruments import Instrument
 from ticker.market import DEFAULT_START_US, MAX_RATE, TAPE, Market
+from ticker.model import FULL, MODELS
 from ticker.universe import Universe
-from ticker.walk import CELL_US
 
 BEFORE_MIDNIGHT = START - START % (86_400 * SECOND) + 86_396 * SECOND
 """Four seconds before the end of a day: intervals of every length close soon."""
@@ -47,7 +49,14 @@ def market(instruments: list[Instrument] | int = 5, **options: Any) -> Market:
 # Determinism. The golden tape.
 
 
-def test_the_golden_tape() -> None:
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("full", "6771bd1f0e8ab39f1661d48c81f3eaf875a2a08ccfc080520975cabb323838aa"),
+        ("gbm", "febbc6d52754ce435c41c9f3b0471daa1ee52ae4a81ca851ab709677d3a0cfdc"),
+    ],
+)
+def test_the_golden_tape(model: str, expected: str) -> None:
     """
     The first 20,000 events of a fixed market are these, with every version of Python and numpy, on every machine.
 
@@ -55,24 +64,41 @@ def test_the_golden_tape() -> None:
     is meant to give other events adds 1 to `ticker.market.TAPE` and puts the new hash here; a change that isn't
     meant to, such as an optimisation, must not touch this test.
     """
-    batch = Market(Universe.of_size(30), seed=7).step(2**62, limit=20_000)
-    assert TAPE == 1
-    assert (
-        digest(batch[:20_000]) == "febbc6d52754ce435c41c9f3b0471daa1ee52ae4a81ca851ab709677d3a0cfdc"
-    )
+    batch = Market(Universe.of_size(30), seed=7, model=model).step(2**62, limit=20_000)
+    assert TAPE == 2
+    assert digest(batch[:20_000]) == expected
 
 
-def test_the_golden_tape_of_extremes() -> None:
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("full", "97842412442b32cd0a0858da2ce01b1cce38854ff69a8f774c29ac4462affa0f"),
+        ("gbm", "843e41f32916899f22106823afbef85dd7fa84021945a370a6101f3dec3c1b7b"),
+    ],
+)
+def test_the_golden_tape_of_extremes(model: str, expected: str) -> None:
     """The same for instruments at the edges of what is allowed, over midnight, at a high rate."""
     everything = [i for name in sorted(UNIVERSES) for i in UNIVERSES[name]]
-    batch = run(market(everything, rate=300.0, start_us=BEFORE_MIDNIGHT), 5)
-    assert digest(batch) == "843e41f32916899f22106823afbef85dd7fa84021945a370a6101f3dec3c1b7b"
+    batch = run(market(everything, rate=300.0, start_us=BEFORE_MIDNIGHT, model=model), 5)
+    assert digest(batch) == expected
 
 
-@pytest.fixture(scope="module")
-def whole() -> bytes:
-    """Six seconds over midnight, in one step."""
-    return content(run(market(SMALL, rate=20.0, start_us=BEFORE_MIDNIGHT), 6))
+@pytest.fixture(scope="module", params=MODELS)
+def whole(request: pytest.FixtureRequest) -> tuple[str, bytes]:
+    """The model's name, and six seconds over midnight, in one step."""
+    batch = run(market(SMALL, rate=20.0, start_us=BEFORE_MIDNIGHT, model=request.param), 6)
+    return request.param, content(batch)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_pace_of_steps_changes_nothing(model: str) -> None:
+    """A step a second, ten or a thousand: the same bytes, so the same statistics."""
+    tapes = set()
+    for steps in (1, 10, 1_000):
+        instance = market(SMALL, rate=20.0, model=model)
+        parts = [instance.step(START + n * SECOND // steps) for n in range(1, 3 * steps + 1)]
+        tapes.add(content(TickBatch.join(parts)))
+    assert len(tapes) == 1
 
 
 QUERIES: dict[str, Any] = {
@@ -99,17 +125,20 @@ QUERIES: dict[str, Any] = {
     st.sampled_from([1, 50, 16_384, 10**9]),
 )
 def test_a_stream_is_the_batch_however_it_is_cut(
-    whole: bytes, steps: list[tuple[int, int | None, str]], block_events: int
+    whole: tuple[str, bytes], steps: list[tuple[int, int | None, str]], block_events: int
 ) -> None:
     """Steps of any length, limits, blocks and questions in between change no byte, bars and their order included."""
     end = BEFORE_MIDNIGHT + 6 * SECOND
-    streamed = market(SMALL, rate=20.0, start_us=BEFORE_MIDNIGHT, block_events=block_events)
+    model, expected = whole
+    streamed = market(
+        SMALL, rate=20.0, start_us=BEFORE_MIDNIGHT, block_events=block_events, model=model
+    )
     parts = []
     for length, limit, query in steps:
         parts.append(streamed.step(min(end, streamed.now_us + length), limit))
         QUERIES[query](streamed)
     parts.append(streamed.step(end))
-    assert content(TickBatch.join(parts)) == whole
+    assert content(TickBatch.join(parts)) == expected
 
 
 @settings(max_examples=20)
@@ -162,7 +191,7 @@ def test_a_later_start_gives_the_same_events_later() -> None:
 
 
 def test_an_epoch_names_what_decides_about_the_events() -> None:
-    """Another seed, universe, rate, share or start is another epoch; another block size isn't."""
+    """Another seed, universe, rate, share, start or model is another epoch; another block size isn't."""
     epoch = market(seed=7, rate=10).epoch
     assert epoch == market(seed=np.int64(7), rate=10.0, block_events=3).epoch
     assert len(epoch) == 16
@@ -171,6 +200,8 @@ def test_an_epoch_names_what_decides_about_the_events() -> None:
         market(6, rate=10).epoch,
         market(rate=11).epoch,
         market(rate=10, trade_share=0.3).epoch,
+        market(rate=10, model="gbm").epoch,
+        market(rate=10, model=replace(FULL, jumps=None)).epoch,
         market(rate=10, start_us=START + SECOND).epoch,
     }
 
@@ -180,10 +211,11 @@ def test_an_epoch_names_what_decides_about_the_events() -> None:
 
 @pytest.mark.parametrize("which", sorted(UNIVERSES))
 @pytest.mark.parametrize("rate", [0.0, 0.02, 20.0, 10_000.0])
-def test_events_are_well_formed(which: str, rate: float) -> None:
+@pytest.mark.parametrize("model", MODELS)
+def test_events_are_well_formed(which: str, rate: float, model: str) -> None:
     """Over steps of uneven length: times inside each step, sequences without a gap, prices and sizes that can be."""
     instruments = UNIVERSES[which][:3]
-    instance = market(instruments, rate=rate, start_us=BEFORE_MIDNIGHT)
+    instance = market(instruments, rate=rate, start_us=BEFORE_MIDNIGHT, model=model)
     seconds = 8.0 if rate < 1_000 else 1.1 / max(i.activity for i in instruments)
     parts = []
     for length in (0.3, 0.0001, 0.5, 0.1999, 4.0, 3.0):
@@ -203,7 +235,10 @@ def test_events_are_well_formed(which: str, rate: float) -> None:
         rate * sum(i.activity for i in instruments) * (instance.now_us - BEFORE_MIDNIGHT) / 1e6
     )
     ticks = int((batch.channel < BARS).sum())
-    assert ticks == pytest.approx(expected, abs=5 * expected**0.5 + 3)
+    if model == "gbm":
+        assert ticks == pytest.approx(expected, abs=5 * expected**0.5 + 3)
+    else:  # busier at the opening, and in bursts
+        assert ticks <= 8 * expected + 20 * expected**0.5 + 30
 
 
 def test_bars_come_before_the_events_of_the_next_interval() -> None:
@@ -463,7 +498,7 @@ def middles(batch: TickBatch, symbol: int, every: int) -> np.ndarray:
 def test_realised_volatility_does_not_depend_on_the_rate(rate: float) -> None:
     """Sampled every ten seconds, quotes move as the annual volatility says, however many there are."""
     instrument = Instrument("A", 10_000.0, volatility=0.8, spread=1.0)
-    batch = run(market([instrument], rate=rate, trade_share=0.0), 4_000)
+    batch = run(market([instrument], rate=rate, trade_share=0.0, model="gbm"), 4_000)
     realised = np.diff(np.log(middles(batch, 0, 10))).std() * (252 * 6.5 * 360) ** 0.5
     assert realised == pytest.approx(0.8, rel=0.1)
 
@@ -475,7 +510,7 @@ def test_prices_of_one_sector_move_together() -> None:
         for sector in "XYZ"
         for i in range(4)
     ]
-    batch = run(market(instruments, rate=2.0, trade_share=0.0), 4_000)
+    batch = run(market(instruments, rate=2.0, trade_share=0.0, model="gbm"), 4_000)
     prices = np.array([middles(batch, symbol, 4) for symbol in range(12)])
     correlation = np.corrcoef(np.diff(np.log(prices), axis=1))
     same = np.equal.outer(np.arange(12) // 4, np.arange(12) // 4)
@@ -487,7 +522,7 @@ def test_prices_of_one_sector_move_together() -> None:
 
 def test_a_walk_turns_back_above_two_spreads() -> None:
     """So that even a penny stock has room for bid and ask."""
-    walk = market(UNIVERSES["penny stocks"])._walk
+    walk = market(UNIVERSES["penny stocks"], model="gbm")._source._prices
     walk.price = np.array([2.0, 2.0, 40.0])
     assert (walk.advance(1_000) >= [[2.0], [2.0], [40.0]]).all()
 
@@ -506,6 +541,7 @@ def test_a_walk_turns_back_above_two_spreads() -> None:
         ({"trade_share": 1.1}, "trade share 1.1 is not between 0 and 1"),
         ({"trade_share": float("nan")}, "trade share nan is not between 0 and 1"),
         ({"start_us": 1_500_000}, "start 1500000 is not a whole second"),
+        ({"model": "black-scholes"}, "model 'black-scholes' is not one of full, gbm"),
     ],
 )
 def test_an_argument_out_of_range_is_refused(options: dict[str, Any], expected: str) -> None:
@@ -527,10 +563,10 @@ def test_more_events_than_fit_into_memory_are_refused() -> None:
 
 def test_blocks_are_small_enough_whatever_is_asked() -> None:
     """A block has at least one cell, at most ten seconds, and not too many events or symbols."""
-    assert market(rate=10_000.0, block_events=1)._block_cells == 1
-    assert market(rate=0.0)._block_cells == market(rate=1e-9)._block_cells == 100
-    assert market(500, rate=10_000.0, block_events=2**40)._block_cells == 8
-    assert market(15_000, rate=0.0)._block_cells == 69
+    assert market(rate=10_000.0, block_events=1)._source.block_cells == 1
+    assert market(rate=0.0)._source.block_cells == market(rate=1e-9)._source.block_cells == 100
+    assert market(500, rate=10_000.0, block_events=2**40)._source.block_cells == 8
+    assert market(15_000, rate=0.0)._source.block_cells == 60
 
 
 def test_seeds_may_be_any_whole_number() -> None:

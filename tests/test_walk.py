@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ticker.grid import CELL_US, CELLS_PER_SECOND
 from ticker.noise import Stream
 from ticker.walk import (
-    CELL_US,
-    CELLS_PER_SECOND,
     MARKET_LOADING,
     OWN_LOADING,
     RANGE,

@@ -7,12 +7,14 @@ from numpy.typing import NDArray
 
 from ticker.noise import NORMAL_ONE, normals, quantiles
 
-__all__ = ["exp_minus", "lots", "mean_trade_lots", "poisson", "trade_sizes"]
+__all__ = ["exp", "exp_minus", "lots", "mean_trade_lots", "poisson", "trade_sizes"]
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 
 _POISSON_EXACT = 64.0
+_E16 = 8886110.520507872
+"""e**16."""
 
 
 def exp_minus(x: F64) -> F64:
@@ -28,6 +30,11 @@ def exp_minus(x: F64) -> F64:
     for _ in range(10):
         power = power * power
     return power
+
+
+def exp(x: F64) -> F64:
+    """Compute e**x to 12 digits, the same bits on every machine; what is beyond +-16 counts as that."""
+    return _E16 * exp_minus(16 - np.clip(x, -16, 16))
 
 
 def poisson(mean: F64, uniform: F64) -> I64:

@@ -10,7 +10,6 @@ looks, at each full second, and before the block is dropped; so a step of a sing
 """
 
 import hashlib
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,33 +17,20 @@ from numpy.typing import NDArray
 from ticker.bars import BarBuilder
 from ticker.batch import BARS, CHANNELS, INTERVALS, QUOTES, TRADES, BarTable, TickBatch
 from ticker.daybook import DayBook, Snapshot
-from ticker.flow import MAX_BLOCK_EVENTS, OrderFlow
+from ticker.model import FULL, Model, model_named
 from ticker.past import Past
+from ticker.source import MAX_RATE, MAX_TOTAL_RATE, Block, Source
 from ticker.universe import Universe
-from ticker.walk import CELL_US, CELLS_PER_SECOND, RandomWalk
 
 __all__ = ["DEFAULT_START_US", "MAX_RATE", "MAX_TOTAL_RATE", "TAPE", "Market"]
 
-TAPE = 1
+TAPE = 2
 """Goes up by 1 with every change after which the same arguments give other events; it is part of the epoch."""
 
 DEFAULT_START_US = 1_767_623_400_000_000
 """2026-01-05 14:30 UTC, the opening of a Monday in New York: where a market starts that nobody gave a time."""
 
-MAX_RATE = 10_000.0
-"""The most events a second and symbol, on average."""
-
-MAX_TOTAL_RATE = 20_000_000
-"""The most events a second of all symbols together, on average: a block of one cell must fit into memory."""
-
 _SECOND_US = 1_000_000
-_LONGEST_BLOCK = 10 * CELLS_PER_SECOND
-_LARGEST_GRID = 1 << 20  # cells times symbols of a block
-
-
-class _Block(NamedTuple):
-    batch: TickBatch
-    end_us: int
 
 
 class Market:
@@ -57,6 +43,7 @@ class Market:
         rate: mean events a second and symbol, trades and quotes together.
         trade_share: the fraction of events that are trades.
         start_us: Unix time at which the market starts, in microseconds; whole seconds.
+        model: what the market is made of, or the name of one of :data:`~ticker.model.MODELS`.
         block_events: about how many events to make in one pass. Changes memory and pace, never an event.
 
     Raises:
@@ -71,35 +58,37 @@ class Market:
         rate: float = 10.0,
         trade_share: float = 0.25,
         start_us: int = DEFAULT_START_US,
+        model: Model | str = FULL,
         block_events: int = 16_384,
     ) -> None:
-        total = _total_rate(universe, rate)
-        if not 0 <= trade_share <= 1:
-            raise ValueError(f"trade share {trade_share!r} is not between 0 and 1")
         if start_us % _SECOND_US:
             raise ValueError(f"start {start_us!r} is not a whole second")
         self.universe, self.seed = universe, seed
         self.now_us = start_us
         """The market's time: everything before it has been handed out."""
-        run = (universe.instruments, int(seed), float(rate), float(trade_share), int(start_us))
-        self.epoch = hashlib.blake2b(repr((TAPE, *run)).encode(), digest_size=8).hexdigest()
+        self.model = model_named(model) if isinstance(model, str) else model
+        """What the market is made of."""
+        numbers = (int(seed), float(rate), float(trade_share), int(start_us))
+        run = (TAPE, universe.instruments, *numbers, self.model)
+        self.epoch = hashlib.blake2b(repr(run).encode(), digest_size=8).hexdigest()
         """Names this run: markets of one epoch give the same events, so sequences of one mean the same in another."""
         start = self._first = universe.start_ticks()
-        self._walk = RandomWalk(
-            seed,
-            universe.symbols,
-            [i.sector for i in universe],
-            start,
-            universe.column("volatility"),
-            floor=2 * universe.column("spread"),
+        self._source = source = Source(
+            universe,
+            seed=seed,
+            rate=rate,
+            trade_share=trade_share,
+            start_us=start_us,
+            model=self.model,
+            block_events=block_events,
         )
-        self._flow = flow = OrderFlow(seed, universe, start, rate=rate, trade_share=trade_share)
-        self._block_cells = _cells_for(block_events, total, len(universe))
-        self._block = _Block(TickBatch.empty(), start_us)
+        self._block = Block(TickBatch.empty(), start_us)
         # Rows of the block that were handed out, and that are in the books.
         self._at = self._booked = 0
         self._next_second = start_us + _SECOND_US
-        self._book = DayBook(start.astype(np.int64), flow.bid, flow.ask, universe, start_us)
+        self._book = DayBook(
+            start.astype(np.int64), source.flow.bid, source.flow.ask, universe, start_us
+        )
         self._bars = BarBuilder(len(universe))
         self._past = Past(seed, start_us, rate * trade_share)
         self._seq = np.zeros((CHANNELS, len(universe)), dtype=np.int64)
@@ -187,10 +176,7 @@ class Market:
 
     def _make_block(self) -> None:
         self._bring_up_to_date()
-        first, before, start = self._walk.cell, self._walk.price, self._block.end_us
-        path = self._walk.advance(self._block_cells)
-        batch = self._flow.block(first, before, path, self._walk.sigma, start)
-        self._block = _Block(batch, start + self._block_cells * CELL_US)
+        self._block = self._source.block()
         self._at = self._booked = 0
 
     def _bring_up_to_date(self) -> None:
@@ -229,24 +215,3 @@ class Market:
         if second % INTERVALS["1d"] == 0:
             self._book.close_day()
         return TickBatch.join(parts)
-
-
-def _total_rate(universe: Universe, rate: float) -> float:
-    """Give the mean events a second of all symbols together, and check the rate."""
-    if not 0 <= rate <= MAX_RATE:
-        raise ValueError(
-            f"rate {rate!r} is not between 0 and {MAX_RATE:g} events a second and symbol"
-        )
-    total = rate * float(universe.column("activity").sum())
-    if total > MAX_TOTAL_RATE:
-        raise ValueError(
-            f"rate {rate!r} makes {total:.0f} events a second of {len(universe)} symbols;"
-            f" at most {MAX_TOTAL_RATE} are allowed"
-        )
-    return total
-
-
-def _cells_for(events: int, rate: float, symbols: int) -> int:
-    """Choose the length of a block."""
-    cells = min(events, MAX_BLOCK_EVENTS // 4) * CELLS_PER_SECOND / max(rate, 1e-9)
-    return max(1, int(min(_LONGEST_BLOCK, _LARGEST_GRID / symbols, cells)))

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ticker.grid import CELL_US, CELLS_PER_SECOND
 from ticker.noise import Stream
 
 __all__ = [
@@ -30,11 +31,6 @@ __all__ = [
     "TRADING_YEAR_S",
     "RandomWalk",
 ]
-
-CELL_US = 100_000
-"""The length of a cell of the walk, in microseconds."""
-
-CELLS_PER_SECOND = 1_000_000 // CELL_US
 
 TRADING_YEAR_S = 252 * 6.5 * 3600
 """Seconds of trading in a year: what an annual volatility refers to."""

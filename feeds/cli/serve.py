@@ -20,6 +20,7 @@ from feeds.config import FeedConfig
 from feeds.errors import ConfigError
 from feeds.server import FeedServer
 from ticker import __version__
+from ticker.model import MODELS
 
 __all__ = ["loop_factory", "run_feed", "serve"]
 
@@ -85,6 +86,12 @@ def _of_slow_consumers(command: F) -> F:
     help="Events a second and symbol, trades and quotes together.",
 )
 @click.option("--seed", type=int, default=7, help="Same seed and options, same events.")
+@click.option(
+    "--model",
+    type=click.Choice(list(MODELS)),
+    default="full",
+    help="Market with the literature's stylised facts, or a plain random walk.",
+)
 @click.option(
     "--clock",
     default="wall",

@@ -1,0 +1,59 @@
+"""What the model costs: the full one beside plain geometric Brownian motion, and each part beside none."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ticker.market import Market
+from ticker.model import FULL, GBM, Model
+from ticker.prices import Prices
+from ticker.universe import Universe
+
+Benchmark = Any
+
+PARTS = ("volatility", "shape", "tails", "jumps", "lags", "arrivals", "signs", "spread")
+
+
+def cost(benchmark: Benchmark, model: Model, symbols: int, rate: float, events: int) -> None:
+    """Steps of about so many events, as the feed gets them: bars, day statistics and all."""
+    market = Market(Universe.of_size(symbols), seed=7, rate=rate, model=model)
+    # Past the opening, where the day is neither busy nor quiet.
+    market.step(market.now_us + 1_000_000)
+    step_us = round(events / (rate * symbols) * 1e6)
+    sizes: list[int] = []
+    benchmark(lambda: sizes.append(len(market.step(market.now_us + step_us))))
+    each = benchmark.stats["min"] / (sum(sizes) / len(sizes))
+    benchmark.extra_info["ns_an_event"] = round(each * 1e9)
+    benchmark.extra_info["millions_a_second"] = round(1e-6 / each, 2)
+
+
+@pytest.mark.parametrize("model", [GBM, FULL], ids=lambda m: m.name)
+@pytest.mark.parametrize("rate", [2.0, 20.0, 200.0])
+def test_market_of_500_symbols(benchmark: Benchmark, model: Model, rate: float) -> None:
+    """The whole market, by events a second and symbol."""
+    cost(benchmark, model, 500, rate, 20_000)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_one_part_alone(benchmark: Benchmark, part: str) -> None:
+    """Plain GBM with one part more."""
+    model = replace(GBM, **{part: getattr(FULL, part)})
+    cost(benchmark, model, 500, 20.0, 20_000)
+
+
+@pytest.mark.parametrize("model", [GBM, FULL], ids=lambda m: m.name)
+def test_prices(benchmark: Benchmark, model: Model) -> None:
+    """Prices without events: 1,000 symbols, ten seconds a call."""
+    universe = Universe.of_size(1_000)
+    walk = Prices(
+        model,
+        7,
+        universe.symbols,
+        [i.sector for i in universe],
+        universe.start_ticks(),
+        universe.column("volatility"),
+    )
+    benchmark(walk.seconds, 10)
+    each = benchmark.stats["min"] / (1_000 * 100)
+    benchmark.extra_info["ns_a_cell"] = round(each * 1e9, 1)

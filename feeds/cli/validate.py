@@ -1,0 +1,165 @@
+"""``tickerplant validate``: does a market show what the literature says of markets?"""
+
+import json
+import math
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from ticker.facts import NothingToJudgeError, Panel, Verdict, accepted, judge, simulate
+from ticker.facts.recorded import TapeError, read_tape
+from ticker.instruments import UniverseError
+from ticker.model import MODELS
+from ticker.universe import Universe
+
+__all__ = ["validate"]
+
+_MOST_SESSIONS = 1_000
+_MOST_SYMBOLS = 2_000
+_WORDS = {True: "[green]pass", False: "[red]FAIL", None: "[dim]not judged"}
+
+
+@click.command(context_settings={"auto_envvar_prefix": "TICKERPLANT", "show_default": True})
+@click.option("--seed", type=int, default=7, help="The market's seed.")
+@click.option(
+    "--symbols",
+    default="50",
+    metavar="N|A,B|FILE",
+    help="A number, symbols, or a CSV or TOML file.",
+)
+@click.option(
+    "--sessions",
+    type=click.IntRange(1, _MOST_SESSIONS),
+    default=20,
+    help="Days of 390 minutes to simulate.",
+)
+@click.option(
+    "--model", type=click.Choice(list(MODELS)), default="full", help="What the market is made of."
+)
+@click.option(
+    "--input",
+    "tape",
+    type=click.Path(path_type=Path),
+    help="Judge this tape, which `tickerplant record` wrote, and simulate nothing.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path), metavar="FILE.png", help="Draw a panel a fact."
+)
+def validate(
+    *,
+    seed: int,
+    symbols: str,
+    sessions: int,
+    model: str,
+    tape: Path | None,
+    as_json: bool,
+    plot: Path | None,
+) -> int:
+    """
+    Test a market for the stylised facts of the literature.
+
+    Exits with 1 if one that gates fails, or none can be judged.
+    """
+    if plot:
+        _can_draw(plot)
+    begun = time.perf_counter()
+    try:
+        panel = _of_tape(tape) if tape else _simulated(seed, symbols, sessions, model)
+        verdicts = judge(panel)
+    except (UniverseError, TapeError) as error:
+        raise click.UsageError(str(error)) from error
+    except NothingToJudgeError as error:
+        click.echo(f"tickerplant: {error}", err=True)
+        return 1
+    what: dict[str, Any] = {"input": str(tape)} if tape else {"model": model, "seed": seed}
+    what |= {
+        "symbols": len(panel.sectors),
+        "sessions": panel.sessions,
+        "trades": panel.trades,
+        "quotes": panel.quotes,
+    }
+    good = accepted(verdicts)
+    if plot:
+        from feeds.cli.plots import draw
+
+        draw(panel, verdicts, plot)
+    if as_json:
+        facts = [verdict.as_dict() for verdict in verdicts]
+        click.echo(json.dumps(what | {"passed": good, "facts": facts}))
+    else:
+        _print(what, verdicts, good, time.perf_counter() - begun)
+    return 0 if good else 1
+
+
+def _can_draw(plot: Path) -> None:
+    if plot.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise click.UsageError(f"plot {str(plot)!r} doesn't end in .png, .svg or .pdf")
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise click.UsageError("--plot needs matplotlib: pip install 'tickerplant[plot]'") from None
+
+
+def _of_tape(path: Path) -> Panel:
+    try:
+        with path.open("rb") as file:
+            return read_tape(file).panel()
+    except OSError as error:
+        raise TapeError(f"can't read {str(path)!r}: {error.strerror or error}") from error
+    except TapeError as error:
+        raise TapeError(f"{path}: {error}") from error
+
+
+def _simulated(seed: int, symbols: str, sessions: int, model: str) -> Panel:
+    universe = Universe.parse(symbols)
+    if len(universe) > _MOST_SYMBOLS:
+        raise UniverseError(f"{len(universe)} symbols; at most {_MOST_SYMBOLS} can be validated")
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task(f"{sessions} sessions", total=None)
+        return simulate(
+            universe,
+            seed=seed,
+            sessions=sessions,
+            model=model,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+
+
+def _print(what: dict[str, Any], verdicts: list[Verdict], good: bool, seconds: float) -> None:
+    table = Table(
+        title=", ".join(f"{k} {v:,}" if isinstance(v, int) else f"{k} {v}" for k, v in what.items())
+    )
+    for column in ("", "fact", "measured", "accepted", "source", "verdict"):
+        table.add_column(column, overflow="fold")
+    for verdict in verdicts:
+        numbers = "\n".join(f"{name}: {_short(v)}" for name, v in verdict.measured.items())
+        bands = "\n".join(str(verdict.bands.get(name, "")) for name in verdict.measured)
+        word = _WORDS[verdict.passed] + ("" if verdict.gating else " [dim](reported)")
+        if verdict.missing:
+            numbers, bands = f"[dim]needs {verdict.missing}", ""
+        table.add_row(verdict.number, verdict.fact, numbers, bands, verdict.source, word)
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(table)
+    failed = [v.number for v in verdicts if v.failed]
+    judged = sum(v.gating and v.passed is not None for v in verdicts)
+    if good:
+        end = f"[green]all {judged} gating facts pass"
+    elif failed:
+        end = f"[red]{len(failed)} of {judged} gating facts fail: {', '.join(failed)}"
+    else:
+        end = "[red]no gating fact could be judged"
+    console.print(f"{end}[/] [dim]({seconds:.0f} s)")
+
+
+def _short(value: float) -> str:
+    if not math.isfinite(value):
+        return "none"
+    return f"{value:.2g}" if 0 < abs(value) < 0.001 else f"{value:.3f}".rstrip("0").rstrip(".")

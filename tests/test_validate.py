@@ -1,0 +1,170 @@
+"""The command that judges: what it prints, where from, and how it ends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+import feeds.cli
+from ticker.batch import QUOTES, TRADES
+from ticker.market import Market
+from ticker.universe import Universe
+
+FACTS = ["1", "1b", *(str(n) for n in range(2, 17))]
+
+
+def run(*args: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        feeds.cli.main(["validate", *args])
+    code = ended.value.code
+    assert isinstance(code, int)
+    return code
+
+
+@pytest.fixture(scope="module")
+def tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve minutes of a market, one event a line, as the recorder writes them."""
+    universe = Universe.of_size(6)
+    market = Market(universe, seed=3, rate=4.0)
+    batch = market.step(market.now_us + 725_000_000)
+    path = tmp_path_factory.mktemp("tape") / "tape.ndjson"
+    with path.open("wb") as file:
+        file.write(b'{"type":"hello","seed":3}\n')
+        for row in range(len(batch)):
+            channel, symbol = int(batch.channel[row]), int(batch.symbol[row])
+            if channel not in (TRADES, QUOTES):
+                continue
+            event: dict[str, Any] = {
+                "type": "quote" if channel == QUOTES else "trade",
+                "symbol": universe.symbols[symbol],
+                "seq": int(batch.seq[row]),
+                "time": int(batch.time[row]) / 1000,
+            }
+            names = ("bid", "bid_size") if channel == QUOTES else ("price", "size")
+            event |= {names[0]: int(batch.price[row]) / 100, names[1]: int(batch.size[row])}
+            if channel == QUOTES:
+                event |= {"ask": int(batch.ask[row]) / 100, "ask_size": int(batch.ask_size[row])}
+            file.write(orjson.dumps(event) + b"\n")
+    return path
+
+
+def test_a_recorded_tape_is_judged(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As far as it is long enough; what it lacks is said."""
+    assert run("--input", str(tape), "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    facts = {fact["number"]: fact for fact in found["facts"]}
+    assert list(facts) == FACTS
+    assert (found["symbols"], found["sessions"], found["passed"]) == (6, 1, True)
+    assert facts["1b"]["passed"] is facts["13"]["passed"] is facts["14"]["passed"] is True
+    assert facts["2"]["passed"] is None
+    assert facts["2"]["missing"] == "300 minutes, not 12"
+    assert facts["1b"]["measured"]["ACF lag 1"] < -0.02
+
+
+def test_the_table_is_for_people(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One row a fact, and a line that sums up."""
+    assert run("--input", str(tape)) == 0
+    text = capsys.readouterr().out
+    assert "order-sign memory" in text
+    assert "needs 300 minutes, not 12" in text
+    assert "gating facts pass" in text
+
+
+def test_a_tape_that_fails_ends_with_1(
+    tape: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same tape with its trades at every second's start in turn has no bursts and no bounce."""
+    lines = []
+    trades = 0
+    for line in tape.read_bytes().splitlines():
+        event = orjson.loads(line)
+        if event["type"] == "trade":
+            event["time"] = 1_767_623_400_000 + trades * 250
+            event["price"] = 100 + trades // 6 % 2 / 100
+            trades += 1
+        lines.append(orjson.dumps(event))
+    broken = tmp_path / "broken.ndjson"
+    broken.write_bytes(b"\n".join(lines))
+    assert run("--input", str(broken), "--json") == 1
+    found = json.loads(capsys.readouterr().out)
+    assert not found["passed"]
+    assert {f["number"] for f in found["facts"] if f["passed"] is False} >= {"13"}
+
+
+def test_a_short_simulation_says_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """Model, seed and counts are in the document; the control fails."""
+    options = ("--model", "gbm", "--symbols", "3", "--sessions", "1", "--seed", "5", "--json")
+    assert run(*options) == 1
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)
+    assert (found["model"], found["seed"], found["symbols"]) == ("gbm", 5, 3)
+    failed = {f["number"] for f in found["facts"] if f["passed"] is False}
+    assert {"2", "4", "10", "13", "14"} <= failed
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"type":"hello"}\n', "there is no trade and no quote on the tape"),
+        (b"nonsense\n", "line 1 is no JSON: b'nonsense\\n'"),
+        (b"[1]\n", "line 1 is no object: b'[1]\\n'"),
+        (
+            b'{"type":"trade","symbol":"A","time":1.5,"size":3}\n',
+            "line 1: this trade has no good 'price'",
+        ),
+        (
+            b'{"type":"trade","symbol":"A","time":1.5,"size":3,"price":1.5}\n',
+            "the tape lasts 0.0 s; at least a minute is needed",
+        ),
+    ],
+)
+def test_a_bad_tape_is_one_clear_line(
+    content: bytes, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the file's name, and the line's number."""
+    path = tmp_path / "bad.ndjson"
+    path.write_bytes(content)
+    assert run("--input", str(path)) == 2
+    assert capsys.readouterr().err == f"tickerplant: {path}: {message}\n"
+
+
+def test_a_missing_tape_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """With its name."""
+    assert run("--input", "nowhere.ndjson") == 2
+    expected = "tickerplant: can't read 'nowhere.ndjson': No such file or directory\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_a_tape_without_quotes_has_nothing_to_judge(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Middle prices come from quotes."""
+    path = tmp_path / "trades.ndjson"
+    rows = [
+        {"type": "trade", "symbol": "A", "time": t * 1e4, "price": 1.5, "size": 1}
+        for t in range(20)
+    ]
+    path.write_bytes(b"\n".join(orjson.dumps(row) for row in rows))
+    assert run("--input", str(path)) == 1
+    assert "no symbol was quoted and moved" in capsys.readouterr().err
+
+
+def test_a_plot_has_a_panel_a_fact(tape: Path, tmp_path: Path) -> None:
+    """Also of facts that can't be judged."""
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "facts.png"
+    assert run("--input", str(tape), "--plot", str(path), "--json") == 0
+    assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_a_plot_of_an_unknown_kind_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything is simulated."""
+    assert run("--plot", "facts.bmp") == 2
+    assert (
+        capsys.readouterr().err
+        == "tickerplant: plot 'facts.bmp' doesn't end in .png, .svg or .pdf\n"
+    )

@@ -1,0 +1,78 @@
+"""
+Models: which parts a market is made of.
+
+A :class:`Model` is a set of parts, each a small class with its parameters and its source; None leaves a part out.
+:data:`FULL` is the default. :data:`GBM` has none: a geometric Brownian motion with Poisson arrivals and coin-flip
+signs, the negative control of :mod:`ticker.facts`.
+"""
+
+from dataclasses import dataclass
+
+from ticker.arrivals import Hawkes
+from ticker.shape import DayShape
+from ticker.shocks import Jumps, LeadLag, StudentT
+from ticker.signs import HiddenOrders
+from ticker.spreads import TenseSpread
+from ticker.volatility import LogVolatility
+
+__all__ = ["FULL", "GBM", "MODELS", "Model", "model_named"]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The parts of a market's model; ``dataclasses.replace`` takes one out or puts another in."""
+
+    name: str
+    volatility: LogVolatility | None = None
+    """None: constant."""
+    shape: DayShape | None = None
+    """None: all minutes of a day are alike."""
+    tails: StudentT | None = None
+    """None: Gaussian."""
+    jumps: Jumps | None = None
+    """None: the price is continuous."""
+    lags: LeadLag | None = None
+    """None: all symbols hear the news at once."""
+    arrivals: Hawkes | None = None
+    """None: a Poisson process."""
+    signs: HiddenOrders | None = None
+    """None: coin flips."""
+    spread: TenseSpread | None = None
+    """None: spreads know nothing of the volatility."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether prices are a geometric random walk of constant volatility."""
+        return not (self.volatility or self.shape or self.tails or self.jumps or self.lags)
+
+
+GBM = Model("gbm")
+"""The geometric random walk: what fails the literature's tests."""
+
+FULL = Model(
+    "full",
+    volatility=LogVolatility(),
+    shape=DayShape(),
+    tails=StudentT(),
+    jumps=Jumps(),
+    lags=LeadLag(),
+    arrivals=Hawkes(),
+    signs=HiddenOrders(),
+    spread=TenseSpread(),
+)
+"""Everything: what passes them."""
+
+MODELS = {model.name: model for model in (FULL, GBM)}
+"""The models by their names on the command line."""
+
+
+def model_named(name: str) -> Model:
+    """
+    Give a model by its name.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    if name not in MODELS:
+        raise ValueError(f"model {name!r} is not one of {', '.join(MODELS)}")
+    return MODELS[name]

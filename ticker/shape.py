@@ -1,0 +1,65 @@
+"""
+The shape of a trading day: volatile and busy after the opening, calm at noon, busy again before the close.
+
+A reverse J in the volatility, a U in the activity (Wood, McInish, Ord, J. Finance 1985; Andersen and Bollerslev,
+J. Empirical Finance 1997; Ozenbas, "Intra-day trading volume patterns of equity markets", 2008).
+
+The market is always open and replays the shape of a regular day of 390 minutes. It starts an hour after an opening, so
+that who asks for a rate gets about that rate at first.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["DAY_S", "DayShape"]
+
+F64 = NDArray[np.float64]
+
+DAY_S = 23_400
+"""The seconds of a regular US trading day: 9:30 to 16:00."""
+
+_MINUTES = DAY_S // 60
+
+
+@dataclass(frozen=True, slots=True)
+class DayShape:
+    """
+    How the day's minutes differ: 1 at noon, more by ``opening`` in the first and by ``close`` in the last minute.
+
+    What is more falls hyperbolically: to a half after ``fade`` minutes.
+    """
+
+    volatility_opening: float = 3.0
+    volatility_close: float = 1.2
+    activity_opening: float = 3.0
+    activity_close: float = 2.2
+    fade: float = 15.0
+    first_minute: int = 60
+    """The minute of the day at which a market starts: here, one of about the mean rate of events."""
+
+    def minutes(self, first_second: int, seconds: int) -> NDArray[np.int64]:
+        """Give the minute of the day of each of some seconds since the start of the market."""
+        second = np.arange(first_second, first_second + seconds)
+        minute: NDArray[np.int64] = (second // 60 + self.first_minute) % _MINUTES
+        return minute
+
+    def volatility(self) -> F64:
+        """Give the factor on the volatility in each minute, of mean square 1: shape (390,)."""
+        raw = self._raw(self.volatility_opening, self.volatility_close)
+        scaled: F64 = raw / np.sqrt((raw * raw).mean())
+        return scaled
+
+    def activity(self) -> F64:
+        """Give the factor on the rate of events in each minute, of mean 1: shape (390,)."""
+        raw = self._raw(self.activity_opening, self.activity_close)
+        scaled: F64 = raw / raw.mean()
+        return scaled
+
+    def _raw(self, opening: float, close: float) -> F64:
+        minute = np.arange(_MINUTES)
+        left = _MINUTES - 1 - minute
+        # In 1 / 2**16, so that the means are of whole numbers, exact in any order of summation.
+        raw = 1 + opening / (1 + minute / self.fade) + close / (1 + left / self.fade)
+        return np.rint(raw * (1 << 16)) / (1 << 16)
