@@ -41,6 +41,10 @@ def measure(connections: int, loop: str) -> dict[str, object]:
         "--port",
         "0",
         "--ready-json",
+        "--max-connections",
+        "100000",
+        "--max-per-address",
+        "100000",
         "--loop",
         loop,
     ]

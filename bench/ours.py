@@ -20,12 +20,15 @@ import numpy as np
 from feeds.cli.serve import loop_factory, run_feed
 from feeds.config import FeedConfig
 from feeds.dialects.native import NativeEncoder
+from feeds.limits import Limits
 from feeds.server import FeedServer
 from ticker.batch import QUOTES, TRADES, TickBatch
 from ticker.market import Market
 from ticker.universe import Universe
 
 __all__ = ["ReadyMadeEncoder", "ReadyMadeMarket", "main"]
+
+_NO_LIMIT = 100_000
 
 
 class ReadyMadeMarket(Market):
@@ -68,8 +71,9 @@ def main() -> None:
     turn = json.loads(options.load.read_text())["turn"]
     market = ReadyMadeMarket(turn)
     encoder = ReadyMadeEncoder(market.universe, turn)
+    limits = Limits(max_connections=_NO_LIMIT, max_per_address=_NO_LIMIT, max_symbols=_NO_LIMIT)
     server = FeedServer(
-        FeedConfig(port=0, clock="max", history_mb=0, heartbeat_s=3600),
+        FeedConfig(port=0, clock="max", history_mb=0, heartbeat_s=3600, limits=limits),
         market=market,
         encoder=encoder,
     )

@@ -60,6 +60,7 @@ _OURS = ("{python}", "-m", "bench.ours", "--load", "{load}", "--loop")
 _SERVE = (
     *("{python}", "-m", "feeds", "serve", "--port", "0", "--ready-json", "--clock", "max"),
     *("--symbols", "{symbols}", "--turn-events", "{symbols}", "--heartbeat-s", "3600"),
+    *("--max-symbols", "100000", "--max-connections", "100000", "--max-per-address", "100000"),
 )
 _UVLOOP = ("--loop", "uvloop")
 

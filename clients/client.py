@@ -20,16 +20,10 @@ from typing import Self
 
 from clients.backoff import Backoff
 from clients.buffer import EventBuffer
+from clients.connection import shown
 from clients.decode import Item, build_snapshot
-from clients.events import (
-    Connected,
-    ConnectionLostError,
-    Disconnected,
-    Event,
-    Hello,
-    Instrument,
-    Snapshot,
-)
+from clients.events import Connected, Disconnected, Event, Hello, Instrument, Snapshot
+from clients.failures import ConnectionLostError
 from clients.intake import Intake
 from clients.link import TRANSPORTS, AnyConnection, Link
 from clients.tracker import Tracker, chunks
@@ -55,7 +49,8 @@ class TickerClient:
     for good or, with `reconnect=False`, at all; RequestError when it refuses what it once granted.
 
     *on_message* is called with the text and the objects of each message, whether or not its events
-    are taken yet. *ssl* is as in aiohttp: False accepts any certificate. Times are in seconds.
+    are taken yet. *token* is what the server wants to see, if it wants any. *ssl* is as in
+    aiohttp: a context, or False, which accepts any certificate. Times are in seconds.
 
     Where *fallback_after* WebSockets in a row (when entering: one) bring no `hello`, it is Server-Sent
     Events; *retry_websocket* later, and less and less often, a WebSocket is tried again.
@@ -110,7 +105,9 @@ class TickerClient:
 
     async def __aenter__(self) -> Self:
         connection = await self._link.open()
-        self._task = asyncio.create_task(self._run(connection), name=f"feed {self._link.url}")
+        self._task = asyncio.create_task(
+            self._run(connection), name=f"feed {shown(self._link.url)}"
+        )
         try:
             if self._symbols:
                 await self.subscribe(*self._symbols)
@@ -131,7 +128,7 @@ class TickerClient:
         link, waiting = self._link, len(self._buffer.events)
         state = "connected" if link.connection else "closed" if self._buffer.ended else "down"
         state += f", {waiting} waiting, {link.reconnects} reconnects"
-        return f"<TickerClient {link.url} [{state}]>"
+        return f"<TickerClient {shown(link.url)} [{state}]>"
 
     @property
     def transport(self) -> str:

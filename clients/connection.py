@@ -8,15 +8,27 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import aiohttp
 import orjson
 
 from clients.decode import Item, parse_message
-from clients.events import ConnectError, ConnectionLostError, Hello, MalformedMessageError
+from clients.events import Hello
+from clients.failures import ConnectError, ConnectionLostError, MalformedMessageError, TickerError
 from clients.silence import Silence
 
-__all__ = ["ABNORMAL", "Connection", "Ending", "describe", "why_not"]
+__all__ = [
+    "ABNORMAL",
+    "Connection",
+    "Ending",
+    "describe",
+    "headers",
+    "refusal",
+    "shown",
+    "trust",
+    "why_not",
+]
 
 PROTOCOL = 1
 ABNORMAL = 1006
@@ -64,9 +76,15 @@ class Connection:
 
     @classmethod
     async def open(
-        cls, url: str, *, patience: float = 10.0, ssl: ssl.SSLContext | bool = True
+        cls,
+        url: str,
+        *,
+        token: str | None = None,
+        patience: float = 10.0,
+        ssl: ssl.SSLContext | bool = True,
     ) -> Connection:
         """Connect and wait for the `hello`, *patience* seconds at most; raise ConnectError if not."""
+        where = shown(url)
         # A session for each connection: nothing of a broken one (DNS, sockets) is used again.
         session = aiohttp.ClientSession()
         ws = None
@@ -75,22 +93,29 @@ class Connection:
                 ws = await session.ws_connect(
                     url,
                     ssl=ssl,
+                    headers=headers(token),
                     max_msg_size=MAX_MESSAGE,
                     timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
                 )
                 message = await ws.receive()
             if message.type is not aiohttp.WSMsgType.TEXT:
-                raise ConnectError(f"{url} closed the connection before saying hello")
-            return cls(session, ws, message.data)
+                raise ConnectError(f"{where} closed the connection before saying hello")
+            connection = cls(session, ws, message.data)
+            if connection.hello.auth and token is None:
+                why = refusal(401)
+                raise ConnectError(f"{where} refuses: {why}", why, status=401)
+            return connection
         except BaseException as error:
             if ws is not None:
                 await ws.close()
             await session.close()
             if isinstance(error, TimeoutError):
-                raise ConnectError(f"no answer from {url} within {patience:g} s") from None
+                raise ConnectError(f"no answer from {where} within {patience:g} s") from None
             if isinstance(error, (aiohttp.ClientError, OSError, ValueError)):
                 why = why_not(error)
-                raise ConnectError(f"cannot connect to {url}: {why}", why) from None
+                status = getattr(error, "status", None)
+                text = f"cannot connect to {where}: {why}"
+                raise ConnectError(text, why, status=status) from None
             raise
 
     async def send(self, request: Item) -> None:
@@ -145,10 +170,51 @@ class Connection:
 def why_not(error: Exception) -> str:
     """Say in few words why connecting failed."""
     if isinstance(error, aiohttp.WSServerHandshakeError):
-        return f"HTTP status {error.status}"
+        return refusal(error.status)
     if isinstance(error, aiohttp.ClientConnectorError):
         return describe(error.os_error)
     return str(error) or repr(error)
+
+
+REFUSALS = {
+    401: "the server wants a token, and this is none that it knows",
+    403: "the server doesn't let this origin or host in",
+    429: "there are too many connections from this address",
+    503: "the server has as many connections as it allows",
+}
+
+
+def refusal(status: int) -> str:
+    """Say what a status means with which the server refuses a WebSocket."""
+    meaning = REFUSALS.get(status)
+    return f"HTTP status {status}" + (f": {meaning}" if meaning else "")
+
+
+def headers(token: str | None) -> dict[str, str]:
+    """Return the headers that show a token."""
+    return {} if token is None else {"Authorization": f"Bearer {token}"}
+
+
+def shown(url: str) -> str:
+    """Return an address as it may be printed: without a token in it."""
+    parts = urlsplit(url)
+    if "token" not in parts.query:
+        return url
+    query = [(k, "..." if k == "token" else v) for k, v in parse_qsl(parts.query)]
+    return parts._replace(query=urlencode(query)).geturl()
+
+
+def trust(cafile: str | None, *, verify: bool = True) -> ssl.SSLContext | bool:
+    """Return what to make of a server's certificate: *cafile* has those to trust, instead of the system's.
+
+    TickerError when it can't be read.
+    """
+    if cafile is None or not verify:
+        return verify
+    try:
+        return ssl.create_default_context(cafile=cafile)
+    except OSError as error:
+        raise TickerError(f"cannot read certificates from {cafile}: {describe(error)}") from None
 
 
 def describe(error: OSError) -> str:

@@ -7,16 +7,8 @@ from typing import Any
 
 import orjson
 
-from clients.events import (
-    Bar,
-    Event,
-    MalformedMessageError,
-    Quote,
-    Snapshot,
-    Status,
-    Trade,
-    TradeTotal,
-)
+from clients.events import Bar, Event, Quote, Snapshot, Status, Trade, TradeTotal
+from clients.failures import MalformedMessageError
 
 __all__ = ["BUILDERS", "Item", "build_snapshot", "parse_message"]
 

@@ -1,4 +1,4 @@
-"""What a client reads from the feed, as typed values, and what can go wrong.
+"""What a client reads from the feed, as typed values.
 
 Every value is immutable. `time` is Unix time in milliseconds with a microsecond fraction, prices are
 decimals, sizes are whole shares. `channel` is `trades`, `quotes`, `status`, or `bars:` and the
@@ -14,21 +14,15 @@ from typing import Any
 
 __all__ = [
     "Bar",
-    "ClosedError",
-    "ConnectError",
     "Connected",
-    "ConnectionLostError",
     "Disconnected",
     "Event",
     "Gap",
     "Hello",
     "Instrument",
-    "MalformedMessageError",
     "Quote",
-    "RequestError",
     "Snapshot",
     "Status",
-    "TickerError",
     "Trade",
     "TradeTotal",
 ]
@@ -212,45 +206,3 @@ class Instrument:
 
 
 Event = Trade | Quote | Bar | Status | Snapshot | Gap | Connected | Disconnected
-
-
-class TickerError(Exception):
-    """Base of all errors of the client."""
-
-
-class ConnectError(TickerError):
-    """The server can't be reached, refuses WebSocket, or speaks something else.
-
-    `reason` says why, without the address.
-    """
-
-    def __init__(self, message: str, reason: str | None = None) -> None:
-        super().__init__(message)
-        self.reason = reason or message
-
-
-class ConnectionLostError(TickerError):
-    """The connection went down before the reply came; the request may or may not have worked."""
-
-
-class MalformedMessageError(TickerError):
-    """The server sent something that the protocol doesn't allow."""
-
-
-class ClosedError(TickerError):
-    """The connection is over and connecting again would not help: `code` and `reason` say why."""
-
-    def __init__(self, code: int, reason: str) -> None:
-        super().__init__(f"connection closed with {code}: {reason or 'no reason given'}")
-        self.code = code
-        self.reason = reason
-
-
-class RequestError(TickerError):
-    """The server refused a request: `code` from the table of errors, `message` for people."""
-
-    def __init__(self, code: str, message: str, id: int | str | None = None) -> None:  # noqa: A002  # the wire's word
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.id = id

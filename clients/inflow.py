@@ -13,7 +13,8 @@ import orjson
 
 from clients.connection import ABNORMAL, Connection, Ending, why_not
 from clients.decode import BUILDERS, Item, parse_message
-from clients.events import ConnectError, Hello, MalformedMessageError, RequestError
+from clients.events import Hello
+from clients.failures import ConnectError, MalformedMessageError, RequestError
 from clients.plans import Plan, address
 from clients.silence import Silence
 from clients.sse import read_events
@@ -46,6 +47,8 @@ class Inflow:
         self.streams: dict[str, Stream] = {}
         self.hello: Hello | None = None
         self.over: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self.refusal: RequestError | None = None
+        """Why the server wants none of this connection, if it said so."""
         self._session = session
         self._base = base
         self._since = since
@@ -113,6 +116,7 @@ class Inflow:
             if stream.plan.channels and not stream.answered.done():
                 stream.answered.set_result(error)
             else:
+                self.refusal = error
                 self.fail(str(error))
         except ConnectError as error:
             self.fail(error.reason)

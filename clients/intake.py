@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from clients.decode import BUILDERS, Item, build_snapshot, parse_message
-from clients.events import Event, MalformedMessageError
+from clients.events import Event
+from clients.failures import MalformedMessageError
 from clients.replies import Replies
 from clients.tracker import Tracker
 

@@ -11,13 +11,8 @@ from typing import Any
 from clients.backoff import Backoff
 from clients.connection import ABNORMAL, Connection, Ending
 from clients.decode import Item
-from clients.events import (
-    ClosedError,
-    Connected,
-    ConnectError,
-    ConnectionLostError,
-    Disconnected,
-)
+from clients.events import Connected, Disconnected
+from clients.failures import ClosedError, ConnectError, ConnectionLostError
 from clients.inflow import Since
 from clients.replies import Replies
 from clients.streams import StreamConnection
@@ -30,6 +25,8 @@ AnyConnection = Connection | StreamConnection
 
 FATAL_CODES = frozenset({1002, 1007, 1008, 1009})
 """Close codes after which the client must be mended; connecting again would only repeat them."""
+FATAL_STATUSES = frozenset({400, 401, 403})
+"""HTTP statuses of which the same is true."""
 
 
 @dataclass(eq=False)
@@ -51,7 +48,7 @@ class Link:
     """After how many WebSockets in a row that bring no `hello` event streams are tried."""
     retry_websocket: float = 60.0
     """How long after that a WebSocket is tried again; twice as long each time, up to ten times."""
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     reconnect: bool = True
     request_timeout: float = 10.0
     backoff: Backoff = field(default_factory=Backoff)
@@ -92,13 +89,18 @@ class Link:
                     raise
                 try:
                     connection = await self._open_streams()
-                except ConnectError:
+                except ConnectError as other:
+                    if other.final and error.status is None:
+                        raise
+                    error.final = other.final
                     raise error from None  # a server that is down is not a bad proxy
         self.transport = connection.transport
         return connection
 
     async def _open_websocket(self) -> Connection:
-        connection = await Connection.open(self.url, patience=self.request_timeout, ssl=self.ssl)
+        connection = await Connection.open(
+            self.url, token=self.token, patience=self.request_timeout, ssl=self.ssl
+        )
         self._refused = self._probes = 0
         self._cursors = {}
         return connection
@@ -204,6 +206,10 @@ class Link:
             try:
                 return await self.open(patient=True)
             except ConnectError as error:
+                # A proxy refuses WebSockets in the same words; where there are event streams, theirs count.
+                alone = "sse" not in self.transports
+                if error.final or (alone and error.status in FATAL_STATUSES):
+                    raise
                 ending, lived = Ending(ABNORMAL, error.reason), 0.0
 
     async def ask(self, request: Item) -> list[Item]:

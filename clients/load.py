@@ -15,6 +15,7 @@ from functools import partial
 import orjson
 
 from clients.client import DEFAULT_URL, TickerClient
+from clients.connection import trust
 from clients.load_processes import fast_loop, spread, work
 from clients.load_report import Report, merge
 from clients.load_swarm import Figures, Plan
@@ -38,6 +39,7 @@ def run_load(
     seed: int = 1,
     json_output: bool = False,
     token: str | None = None,
+    cafile: str | None = None,
     verify: bool = True,
 ) -> int:
     """Connect *clients* over *ramp* seconds, count for *duration* seconds, report on stdout.
@@ -58,6 +60,7 @@ def run_load(
         ramp=ramp,
         seed=seed,
         token=token,
+        cafile=cafile,
         verify=verify,
     )
 
@@ -73,7 +76,8 @@ def run_load(
 
 async def _universe(plan: Plan) -> tuple[str, ...]:
     """Ask the server for its symbols, and see by that whether it is there."""
-    async with TickerClient(plan.url, token=plan.token, ssl=plan.verify, reconnect=False) as client:
+    secure = trust(plan.cafile, verify=plan.verify)
+    async with TickerClient(plan.url, token=plan.token, ssl=secure, reconnect=False) as client:
         return tuple(entry.symbol for entry in await client.symbols())
 
 

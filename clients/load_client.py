@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import orjson
@@ -37,6 +37,7 @@ class Address:
     host: str
     """With the port, as for the `Host` header."""
     path: str
+    token: str | None = field(default=None, repr=False)
 
 
 class LoadClient(asyncio.BufferedProtocol):
@@ -61,7 +62,8 @@ class LoadClient(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the upgrade."""
         self.transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
-        self.transport.write(upgrade_request(self._address.host, self._address.path, self._key))
+        address = self._address
+        self.transport.write(upgrade_request(address.host, address.path, self._key, address.token))
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Give the transport memory to read into."""

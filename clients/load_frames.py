@@ -34,11 +34,12 @@ def new_key() -> bytes:
     return base64.b64encode(os.urandom(16))
 
 
-def upgrade_request(host: str, path: str, key: bytes) -> bytes:
+def upgrade_request(host: str, path: str, key: bytes, token: str | None = None) -> bytes:
     """Return the request that turns an HTTP connection into a WebSocket."""
+    shows = "" if token is None else f"Authorization: Bearer {token}\r\n"
     return (
         f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key.decode()}\r\n\r\n"
+        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key.decode()}\r\n{shows}\r\n"
     ).encode()
 
 

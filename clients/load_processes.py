@@ -13,7 +13,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
-from clients.events import TickerError
+from clients.failures import TickerError
 from clients.load_swarm import Figures, Plan, Result, Swarm, raise_file_limit
 from clients.running import race
 

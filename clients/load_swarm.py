@@ -44,8 +44,10 @@ class Plan:
     interval: str | None
     ramp: float
     seed: int
-    token: str | None
+    token: str | None = field(repr=False)
     verify: bool
+    cafile: str | None = None
+    """The certificates to trust; None: the system's."""
     first: int = 0
     """The number of this process's first client among all clients."""
 
@@ -70,8 +72,6 @@ class Plan:
             }
             for start in range(0, len(symbols), MAX_ENTRIES)
         ]
-        if self.token is not None:
-            wishes.insert(0, {"action": "auth", "token": self.token})
         return [orjson.dumps(wish) for wish in wishes]
 
 
@@ -103,6 +103,7 @@ class Swarm:
         self.tally = Tally()
         self._clients: list[LoadClient] = []
         self._connect_s = 0.0
+        self._secure: ssl.SSLContext | None = None
 
     async def connect(self) -> None:
         """Open the connections, spread over the ramp; those that fail are counted."""
@@ -129,7 +130,7 @@ class Swarm:
         secure = parts.scheme in ("wss", "https")
         port = parts.port or (443 if secure else 80)
         path = parts.path + (f"?{parts.query}" if parts.query else "")
-        address = Address(parts.netloc, path or "/")
+        address = Address(parts.netloc, path or "/", self.plan.token)
         requests = self.plan.requests(number)
         client = None
         try:
@@ -138,7 +139,7 @@ class Swarm:
                     lambda: LoadClient(address, requests, self.tally),
                     parts.hostname or "",
                     port,
-                    ssl=_context(self.plan.verify) if secure else None,
+                    ssl=self._context() if secure else None,
                 )
                 await client.live
         except (OSError, FrameError) as error:
@@ -148,6 +149,15 @@ class Swarm:
         else:
             self.tally.connected += 1
             self._clients.append(client)
+
+    def _context(self) -> ssl.SSLContext:
+        """Return the context of all connections; made once, as reading certificates takes long."""
+        if self._secure is None:
+            self._secure = ssl.create_default_context(cafile=self.plan.cafile)
+            if not self.plan.verify:
+                self._secure.check_hostname = False
+                self._secure.verify_mode = ssl.CERT_NONE
+        return self._secure
 
     async def measure(self, duration: float, stop: asyncio.Event) -> Result:
         """Count for *duration* seconds, or until *stop*."""
@@ -189,14 +199,6 @@ class Swarm:
         for client in self._clients:
             client.close()
         await asyncio.sleep(0)
-
-
-def _context(verify: bool) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _reason(error: Exception) -> str:

@@ -16,6 +16,7 @@ from typing import IO
 import orjson
 
 from clients.client import DEFAULT_URL, TickerClient
+from clients.connection import trust
 from clients.decode import Item
 from clients.events import Disconnected, Gap
 from clients.running import race, run_until_signal
@@ -41,6 +42,7 @@ def run_record(
     count: int | None = None,
     duration: float | None = None,
     token: str | None = None,
+    cafile: str | None = None,
     verify: bool = True,
 ) -> int:
     """Record into the file *output*, `-` for stdout; return the exit code.
@@ -62,6 +64,7 @@ def run_record(
             count=count,
             duration=duration,
             token=token,
+            cafile=cafile,
             verify=verify,
             stop=stop,
         )
@@ -84,12 +87,15 @@ async def record(
     count: int | None = None,
     duration: float | None = None,
     token: str | None = None,
+    cafile: str | None = None,
     verify: bool = True,
 ) -> int:
     """As `run_record`, until *stop* is set; raises the errors of the client and of the file."""
     # What comes before the server has agreed is kept in memory: a refusal leaves no file behind.
     recorder = Recorder(io.BytesIO(), stop, count)
-    client = TickerClient(url, token=token, ssl=verify, on_message=recorder.take)
+    client = TickerClient(
+        url, token=token, ssl=trust(cafile, verify=verify), on_message=recorder.take
+    )
     async with client:
         await client.subscribe(*symbols, channels=channels, interval=interval)
         with _opened(output) as file:

@@ -7,7 +7,7 @@ import itertools
 from dataclasses import dataclass, field
 
 from clients.decode import Item
-from clients.events import RequestError
+from clients.failures import RequestError
 
 __all__ = ["Pending", "Replies"]
 

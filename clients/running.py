@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from clients.events import ConnectError, TickerError
+from clients.failures import ConnectError, TickerError
 
 __all__ = ["complain", "race", "run_until_signal"]
 
@@ -80,6 +80,7 @@ async def race(stop: asyncio.Event, *works: Coroutine[Any, Any, object]) -> None
 
 def complain(error: Exception) -> int:
     """Print one line about *error* to stderr; return the exit code, 1."""
-    hint = "; start a feed with: tickerplant serve" if isinstance(error, ConnectError) else ""
+    unreachable = isinstance(error, ConnectError) and error.status is None
+    hint = "; start a feed with: tickerplant serve" if unreachable else ""
     print(f"error: {error}{hint}", file=sys.stderr)
     return 1

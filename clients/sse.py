@@ -11,7 +11,7 @@ import aiohttp
 import orjson
 import yarl
 
-from clients.events import ConnectError, RequestError, TickerError
+from clients.failures import ConnectError, RequestError, TickerError
 from clients.silence import Silence
 
 __all__ = ["EventParser", "read_events", "refusal"]
@@ -60,7 +60,7 @@ async def refusal(response: aiohttp.ClientResponse) -> TickerError:
     try:
         error = orjson.loads(await response.read())
         if response.status in REFUSALS:
-            return RequestError(error["code"], error["message"])
+            return RequestError(error["code"], error["message"], status=response.status)
     except (orjson.JSONDecodeError, KeyError, TypeError):
         pass
     why = f"HTTP status {response.status}"

@@ -16,13 +16,8 @@ import yarl
 
 from clients.connection import ABNORMAL, Connection, Ending, why_not
 from clients.decode import Item
-from clients.events import (
-    ConnectError,
-    ConnectionLostError,
-    Hello,
-    MalformedMessageError,
-    RequestError,
-)
+from clients.events import Hello
+from clients.failures import ConnectError, ConnectionLostError, MalformedMessageError, RequestError
 from clients.inflow import Inflow, Since, Stream
 from clients.plans import IDLE, plans_for
 from clients.sse import refusal
@@ -91,8 +86,10 @@ class StreamConnection:
         except TimeoutError:
             raise ConnectError(f"no answer from {self._base}sse within {patience:g} s") from None
         if message is None:
-            why = self._inflow.over.result().reason
-            raise ConnectError(f"cannot connect to {self._base}sse: {why}", why)
+            why, refusal = self._inflow.over.result().reason, self._inflow.refusal
+            status = None if refusal is None else refusal.status
+            text = f"cannot connect to {self._base}sse: {why}"
+            raise ConnectError(text, why, status=status, final=refusal is not None)
         self.first = message[1]
         self.hello = Connection.parse_hello(self.first)
 

@@ -17,7 +17,9 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from clients.client import DEFAULT_URL, TickerClient
-from clients.events import ConnectionLostError, Event, Hello, Instrument, Snapshot
+from clients.connection import shown
+from clients.events import Event, Hello, Instrument, Snapshot
+from clients.failures import ConnectionLostError
 
 __all__ = ["SyncTickerClient"]
 
@@ -38,7 +40,7 @@ class SyncTickerClient:
         self._closed = False
         self._taken: deque[Event] = deque()
         self._ready: Future[TickerClient] = Future()
-        self._thread = threading.Thread(target=self._work, name=f"feed {url}", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=f"feed {shown(url)}", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
 

@@ -13,15 +13,9 @@ from rich.console import Console
 from rich.live import Live
 
 from clients.client import DEFAULT_URL, TickerClient
-from clients.events import (
-    Connected,
-    ConnectionLostError,
-    Disconnected,
-    Event,
-    Gap,
-    Instrument,
-    Trade,
-)
+from clients.connection import trust
+from clients.events import Connected, Disconnected, Event, Gap, Instrument, Trade
+from clients.failures import ConnectionLostError
 from clients.running import race, run_until_signal
 from clients.watch_board import Board, decimals
 from clients.watch_view import capacity, render
@@ -39,13 +33,14 @@ def run_watch(
     channels: Sequence[str] = ("trades", "quotes", "status"),
     count: int | None = None,
     token: str | None = None,
+    cafile: str | None = None,
     verify: bool = True,
 ) -> int:
     """Show live prices until Ctrl-C, or until *count* trades were seen; return the exit code.
 
     On a terminal it is a table of *symbols*, patterns too; without any, of as many as fit. Else it
     is a line for each trade: time (UTC), symbol, price, size. 1 if the server can't be reached or
-    refuses. *verify* is whether a TLS certificate must be valid.
+    refuses. *cafile* has the certificates to trust, *verify* is whether one must be valid.
     """
 
     async def main(stop: asyncio.Event) -> int:
@@ -55,6 +50,7 @@ def run_watch(
             channels=channels,
             count=count,
             token=token,
+            cafile=cafile,
             verify=verify,
             stop=stop,
         )
@@ -70,12 +66,13 @@ async def watch(
     stop: asyncio.Event,
     count: int | None = None,
     token: str | None = None,
+    cafile: str | None = None,
     verify: bool = True,
     console: Console | None = None,
 ) -> int:
     """As `run_watch`, until *stop* is set; raises the errors of the client."""
     console = console or Console()
-    async with TickerClient(url, token=token, ssl=verify) as client:
+    async with TickerClient(url, token=token, ssl=trust(cafile, verify=verify)) as client:
         instruments = await client.symbols()
         if console.is_terminal:
             table = _Table(client, console, instruments, channels, count)

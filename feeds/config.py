@@ -1,13 +1,15 @@
 """The options of a feed server, checked when they are made."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from feeds.backlog import BacklogPolicy, Slow
 from feeds.errors import ConfigError
+from feeds.limits import Limits, check_ranges
 from feeds.pump import MAX_TURN_EVENTS
 from ticker.instruments import UniverseError
-from ticker.market import MAX_RATE
+from ticker.market import MAX_RATE, Market
 from ticker.model import model_named
 from ticker.universe import Universe
 
@@ -59,6 +61,18 @@ class FeedConfig:
     """When a slow consumer is conflated and evicted."""
     slow: Slow = Slow.CONFLATE
     """What is done for a slow consumer: ``conflate``, ``drop`` or ``disconnect``."""
+    limits: Limits = field(default_factory=Limits)
+    """What one client, and all of them together, may use."""
+    tls_cert: Path | None = None
+    """The server's certificate and its chain, as PEM; None: no TLS."""
+    tls_key: Path | None = None
+    """Its key, as PEM, without a password."""
+    tls_self_signed: bool = False
+    """Whether to make a certificate for this run."""
+    token: str | Iterable[str] = field(default=(), repr=False)
+    """Tokens, or one, that clients must show; none: everybody may read."""
+    origin: str | Iterable[str] = ()
+    """Origins, or one, of other web pages that may read, such as ``https://app.example``; ``*``: all."""
     web_root: Path | None = None
     """The folder of the page; None: no page."""
 
@@ -75,13 +89,16 @@ class FeedConfig:
             "shutdown_timeout": (0, 3_600),
             "slow_turn_ms": (0, 3_600_000),
         }
-        for name, (low, high) in ranges.items():
+        check_ranges(self, ranges)
+        for name, lacks in (("tls_cert", "tls_key"), ("tls_key", "tls_cert")):
+            if getattr(self, name) is not None and getattr(self, lacks) is None:
+                given, other = name.replace("_", "-"), lacks.replace("_", "-")
+                raise ConfigError(f"{given} needs {other} as well: a certificate and its key")
+        if self.tls_self_signed and self.tls_cert is not None:
+            raise ConfigError("tls-self-signed and tls-cert exclude each other: choose one")
+        for name in ("token", "origin"):
             value = getattr(self, name)
-            if not low <= value <= high:
-                option = name.replace("_", "-")
-                raise ConfigError(
-                    f"{option} {value!r} is out of range: {low:g} to {high:g} is allowed"
-                )
+            object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value))
 
         try:
             object.__setattr__(self, "slow", Slow(self.slow))
@@ -105,3 +122,21 @@ class FeedConfig:
             return Universe.parse(self.symbols)
         except UniverseError as error:
             raise ConfigError(f"symbols: {error}") from error
+
+    def market(self, start_us: int) -> Market:
+        """
+        Build the market.
+
+        Args:
+            start_us: its time at the start, Unix time in microseconds.
+
+        Raises:
+            ConfigError: ``symbols`` is no universe, or it is too much for one market.
+        """
+        universe = self.universe()
+        try:
+            return Market(
+                universe, seed=self.seed, rate=self.rate, start_us=start_us, model=self.model
+            )
+        except ValueError as error:  # what only the market can know: too much for one symbol count
+            raise ConfigError(str(error)) from error

@@ -8,7 +8,7 @@ Errors of the feed, and the codes that go over the wire.
 
 from enum import IntEnum, StrEnum
 
-__all__ = ["CloseCode", "Code", "ConfigError", "FeedError", "RequestError"]
+__all__ = ["CloseCode", "Code", "ConfigError", "FeedError", "HttpCode", "RequestError"]
 
 
 class Code(StrEnum):
@@ -26,8 +26,27 @@ class Code(StrEnum):
     UNKNOWN_SYMBOL = "unknown_symbol"
     UNKNOWN_CHANNEL = "unknown_channel"
     TOO_MANY_SYMBOLS = "too_many_symbols"
+    RATE_LIMITED = "rate_limited"
+    UNAUTHORIZED = "unauthorized"
+    INVALID_TOKEN = "invalid_token"  # noqa: S105  a code, no secret
     AUTH_NOT_CONFIGURED = "auth_not_configured"
     TOO_MANY_ERRORS = "too_many_errors"
+
+
+class HttpCode(StrEnum):
+    """Error codes that only HTTP has, or has as well (``PROTOCOL.md``, section 10)."""
+
+    UNAUTHORIZED = "unauthorized"
+    INVALID_TOKEN = "invalid_token"  # noqa: S105  a code, no secret
+    FORBIDDEN_ORIGIN = "forbidden_origin"
+    FORBIDDEN_HOST = "forbidden_host"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    REQUEST_TIMEOUT = "request_timeout"
+    UPGRADE_REQUIRED = "upgrade_required"
+    RATE_LIMITED = "rate_limited"
+    TOO_MANY_FROM_ADDRESS = "too_many_from_address"
+    TOO_MANY_CONNECTIONS = "too_many_connections"
 
 
 class CloseCode(IntEnum):

@@ -37,8 +37,8 @@ class Feed:
     looked_up: dict[Place, dict[int, int]] = field(default_factory=dict)
     """For the places that clients came back to lately, what they have of each slot."""
 
-    def hello(self) -> bytes:
-        """Give the first message of a connection."""
+    def hello(self, *, auth: bool = False) -> bytes:
+        """Give the first message of a connection; ``auth``: whether it wants a token before anything else."""
         hello = {
             "type": "hello",
             "protocol": 1,
@@ -50,7 +50,7 @@ class Feed:
             "channels": CHANNEL_NAMES,
             "intervals": list(INTERVALS),
             "heartbeat_ms": self.heartbeat_ms,
-            "auth": False,
+            "auth": auth,
         }
         return orjson.dumps([hello])
 

@@ -37,6 +37,14 @@ class Fields:
             raise self.fail(Code.INVALID_VALUE, f"{name!r} must be {wanted}, not {show(value)}")
         return value
 
+    def secret(self, name: str) -> str:
+        value = self._fields.pop(name, ...)
+        if value is ...:
+            raise self.fail(Code.MISSING_FIELD, f"the field {name!r} is missing")
+        if not isinstance(value, str):
+            raise self.fail(Code.INVALID_VALUE, f"{name!r} must be a string")  # and isn't shown
+        return value
+
     def symbols(self) -> tuple[str, ...]:
         value = self._fields.pop("symbols", ...)
         if value is ...:

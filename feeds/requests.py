@@ -1,7 +1,7 @@
 """Requests of the native protocol: bytes to values, checked (``PROTOCOL.md``, section 3)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -24,6 +24,7 @@ __all__ = [
     "Unsubscribe",
     "channel_numbers",
     "parse_request",
+    "request_id",
 ]
 
 MAX_REQUEST_BYTES = 256 * 1024
@@ -74,7 +75,7 @@ class Ping:
 @dataclass(frozen=True, slots=True)
 class Auth:
     id: Id
-    token: str
+    token: str = field(repr=False)
 
 
 Request = Subscribe | Unsubscribe | SnapshotRequest | Symbols | Ping | Auth
@@ -144,7 +145,7 @@ def _read(value: dict[str, Any]) -> Request:
             request = Symbols(fields.id) if action == "symbols" else Ping(fields.id)
             fields.end(action, "id")
         case "auth":
-            request = Auth(fields.id, fields.take("token", str, "a string"))
+            request = Auth(fields.id, fields.secret("token"))
             fields.end(action, "token, id")
         case _:
             raise fields.fail(
@@ -166,7 +167,18 @@ def _read_id(value: dict[str, Any]) -> Id:
     )
 
 
+def request_id(data: bytes) -> Id:
+    """Give the ``id`` of what may be a request, and is not looked at further; None if it has none that can be used."""
+    try:
+        value = orjson.loads(data) if len(data) <= MAX_REQUEST_BYTES else None
+        return _read_id(value) if isinstance(value, dict) else None
+    except (orjson.JSONDecodeError, RequestError):
+        return None
+
+
 def _excerpt(data: bytes) -> str:
+    if b"token" in data:
+        return "not shown, as it has a token"
     text = data[:40].decode(errors="replace")
     return repr(text if len(data) <= 40 else text + "...")
 

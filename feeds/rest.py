@@ -71,12 +71,15 @@ class _Api:
         self._health = health
         self._started = time.monotonic()
 
-    async def health(self, _: web.Request) -> web.Response:
+    async def health(self, request: web.Request) -> web.Response:
+        url = f"{request.scheme}://{request.host}"  # as it was addressed
         state = self._health.state()
         return _json(
             state
             | {
                 "server": f"tickerplant/{__version__}",
+                "url": url,
+                "ws": f"ws{url.removeprefix('http')}/ws",
                 "epoch": self._feed.epoch,
                 "uptime_s": round(time.monotonic() - self._started, 3),
                 "clock": self._config.clock,

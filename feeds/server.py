@@ -1,7 +1,6 @@
 """The server: one market, its feed and its pump behind one aiohttp application."""
 
 import asyncio
-import errno
 import logging
 from collections import Counter
 from contextlib import suppress
@@ -11,18 +10,24 @@ from typing import Self
 from aiohttp import web
 
 from feeds import rest
+from feeds.access import Access
+from feeds.auth import Tokens
 from feeds.clock import Clock, parse_clock
 from feeds.config import FeedConfig
 from feeds.dialects.native import NativeEncoder
+from feeds.door import Doors
 from feeds.errors import CloseCode, ConfigError
 from feeds.feed import Feed
 from feeds.health import Health, describe
 from feeds.hub import Hub
+from feeds.listen import listen
 from feeds.metrics import Metrics
+from feeds.origins import Origins
 from feeds.pulse import Pulse
 from feeds.pump import Pump
 from feeds.states import MarketStates
 from feeds.streams import Streams
+from feeds.tls import make_tls
 from feeds.websocket import WebSockets
 from ticker.batch import CHANNELS
 from ticker.market import Market
@@ -31,8 +36,8 @@ __all__ = ["FeedServer"]
 
 log = logging.getLogger("feeds")
 
-_LISTEN_BACKLOG = 4096
 _MAX_LINE_BYTES = 64 * 1024  # a URL of /sse with the sequences of some hundred symbols
+_KEEP_ALIVE_S = 75.0
 
 
 class FeedServer:
@@ -59,7 +64,7 @@ class FeedServer:
     ) -> None:
         self.config = config
         self.clock: Clock = parse_clock(config.clock, config.start_us, config.turn_ms / 1000)
-        self.market = market or _market(config, self.clock.start_us)
+        self.market = market or config.market(self.clock.start_us)
         encoder = encoder or NativeEncoder(self.market.universe)
         self.hub = Hub(
             len(self.market.universe),
@@ -84,11 +89,17 @@ class FeedServer:
         )
         self.pulse = Pulse(self.pump.timing, config.slow_turn_ms / 1000)
         self.health = Health(self.pump, self.clock, config.stall_timeout)
-        self.websockets = WebSockets(self.feed, self.pump, self.clock, config)
-        self.streams = Streams(self.feed, self.pump, self.clock)
+        self.access = Access(Tokens(config.token), Origins(config.host, config.origin))
+        self.websockets = WebSockets(self.feed, self.pump, self.clock, config, self.access)
+        self.streams = Streams(self.feed, self.pump, self.clock, config, self.access)
+        self.tls = make_tls(config.tls_cert, config.tls_key, config.tls_self_signed, config.host)
+        """How it speaks TLS; None: not at all."""
+        self.doors: Doors | None = None
+        """The connections, once the server has started."""
         self.port = config.port
         """The port in use, once the server has started."""
         self._runner: web.AppRunner | None = None
+        self._listener: asyncio.Server | None = None
         self._pumping: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._pulsing: asyncio.Task[None] | None = None
@@ -98,7 +109,7 @@ class FeedServer:
     def url(self) -> str:
         """The server's address for HTTP."""
         host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
-        return f"http://{host}:{self.port}"
+        return f"{'http' if self.tls is None else 'https'}://{host}:{self.port}"
 
     @property
     def ws_url(self) -> str:
@@ -108,6 +119,7 @@ class FeedServer:
     def application(self) -> web.Application:
         """Build the routes."""
         app = web.Application()
+        self.access.install(app)
         app.router.add_get("/ws", self.websockets.handle)
         self.streams.add_routes(app)
         metrics = Metrics(
@@ -146,23 +158,21 @@ class FeedServer:
             handle_signals=False,
             shutdown_timeout=0.5,
             max_line_size=_MAX_LINE_BYTES,
+            keepalive_timeout=_KEEP_ALIVE_S,
         )
         await self._runner.setup()
-        site = web.TCPSite(
-            self._runner, self.config.host, self.config.port, backlog=_LISTEN_BACKLOG
-        )
+        assert self._runner.server is not None
+        self.doors = Doors(self._runner.server, self.config.limits)
+        context = None if self.tls is None else self.tls.context
+        handshake_s = self.config.limits.handshake_s
         try:
-            await site.start()
-        except OSError as error:
+            self._listener = await listen(
+                self.doors, self.config.host, self.config.port, context, handshake_s
+            )
+        except ConfigError:
             await self._runner.cleanup()
-            why = {
-                errno.EADDRINUSE: "the port is in use; choose another with --port, or 0 for any free one",
-                errno.EACCES: "ports below 1024 need privileges",
-            }.get(error.errno or 0, error.strerror or str(error))
-            raise ConfigError(
-                f"can't listen on {self.config.host} port {self.config.port}: {why}"
-            ) from error
-        self.port = self._runner.addresses[0][1]
+            raise
+        self.port = self._listener.sockets[0].getsockname()[1]
         self._pumping = asyncio.create_task(self._pump(), name="pump")
         self._pulsing = asyncio.create_task(self.pulse.run(), name="pulse")
         if self.feed.heartbeat_ms:
@@ -182,9 +192,8 @@ class FeedServer:
 
     async def _stop(self) -> None:
         deadline = self._deadline()
-        if self._runner is not None:
-            for site in self._runner.sites:
-                await site.stop()
+        if self._listener is not None:
+            self._listener.close()
         if self._pumping is not None and self.pump.failure is None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self.config.shutdown_timeout / 2):
@@ -244,13 +253,3 @@ async def _ended(task: asyncio.Task[None] | None, *, cancel: bool = False) -> No
         if cancel:
             task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-def _market(config: FeedConfig, start_us: int) -> Market:
-    universe = config.universe()
-    try:
-        return Market(
-            universe, seed=config.seed, rate=config.rate, start_us=start_us, model=config.model
-        )
-    except ValueError as error:  # what only the market can know: too much for one symbol count
-        raise ConfigError(str(error)) from error

@@ -16,6 +16,7 @@ from feeds.dialects.native import message
 from feeds.errors import CloseCode, Code, RequestError
 from feeds.feed import Feed, instrument_object
 from feeds.fields import Id
+from feeds.gate import Gate
 from feeds.group import Member
 from feeds.reply import Reply, pieces
 from feeds.requests import (
@@ -29,6 +30,7 @@ from feeds.requests import (
     Unsubscribe,
     channel_numbers,
     parse_request,
+    request_id,
 )
 from feeds.resume import Resume
 from feeds.states import ALWAYS
@@ -47,11 +49,13 @@ class Session:
     Args:
         feed: what all sessions share.
         member: the connection's place in the hub.
+        gate: what the connection may do; None: everything, within the default limits.
     """
 
-    __slots__ = ("_errors", "_feed", "_member", "_wishes")
+    __slots__ = ("_errors", "_feed", "_member", "_wishes", "gate")
 
-    def __init__(self, feed: Feed, member: Member) -> None:
+    def __init__(self, feed: Feed, member: Member, gate: Gate | None = None) -> None:
+        self.gate = gate or Gate()
         self._feed = feed
         self._member = member
         self._wishes = Subscription()
@@ -82,20 +86,37 @@ class Session:
                 self._errors = 0
                 yield Reply(message)
         except RequestError as error:
+            if error.code is Code.INVALID_TOKEN:
+                self._feed.stats.errors[error.code] += 1
+                yield Reply(_error(error), CloseCode.POLICY_VIOLATION, error.message)
+                return
             yield self.refuse(error)
+
+    def too_fast(self, data: bytes) -> Reply | None:
+        """Count a message, before anything is done with it; if it is one too many, answer that, and nothing else."""
+        text = self.gate.too_fast()
+        if text is None:
+            return None
+        error = RequestError(Code.RATE_LIMITED, text, request_id(data))
+        self._feed.stats.errors[error.code] += 1
+        return self._refuse(error, self.gate.over, f"{MAX_ERRORS} requests over the rate")
 
     def refuse(self, error: RequestError) -> Reply:
         """Answer what is no request with an error; with the last of too many, close."""
         self._errors += 1
         self._feed.stats.errors[error.code] += 1
-        if self._errors < MAX_ERRORS:
+        return self._refuse(error, self._errors, f"{MAX_ERRORS} malformed requests in a row")
+
+    def _refuse(self, error: RequestError, count: int, text: str) -> Reply:
+        if count < MAX_ERRORS:
             return Reply(_error(error))
-        text = f"{MAX_ERRORS} malformed requests in a row"
         self._feed.stats.errors[Code.TOO_MANY_ERRORS] += 1
         objects = [_error(e)[1:-1] for e in (error, RequestError(Code.TOO_MANY_ERRORS, text))]
         return Reply(message(objects), CloseCode.POLICY_VIOLATION, text)
 
     def _answer(self, request: Request, now: float) -> Iterator[bytes]:
+        if not isinstance(request, Auth):
+            self.gate.check(request.id)
         match request:
             case Subscribe():
                 yield from (answer for answer, _ in self.subscribe(request, now))
@@ -110,11 +131,8 @@ class Session:
             case Ping():
                 yield _object("pong", request.id, time=self._feed.market.now_us / 1000)
             case Auth():
-                raise RequestError(
-                    Code.AUTH_NOT_CONFIGURED,
-                    "this server was started without a token: no authentication is needed",
-                    request.id,
-                )
+                self.gate.unlock(request.token, request.id)
+                yield _object("authenticated", request.id)
 
     def subscribe(
         self, request: Subscribe, now: float, cursor: Cursor | None = None
@@ -148,6 +166,7 @@ class Session:
             same = request.epoch == feed.epoch
             resume = Resume(feed.hub.history, same, request.since, outcomes=feed.stats.resumed)
         every = feed.resolve(request.symbols, request.id)
+        self.gate.check_symbols(self._wishes.interests(), every, request.id)
         for symbols, more in pieces(every, feed.weigher(resume, channels)):
             self._wish(self._wishes.add(symbols, channels, window_us), now)
             names = [feed.market.universe.symbols[i] for i in symbols]

@@ -13,13 +13,16 @@ from dataclasses import dataclass, field
 
 from aiohttp import HttpVersion11, web
 
+from feeds.access import Access
 from feeds.backlog import Eviction
 from feeds.bodies import EventStream, Lines
 from feeds.clock import Clock
+from feeds.config import FeedConfig
 from feeds.cursor import Cursor, Place
 from feeds.drain import drained
 from feeds.errors import RequestError
 from feeds.feed import Feed
+from feeds.gate import Gate
 from feeds.group import Member
 from feeds.pump import Pump
 from feeds.query import StreamQuery, parse_query
@@ -44,6 +47,7 @@ class _Stream:
 
     path: str
     transport: SocketTransport
+    gate: Gate
     over: asyncio.Event = field(default_factory=asyncio.Event)
     """The client has gone, or the server stops."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -58,10 +62,15 @@ class Streams:
         feed: what they are served.
         pump: tells when no turn is under way.
         clock: gives the time.
+        config: the limits.
+        access: who may read.
     """
 
-    def __init__(self, feed: Feed, pump: Pump, clock: Clock) -> None:
+    def __init__(
+        self, feed: Feed, pump: Pump, clock: Clock, config: FeedConfig, access: Access
+    ) -> None:
         self._feed, self._pump, self._clock = feed, pump, clock
+        self._config, self._access = config, access
         self.open: set[_Stream] = set()
         self._looking: asyncio.Task[None] | None = None
         self._written: tuple[Place | None, bytes] = (None, b"")  # the newest cursor, as text
@@ -117,9 +126,9 @@ class Streams:
         await response.prepare(request)
         if request.method == "HEAD" or request.transport is None:
             return response
-        stream = _Stream(
-            request.path, SocketTransport(request.transport, self._feed.hub.policy.no_progress_s)
-        )
+        transport = SocketTransport(request.transport, self._config.backlog.no_progress_s)
+        gate = self._access.gate(request, self._config.limits, self._clock.seconds)
+        stream = _Stream(request.path, transport, gate)
         await self._serve(stream, query, response, chunked=chunked)
         return response
 
@@ -180,7 +189,7 @@ class Streams:
         Before the last piece, no message has a cursor: it would say that the client has everything up to then.
         """
         hub, seconds = self._feed.hub, self._clock.seconds
-        session = Session(self._feed, member)
+        session = Session(self._feed, member, stream.gate)
         pieces = iter(session.subscribe(query.subscribe, seconds(), query.cursor))
         more = True
         try:

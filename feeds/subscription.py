@@ -20,6 +20,10 @@ class Subscription:
     paced: Paced = ()
     """What gets the newest event, at most once a window."""
 
+    def interests(self) -> tuple[Interest, ...]:
+        """Give what it is made of."""
+        return (self.full, *(interest for _, interest in self.paced))
+
     def add(
         self, symbols: Iterable[int], channels: Iterable[int], window_us: int | None
     ) -> "Subscription":

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 
 from aiohttp import WSMessage, WSMsgType, web
 
+from feeds.access import Access
 from feeds.backlog import Eviction
 from feeds.clock import Clock
 from feeds.config import FeedConfig
@@ -16,6 +18,7 @@ from feeds.errors import CloseCode, Code, RequestError
 from feeds.farewell import Farewell
 from feeds.feed import Feed
 from feeds.frame import PING_FRAME, pong_frame
+from feeds.gate import Gate
 from feeds.group import Member
 from feeds.memory import give_back
 from feeds.peers import Peer, Verdict
@@ -45,10 +48,21 @@ class WebSockets:
         pump: tells when no turn is under way.
         clock: gives the time.
         config: the limits.
+        access: tells who has shown a token.
+        seconds: gives real seconds, from any origin.
     """
 
-    def __init__(self, feed: Feed, pump: Pump, clock: Clock, config: FeedConfig) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        pump: Pump,
+        clock: Clock,
+        config: FeedConfig,
+        access: Access,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._feed, self._pump, self._clock, self._config = feed, pump, clock, config
+        self._access, self._seconds = access, seconds
         self._peers: dict[Member, Peer] = {}
         self._budget = Budget()
         self._deflated: dict[int, Envelope] = {}
@@ -115,7 +129,9 @@ class WebSockets:
             if farewell.goodbye is not None:
                 await farewell.goodbye.to(ws)
             elif request.transport is not None:
-                await self._converse(ws, self._transport(request.transport), self._envelope(ws))
+                gate = self._access.gate(request, self._config.limits, self._seconds)
+                transport = self._transport(request.transport)
+                await self._converse(ws, transport, self._envelope(ws), gate)
         finally:
             stats.close(ws.close_code)
         return ws
@@ -134,7 +150,11 @@ class WebSockets:
         return self._deflated[wbits]
 
     async def _converse(
-        self, ws: web.WebSocketResponse, transport: SocketTransport, envelope: Envelope
+        self,
+        ws: web.WebSocketResponse,
+        transport: SocketTransport,
+        envelope: Envelope,
+        gate: Gate,
     ) -> None:
         hub = self._feed.hub
 
@@ -146,7 +166,7 @@ class WebSockets:
         self._peers[member] = Peer(self._clock.seconds())
         self.farewell.enter(member)
         try:
-            await self._talk(ws, transport, member)
+            await self._talk(ws, transport, member, gate)
         except ConnectionError:  # it went away while aiohttp was answering a ping
             pass
         except asyncio.CancelledError:
@@ -166,20 +186,18 @@ class WebSockets:
         await (ws.close() if goodbye is None else goodbye.to(ws))
 
     async def _talk(
-        self, ws: web.WebSocketResponse, transport: SocketTransport, member: Member
+        self, ws: web.WebSocketResponse, transport: SocketTransport, member: Member, gate: Gate
     ) -> None:
         """Greet, then answer requests, as long as both sides are there."""
         hub, seconds, peer = self._feed.hub, self._clock.seconds, self._peers[member]
-        session = Session(self._feed, member)
+        session = Session(self._feed, member, gate)
+        until = asyncio.get_running_loop().time() + self._config.limits.handshake_s
         if not transport.closed():
-            hub.reply(member, self._feed.hello(), seconds())
-        while (received := await ws.receive()).type in _TALK:
+            hub.reply(member, self._feed.hello(auth=gate.locked), seconds())
+        while (received := await self._receive(ws, member, gate, until)).type in _TALK:
             peer.heard(seconds())
             await self._pump.between_turns()
-            if received.type in _CONTROL:
-                self._pong(received, member)
-                continue
-            answers = iter(_answers(session, received, seconds()))
+            answers = iter(self._answers(session, member, received))
             while not self._gone(ws, transport, member):
                 reply = next(answers, None)
                 if reply is None:
@@ -193,17 +211,38 @@ class WebSockets:
                 await drained(member, transport, hub, seconds)
                 await self._pump.between_turns()
 
-    def _pong(self, received: WSMessage, member: Member) -> None:
+    async def _receive(
+        self, ws: web.WebSocketResponse, member: Member, gate: Gate, until: float
+    ) -> WSMessage:
+        """Wait for the next message; close the connection if it hasn't shown its token in time."""
+        if not gate.locked:
+            return await ws.receive()
+        try:
+            async with asyncio.timeout_at(until) as limit:
+                return await ws.receive()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        self._feed.hub.leave(member)
+        self.open[ws].release()
+        text = f"not authenticated within {self._config.limits.handshake_s:g} s"
+        await ws.close(code=CloseCode.POLICY_VIOLATION, message=text.encode())
+        return WSMessage(WSMsgType.CLOSED, None, None)
+
+    def _answers(self, session: Session, member: Member, received: WSMessage) -> Iterable[Reply]:
+        now = self._clock.seconds()
         if received.type is WSMsgType.PING and member.group is not None:
-            self._feed.hub.control(member, pong_frame(received.data), self._clock.seconds())
+            self._feed.hub.control(member, pong_frame(received.data), now)
+        if received.type in _CONTROL:
+            return []
+        if (refused := session.too_fast(received.data)) is not None:
+            return [refused]
+        if received.type is WSMsgType.TEXT:
+            return session.handle(received.data, now)
+        size = len(received.data)
+        text = f"a binary message of {size} bytes; requests are JSON in text messages"
+        return [session.refuse(RequestError(Code.BINARY_FRAME, text))]
 
     @staticmethod
     def _gone(ws: web.WebSocketResponse, transport: SocketTransport, member: Member) -> bool:
         return ws.closed or transport.closed() or member.group is None
-
-
-def _answers(session: Session, received: WSMessage, now: float) -> Iterable[Reply]:
-    if received.type is WSMsgType.TEXT:
-        return session.handle(received.data, now)
-    text = f"a binary message of {len(received.data)} bytes; requests are JSON in text messages"
-    return [session.refuse(RequestError(Code.BINARY_FRAME, text))]

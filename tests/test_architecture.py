@@ -20,6 +20,7 @@ FLOORS = (
     {"errors"},
     {
         "audience",
+        "auth",
         "backlog",
         "board",
         "clock",
@@ -27,18 +28,24 @@ FLOORS = (
         "history",
         "interest",
         "laggard",
+        "limits",
         "fields",
         "histogram",
+        "listen",
         "memory",
         "peers",
+        "tls",
         "trades",
         "transport",
     },
     {
         "cursor",
         "dialects",
+        "door",
         "envelope",
         "families",
+        "gate",
+        "origins",
         "reply",
         "requests",
         "stats",
@@ -55,12 +62,13 @@ FLOORS = (
     {"drain", "feed", "pump"},
     {"config", "health", "pulse", "session"},
     {"farewell", "metrics"},
-    {"rest", "streams", "websocket"},
+    {"access", "rest"},
+    {"streams", "websocket"},
     {"server"},
     {"cli"},
     {"__main__"},
 )
-WITH_AIOHTTP = {"server", "rest", "streams", "websocket", "farewell"}
+WITH_AIOHTTP = {"access", "server", "rest", "streams", "websocket", "farewell"}
 
 
 def module_name(path: Path) -> str:

@@ -34,6 +34,7 @@ from wire import (
     text,
 )
 
+from feeds.limits import Limits
 from feeds.server import FeedServer
 
 STREAM = {"action": "subscribe", "symbols": "*", "channels": ["trades", "quotes"]}
@@ -250,7 +251,7 @@ async def test_a_hundred_malformed_requests_in_a_row_are_closed_with_1008() -> N
 
 @pytest.mark.asyncio
 async def test_malformed_requests_with_good_ones_between_are_answered_for_ever() -> None:
-    async with running() as server, RawClient(server) as client:
+    async with running(limits=Limits(max_burst=300)) as server, RawClient(server) as client:
         await client.message()
         for n in range(300):
             client.send_frame(TEXT, b"{" if n % 60 else text(action="ping"))

@@ -28,6 +28,7 @@ from feeds.backlog import BacklogPolicy
 from feeds.cli import cli, main, serve, tools
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError
+from feeds.limits import Limits
 from feeds.server import FeedServer
 from ticker import __version__
 from ticker.universe import Universe
@@ -144,20 +145,53 @@ def test_every_option_can_come_from_the_environment(served: list[Any]) -> None:
         "no_progress_s": "3",
         "soft_seconds": "4",
     }
-    flags = {"loop": "asyncio", "ready_json": "1", "verbose": "1", "log_level": "info"}
-    flags["compress"] = "1"
-    assert set(values) | set(limits) | set(flags) >= {
-        p.name for p in command.params if isinstance(p, click.Option)
+    guards = {
+        "max_connections": "11",
+        "max_per_address": "12",
+        "max_requests_s": "1.5",
+        "max_burst": "13",
+        "max_symbols": "14",
+        "handshake_s": "2.5",
     }
-    environment = {f"TICKERPLANT_{k.upper()}": v for k, v in (values | limits | flags).items()}
+    lists = {"token": "one two", "origin": "https://a.example http://b.example:81"}
+    tls = {"tls_self_signed": "1"}
+    flags = {"loop": "asyncio", "ready_json": "1", "verbose": "1", "compress": "1"}
+    flags["log_level"] = "info"
+    others = {"tls_cert", "tls_key"}  # they exclude the certificate that is made
+    given = values | limits | guards | lists | tls | flags
+    assert set(given) | others >= {p.name for p in command.params if isinstance(p, click.Option)}
+    environment = {f"TICKERPLANT_{k.upper()}": v for k, v in given.items()}
     run("serve", **environment)
     ((config, ready_json, loop),) = served
     assert {k: type(getattr(config, k))(v) for k, v in values.items()} == {
         k: getattr(config, k) for k in values
     }
     assert config.backlog == BacklogPolicy(900, 90, 9000, 3.0, 4.0)
+    assert config.limits == Limits(11, 12, 2.5, 1.5, 13, 14)
+    assert {k: " ".join(getattr(config, k)) for k in lists} == lists
+    assert config.tls_self_signed
     assert (ready_json, loop) == (True, "asyncio")
     assert config.compress
+
+
+@pytest.mark.parametrize("value", ['"https://a.example"', '["https://a.example"]'])
+def test_what_may_be_repeated_is_one_or_a_list_in_the_file(
+    value: str, served: list[Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "feed.toml"
+    path.write_text(f'[serve]\norigin = {value}\ntoken = "s3cret"\n')
+    run("--config", str(path), "serve")
+    ((config, _, _),) = served
+    assert (config.origin, config.token) == (("https://a.example",), ("s3cret",))
+
+
+@pytest.mark.parametrize("command", ["serve", "watch"])
+def test_help_shows_no_token(command: str, tmp_path: Path) -> None:
+    path = tmp_path / "feed.toml"
+    path.write_text(f'[{command}]\ntoken = "s3cret"\n')
+    out, _ = run("--config", str(path), command, "--help", TICKERPLANT_TOKEN="s3cret")
+    assert "--token" in out
+    assert "s3cret" not in out
 
 
 def test_the_file_can_be_named_in_the_environment(served: list[Any], tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from fake_feed import FakeFeed, plays
 
 from clients.connection import Connection, describe
-from clients.events import ConnectionLostError
+from clients.failures import ConnectionLostError
 
 
 @pytest.mark.parametrize(

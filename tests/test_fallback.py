@@ -10,16 +10,8 @@ from proxy import ProxiedFeed
 
 from clients.backoff import Backoff
 from clients.client import TickerClient
-from clients.events import (
-    Connected,
-    ConnectError,
-    Disconnected,
-    Gap,
-    Quote,
-    RequestError,
-    Snapshot,
-    Trade,
-)
+from clients.events import Connected, Disconnected, Gap, Quote, Snapshot, Trade
+from clients.failures import ConnectError, RequestError
 from clients.sync import SyncTickerClient
 
 

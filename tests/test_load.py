@@ -175,7 +175,7 @@ async def test_processes_tell_how_far_they_are() -> None:
 async def test_a_process_that_dies_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Instead of waiting for it for ever."""
     from clients import load_processes
-    from clients.events import TickerError
+    from clients.failures import TickerError
 
     monkeypatch.setattr(load_processes, "_child", _dies)
     with pytest.raises(TickerError, match="a process of the load generator died"):
@@ -186,7 +186,7 @@ async def test_a_process_that_dies_is_an_error(monkeypatch: pytest.MonkeyPatch) 
 async def test_a_process_that_hangs_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is killed."""
     from clients import load_processes
-    from clients.events import TickerError
+    from clients.failures import TickerError
 
     monkeypatch.setattr(load_processes, "_child", _hangs)
     monkeypatch.setattr(load_processes, "LAST_S", 0.01)

@@ -431,7 +431,7 @@ def test_watch_usage() -> None:
         2,
         [
             "--count must be above 0: 0",
-            "usage: node watch.mjs [--url URL] [--count N] [SYMBOL ...]",
+            "usage: node watch.mjs [--url URL] [--token TOKEN] [--count N] [SYMBOL ...]",
         ],
     )
 

@@ -11,7 +11,8 @@ from streaming import StreamClient
 from wire import running, step
 
 import feeds
-from feeds.errors import CloseCode, Code, RequestError
+from feeds.errors import CloseCode, Code, HttpCode, RequestError
+from feeds.limits import Limits
 from feeds.query import parse_query
 from feeds.requests import CHANNEL_NAMES, parse_request
 from ticker.batch import INTERVALS
@@ -69,6 +70,27 @@ def test_every_close_code_is_in_the_table_and_nothing_else() -> None:
     documented = {int(c) for c in first_cells(section("Close codes"))}
     assert documented - NOT_SENT_BY_A_SERVER == {int(c) for c in CloseCode} - NOT_SENT_BY_A_SERVER
     assert documented >= {int(c) for c in CloseCode}
+
+
+def test_every_error_code_of_http_is_in_the_table_and_nothing_else() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\d{3}) \|", section("HTTP"), re.MULTILINE)
+    assert [code for code, _ in rows] == list(HttpCode)
+    assert [status for _, status in rows] == sorted(status for _, status in rows)
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    """Every one has its option, and the default is what is written."""
+    text, limits = section("Limits"), Limits()
+    for name in Limits.__dataclass_fields__:
+        assert f"`--{name.replace('_', '-')}`" in text
+    cells = re.findall(r"^\| [^|]*(?:\(`[^|]*) \| ([^|]*) \|", text, re.MULTILINE)
+    assert cells == [
+        f"{limits.max_connections:,}",
+        f"{limits.max_per_address:,}",
+        f"{limits.handshake_s:g} s",
+        f"{limits.max_requests_s:g}, bursts of {limits.max_burst}",
+        f"{limits.max_symbols:,}",
+    ]
 
 
 def test_close_codes_are_in_order() -> None:

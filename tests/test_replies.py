@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from clients.events import ConnectionLostError, RequestError
+from clients.failures import ConnectionLostError, RequestError
 from clients.replies import Replies
 
 pytestmark = pytest.mark.asyncio

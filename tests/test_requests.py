@@ -271,7 +271,7 @@ REFUSED: list[tuple[Any, Code, str]] = [
         "'snapshot' must be true or false, not 'false'",
     ),
     ({"action": "auth"}, Code.MISSING_FIELD, "the field 'token' is missing"),
-    ({"action": "auth", "token": 5}, Code.INVALID_VALUE, "'token' must be a string, not 5"),
+    ({"action": "auth", "token": 5}, Code.INVALID_VALUE, "'token' must be a string"),
     # Resuming.
     (
         {**SUBSCRIBE, "epoch": "e"},

@@ -60,6 +60,8 @@ async def test_health_tells_what_the_server_is_and_does() -> None:
         assert health == {
             "status": "ok",
             "server": f"tickerplant/{__version__}",
+            "url": http.server.url,
+            "ws": http.server.ws_url,
             "epoch": http.server.market.epoch,
             "clock": "manual",
             "time": http.server.market.now_us / 1000,

@@ -189,7 +189,7 @@ def test_a_client_of_one_symbol_on_one_channel() -> None:
 def test_long_answers_come_in_pieces_of_which_only_the_last_has_an_id() -> None:
     """An id in between would claim what is yet to come. What was live already tells none either, until all is."""
     rig = Rig()
-    asyncio.run(rig.turn(12 * SECOND))
+    asyncio.run(rig.turn(6 * SECOND))
     transport = RecordingTransport()
     rig.connect(transport, f"{rig.feed.epoch}-{START}")
     messages = taken(transport)
@@ -197,7 +197,7 @@ def test_long_answers_come_in_pieces_of_which_only_the_last_has_an_id() -> None:
     assert [bool(m.last_event_id) for m in messages] == [m is messages[-1] for m in messages]
     more = [m.objects[0].get("more", False) for m in messages[1:]]
     assert more == [m is not messages[-1] for m in messages[1:]]
-    assert_is_the_tape(events_of(messages), 12.0)
+    assert_is_the_tape(events_of(messages), 6.0)
 
 
 def test_a_crowd_that_comes_back_is_looked_up_once() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from clients.events import ClosedError, ConnectError
+from clients.failures import ClosedError, ConnectError
 from clients.running import race, run_until_signal
 
 

@@ -37,6 +37,7 @@ from feeds import hub as hub_module
 from feeds.backlog import BacklogPolicy
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError
+from feeds.limits import Limits
 from feeds.server import FeedServer
 from feeds.session import Session
 from ticker.market import Market
@@ -244,7 +245,9 @@ async def test_no_message_is_longer_than_a_megabyte() -> None:
     """Which is where libraries stop to read: not the bars of thousands of symbols, nor the events of a long step."""
     policy = BacklogPolicy(soft_limit=10**9, hard_limit=10**9)
     async with (
-        running(symbols="12000", rate=4, backlog=policy) as server,
+        running(
+            symbols="12000", rate=4, backlog=policy, limits=Limits(max_symbols=12_000)
+        ) as server,
         websockets.connect(server.ws_url) as ws,
     ):
         for channel in ("bars", "trades", "quotes"):

@@ -47,6 +47,7 @@ async def test_an_event_is_what_a_websocket_message_is() -> None:
             "cache-control": "no-store, no-transform",
             "x-accel-buffering": "no",
             "x-content-type-options": "nosniff",
+            "cross-origin-resource-policy": "same-origin",
             "transfer-encoding": "chunked",
         }
         ws.send(action="subscribe", symbols=["*"], channels=["trades", "quotes"])

@@ -8,15 +8,8 @@ import pytest
 from fake_feed import TIME, UNIVERSE, FakeFeed, Peer, feed_in_thread, plays, trade
 
 from clients.backoff import Backoff
-from clients.events import (
-    ClosedError,
-    Connected,
-    ConnectError,
-    ConnectionLostError,
-    RequestError,
-    Snapshot,
-    Trade,
-)
+from clients.events import Connected, Snapshot, Trade
+from clients.failures import ClosedError, ConnectError, ConnectionLostError, RequestError
 from clients.sync import SyncTickerClient
 
 

@@ -10,7 +10,7 @@
 import { parseArgs } from "node:util";
 import { TickerClient } from "../web/ticker-client.js";
 
-const USAGE = "usage: node watch.mjs [--url URL] [--count N] [SYMBOL ...]";
+const USAGE = "usage: node watch.mjs [--url URL] [--token TOKEN] [--count N] [SYMBOL ...]";
 const NO_WEBSOCKET = `Node ${process.version} has no WebSocket of its own. Any of these helps:
   node --experimental-websocket watch.mjs ...   (Node 20.10 to 21)
   npm install ws
@@ -33,17 +33,19 @@ function fail(code, message) {
 function readOptions() {
   const url = { type: "string", default: process.env.TICKERPLANT_URL ?? "ws://127.0.0.1:8765/ws" };
   const count = { type: "string", default: "Infinity" };
+  const token = { type: "string", default: process.env.TICKERPLANT_TOKEN };
   try {
-    const { values, positionals } = parseArgs({ options: { url, count }, allowPositionals: true });
+    const options = { url, token, count };
+    const { values, positionals } = parseArgs({ options, allowPositionals: true });
     if (!(Number(values.count) > 0)) throw new TypeError(`--count must be above 0: ${values.count}`);
-    return { url: values.url, count: Number(values.count), symbols: positionals };
+    return { ...values, count: Number(values.count), symbols: positionals };
   } catch (error) {
     return fail(2, `${error.message}\n${USAGE}`);
   }
 }
 
-const { url, count, symbols } = readOptions();
-const client = new TickerClient(url, { WebSocket: await findWebSocket() });
+const { url, token, count, symbols } = readOptions();
+const client = new TickerClient(url, { token, WebSocket: await findWebSocket() });
 let printed = 0;
 
 client.addEventListener("trade", ({ detail: { time, symbol, price, size, merged } }) => {

@@ -6,10 +6,12 @@ const SETTLE_MS = 150; // rows that only fly by in a scroll are not asked for
 
 export class History {
   #base;
+  #headers;
 
-  /** @param {string | null} base where `/api` is, or null for nowhere */
-  constructor(base) {
+  /** @param {string | null} base where `/api` is, or null for nowhere @param {string} [token] */
+  constructor(base, token) {
     this.#base = base;
+    this.#headers = token ? { Authorization: `Bearer ${token}` } : {};
   }
 
   /** False once the server turned out to have no history: nobody asks again then. */
@@ -22,7 +24,7 @@ export class History {
     if (!this.available) return null;
     const query = new URLSearchParams({ symbol, interval, limit });
     try {
-      const response = await fetch(`${this.#base}/api/bars?${query}`);
+      const response = await fetch(`${this.#base}/api/bars?${query}`, { headers: this.#headers });
       if (response.status === 404) await this.#missing(response);
       if (!response.ok) return null;
       return (await response.json()).bars;

@@ -33,7 +33,7 @@ const client = new TickerClient(feed.href, {
   transports: ours ? ["websocket", "sse"] : ["websocket"],
 });
 const market = new Market();
-const history = new History(ours ? location.origin : null);
+const history = new History(ours ? location.origin : null, token);
 const sparks = new SparkLoader(history);
 const status = new Status(client, market);
 const table = new WallTable(market, { changed: schedule });

@@ -214,10 +214,14 @@ export class TickerClient extends EventTarget {
     const outcome = this.hello ? this.counts.begin() : null;
     this.hello = hello;
     if (this.transport === "websocket") this.#stream = null;
+    const { token } = this.#options;
+    if (hello.auth && !token) {
+      this.#connection.giveUp("the server wants a token");
+      return;
+    }
     const unanswered = this.#requests.ids();
     this.#connection.live(2 * hello.heartbeat_ms);
-    const { token } = this.#options;
-    if (hello.auth && token) this.#renew({ action: "auth", token });
+    if (hello.auth) this.#renew({ action: "auth", token });
     const renewed = [...renewals(this.#subscriptions.requests(), this.#sequences, hello.epoch)];
     const granted = Promise.all(renewed.map(({ request, part }) => this.#renew(request, part)));
     for (const id of unanswered) this.#send(id);

@@ -110,6 +110,13 @@ export class Connection {
     this.#watchdog.watch(OPENING_MS);
   }
 
+  /** Ends for good, as the server would: connecting again would come to the same. */
+  giveUp(reason) {
+    const socket = this.#socket;
+    this.#end({ code: 1008, reason });
+    socket?.close(1000);
+  }
+
   #change(state, more = {}) {
     this.state = { state, attempt: this.#attempt, transport: this.transport, ...more };
     this.#listener.changed(this.state);

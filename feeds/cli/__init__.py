@@ -46,10 +46,19 @@ def _read_config(context: click.Context, _: click.Parameter, path: Path | None) 
                     f"{path}: {name!r} has no option {key!r}; its options are {options}"
                 )
     context.default_map = {
-        name: {key.replace("-", "_"): value for key, value in table.items()}
-        for name, table in tables.items()
+        name: _defaults(group.commands[name], table) for name, table in tables.items()
     }
     return path
+
+
+def _defaults(command: click.Command, table: dict[str, Any]) -> dict[str, Any]:
+    """Give the values of a table by the names of the options; one value for what may be repeated is a list of one."""
+    repeated = {p.name for p in command.params if isinstance(p, click.Option) and p.multiple}
+    values = {key.replace("-", "_"): value for key, value in table.items()}
+    for name in repeated & values.keys():
+        if isinstance(values[name], str):
+            values[name] = [values[name]]
+    return values
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import click
 
 from feeds.backlog import BacklogPolicy, Slow
+from feeds.cli.guard import guard_options, raise_file_limit, take_limits
 from feeds.cli.signals import signals
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError
@@ -107,6 +108,7 @@ def _of_slow_consumers(command: F) -> F:
     "--history-mb", type=float, default=64.0, help="Memory to resume from, in megabytes; 0: none."
 )
 @_of_slow_consumers
+@guard_options
 @click.option(
     "--compress", is_flag=True, help="Compress for clients that can, once for all who share."
 )
@@ -147,9 +149,10 @@ def serve(*, loop: str, ready_json: bool, log_level: str, verbose: bool, **optio
         stream=sys.stderr,
     )
     try:
-        limits = {f.name: options.pop(f.name) for f in fields(BacklogPolicy)}
-        backlog = BacklogPolicy(**limits)
-        config = FeedConfig(**options, backlog=backlog, web_root=_web_root())
+        limits = take_limits(options)
+        backlog = BacklogPolicy(**{f.name: options.pop(f.name) for f in fields(BacklogPolicy)})
+        config = FeedConfig(**options, limits=limits, backlog=backlog, web_root=_web_root())
+        raise_file_limit(limits.max_connections)
         with asyncio.Runner(loop_factory=loop_factory(loop)) as runner:
             return runner.run(run_feed(FeedServer(config), ready_json=ready_json))
     except ConfigError as error:
@@ -203,16 +206,20 @@ def _ready_line(server: FeedServer) -> str:
         "pid": os.getpid(),
         "version": __version__,
     }
+    if server.tls is not None and server.tls.certificate is not None:
+        ready["certificate"] = server.tls.certificate
     return json.dumps(ready, separators=(",", ":"))
 
 
 def _banner(server: FeedServer) -> str:
     config, symbols = server.config, len(server.market.universe)
     page = server.url + "/" if config.web_root else "(not installed)"
+    fingerprint = server.tls and server.tls.fingerprint
+    made = f"  certificate of this run, SHA-256\n    {fingerprint}\n" if fingerprint else ""
     return (
         f"tickerplant {__version__}: {symbols} invented {'symbol' if symbols == 1 else 'symbols'},"
         f" about {config.rate * symbols:,.0f} events a second, seed {config.seed}, clock {server.clock.name}\n"
         f"  page       {page}\n"
-        f"  websocket  {server.ws_url}\n"
+        f"  websocket  {server.ws_url}\n{made}"
         "Ctrl-C stops it."
     )

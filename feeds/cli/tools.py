@@ -46,6 +46,17 @@ def _of_a_server(default_channels: str) -> Callable[[F], F]:
                 help="Channels, with commas.",
             ),
             click.option("--url", default=URL, help="Address of the feed."),
+            click.option(
+                "--token",
+                metavar="TOKEN",
+                show_default=False,  # it could be in a file
+                help="What the server wants to see; TICKERPLANT_TOKEN hides it from others on this machine.",
+            ),
+            click.option(
+                "--cafile",
+                metavar="FILE",
+                help="Certificates to trust (PEM), instead of the system's.",
+            ),
         ):
             command = option(command)
         return command
@@ -161,6 +172,9 @@ def bench(symbols: int, symbols_each: int, **options: Any) -> int:
         "max",
     ]
     command += ["--symbols", str(symbols), "--turn-events", str(min(symbols, 4_000))]
+    connections = str(options["clients"] + 16)
+    command += ["--max-per-address", connections, "--max-connections", connections]
+    command += ["--max-symbols", str(symbols)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603  our own command line
         try:
             assert server.stdout is not None

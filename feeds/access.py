@@ -1,0 +1,135 @@
+"""Who is answered: every HTTP request passes here first, upgrades to WebSocket too."""
+
+from collections.abc import Awaitable, Callable
+
+import orjson
+from aiohttp import hdrs, web
+
+from feeds.auth import Tokens, bearer
+from feeds.door import Door
+from feeds.errors import HttpCode
+from feeds.gate import Gate
+from feeds.limits import Limits, Refusal
+from feeds.origins import Origins
+
+__all__ = ["OPEN_PATHS", "Access"]
+
+OPEN_PATHS = ("/", "/health")
+"""What is answered without a token, beside ``/static/`` and ``/ws``, which asks for one itself."""
+
+_WEBSOCKET = "/ws"
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Headers": "Authorization, Last-Event-ID, Cache-Control",
+    "Access-Control-Max-Age": "600",
+}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Access:
+    """
+    The rules for one server: limits, then origins, then tokens.
+
+    Args:
+        tokens: those that are accepted; none: everybody may read.
+        origins: the web pages that may read.
+    """
+
+    def __init__(self, tokens: Tokens, origins: Origins) -> None:
+        self._tokens, self._origins = tokens, origins
+
+    def install(self, app: web.Application) -> None:
+        """Put the rules before everything that an application does."""
+
+        @web.middleware
+        async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
+            return await self._pass(request, handler)
+
+        app.middlewares.insert(0, access)
+        app.on_response_prepare.append(self._tell)
+
+    def gate(self, request: web.Request, limits: Limits, seconds: Callable[[], float]) -> Gate:
+        """Give the gate of a connection whose upgrade was let pass, so that a token in it is a right one."""
+        return Gate(self._tokens, limits, seconds, authenticated=_token(request) is not None)
+
+    async def _pass(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        door = _door(request)
+        refusal = None if door is None else door.arrived()
+        if refusal is None:
+            headers = request.headers
+            refusal = self._origins.refuse(headers.get(hdrs.ORIGIN), headers.get(hdrs.HOST))
+        if refusal is None and _is_preflight(request):
+            return web.Response(status=204, headers=_PREFLIGHT)  # comes without a token, always
+        if refusal is None:
+            refusal = self._unauthorized(request)
+        return await handler(request) if refusal is None else _answer(refusal)
+
+    def _unauthorized(self, request: web.Request) -> Refusal | None:
+        path = request.path
+        if not self._tokens or path in OPEN_PATHS or path.startswith("/static/"):
+            return None
+        token = _token(request)
+        if token is None:
+            if path == _WEBSOCKET:
+                return None  # the first message may bring it
+            text = "this server wants a token: a header Authorization: Bearer, or a parameter token"
+            return Refusal(401, HttpCode.UNAUTHORIZED, text)
+        if self._tokens.accept(token):
+            return None
+        return Refusal(401, HttpCode.INVALID_TOKEN, "the token is wrong")
+
+    async def _tell(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Say to the browser who may read an answer."""
+        if response.status == 101:
+            return
+        headers = response.headers
+        headers["X-Content-Type-Options"] = "nosniff"
+        origin = request.headers.get(hdrs.ORIGIN)
+        if origin is not None and self._origins.allows(origin):
+            headers["Access-Control-Allow-Origin"] = origin
+            headers["Access-Control-Expose-Headers"] = "Retry-After"
+            if (
+                _is_preflight(request)
+                and "Access-Control-Request-Private-Network" in request.headers
+            ):
+                headers["Access-Control-Allow-Private-Network"] = "true"
+        if self._origins.others:
+            headers.add("Vary", "Origin")
+        else:
+            headers["Cross-Origin-Resource-Policy"] = "same-origin"
+
+
+def _door(request: web.Request) -> Door | None:
+    transport = request.transport
+    protocol = None if transport is None else transport.get_protocol()
+    return protocol if isinstance(protocol, Door) else None
+
+
+def _is_preflight(request: web.Request) -> bool:
+    return request.method == hdrs.METH_OPTIONS and (
+        hdrs.ORIGIN in request.headers and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
+    )
+
+
+def _token(request: web.Request) -> str | None:
+    return bearer(request.headers.get(hdrs.AUTHORIZATION), request.query.get("token"))
+
+
+def _answer(refusal: Refusal) -> web.Response:
+    body = {"type": "error", "code": refusal.code, "message": refusal.message}
+    headers = {"Cache-Control": "no-store"}
+    if refusal.status == 401:
+        wrong = ', error="invalid_token"' if refusal.code is HttpCode.INVALID_TOKEN else ""
+        headers["WWW-Authenticate"] = f'Bearer realm="tickerplant"{wrong}'
+    if refusal.retry_after_s is not None:
+        headers["Retry-After"] = str(refusal.retry_after_s)
+    response = web.Response(
+        body=orjson.dumps(body),
+        status=refusal.status,
+        content_type="application/json",
+        headers=headers,
+    )
+    if refusal.code in (HttpCode.TOO_MANY_CONNECTIONS, HttpCode.TOO_MANY_FROM_ADDRESS):
+        response.force_close()
+    return response

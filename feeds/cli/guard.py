@@ -1,0 +1,121 @@
+"""The options of ``serve`` that say who may read, and how much; and the system's own limit."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, TypeVar
+
+import click
+
+from feeds.limits import Limits
+
+__all__ = ["guard_options", "raise_file_limit", "take_limits"]
+
+log = logging.getLogger("feeds")
+
+_FILES_EACH = 2  # a connection, and our duplicate of it
+_OTHER_FILES = 64
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+_DEFAULT = Limits()
+_OPTIONS = (
+    click.option("--tls-cert", metavar="FILE", help="Serve TLS, with this certificate (PEM)."),
+    click.option("--tls-key", metavar="FILE", help="The certificate's key (PEM)."),
+    click.option(
+        "--tls-self-signed", is_flag=True, help="Serve TLS, with a certificate for this run."
+    ),
+    click.option(
+        "--token",
+        multiple=True,
+        metavar="TOKEN",
+        show_default=False,  # it could be in a file
+        help="Clients must show this; may be repeated. Others on this machine see it here, but not in"
+        " TICKERPLANT_TOKEN.",
+    ),
+    click.option(
+        "--origin",
+        multiple=True,
+        metavar="ORIGIN",
+        help="Let web pages from elsewhere read; * is all; may be repeated.",
+    ),
+    click.option(
+        "--max-connections",
+        type=int,
+        default=_DEFAULT.max_connections,
+        help="Connections in all.",
+    ),
+    click.option(
+        "--max-per-address",
+        type=int,
+        default=_DEFAULT.max_per_address,
+        help="Connections from one address.",
+    ),
+    click.option(
+        "--max-requests-s",
+        type=float,
+        default=_DEFAULT.max_requests_s,
+        help="Requests a second of one connection.",
+    ),
+    click.option(
+        "--max-burst",
+        type=int,
+        default=_DEFAULT.max_burst,
+        help="Requests of one connection at once.",
+    ),
+    click.option(
+        "--max-symbols",
+        type=int,
+        default=_DEFAULT.max_symbols,
+        help="Symbols of one connection.",
+    ),
+    click.option(
+        "--handshake-s",
+        type=float,
+        default=_DEFAULT.handshake_s,
+        help="Seconds for TLS, for a request's head, and for a token, each.",
+    ),
+)
+
+
+def guard_options(command: F) -> F:
+    """Add the options to a command."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def take_limits(options: dict[str, Any]) -> Limits:
+    """
+    Take the limits out of a command's options.
+
+    Raises:
+        ConfigError: one is out of range.
+    """
+    return Limits(**{field.name: options.pop(field.name) for field in fields(Limits)})
+
+
+def raise_file_limit(connections: int) -> None:
+    """Let this process open as many files as the system allows; log if that is too few for so many connections."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES_EACH * connections + _OTHER_FILES
+    for limit in (hard, wanted):  # macOS calls it unlimited, and means less
+        if resource.RLIM_INFINITY in (soft, limit) or limit <= soft:
+            continue
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        except (OSError, ValueError):
+            continue
+        soft = limit
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        log.info(
+            "the system lets this process open %d files: enough for about %d connections, not for --max-connections %d",
+            soft,
+            max(0, soft - _OTHER_FILES) // _FILES_EACH,
+            connections,
+        )

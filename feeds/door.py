@@ -1,0 +1,134 @@
+"""
+The door: what happens to a connection before its first request has come.
+
+aiohttp knows a connection from its first whole request on. A door stands before aiohttp's protocol, counts, and gives
+nobody longer than the handshake time to say what he wants. Those that are too many are let as far as their request, so
+that they can be answered, but only so many at a time: beyond that they are dropped.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import cast
+
+import orjson
+
+from feeds.errors import HttpCode
+from feeds.limits import Limits, Refusal, TokenBucket, Turnstile
+
+__all__ = ["MAX_WAITING", "Door", "Doors"]
+
+MAX_WAITING = 1_000
+"""Connections at a time that are too many and wait to be told so."""
+
+
+class Doors:
+    """
+    Makes a door for each connection: the protocol factory of a listening socket.
+
+    Args:
+        server: makes the protocols behind the doors.
+        limits: what clients may use.
+        seconds: gives real seconds, from any origin.
+    """
+
+    def __init__(
+        self,
+        server: Callable[[], asyncio.Protocol],
+        limits: Limits,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.server, self.limits, self.seconds = server, limits, seconds
+        self.turnstile = Turnstile(limits)
+        self.waiting = 0
+        """Connections that are too many and wait to be told so."""
+
+    def __call__(self) -> asyncio.Protocol:
+        return Door(self)
+
+
+class Door(asyncio.Protocol):
+    """One connection: everything passes through to the protocol behind."""
+
+    __slots__ = ("_address", "_bucket", "_doors", "_inner", "_timer", "_transport", "refusal")
+
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+        self._inner: asyncio.Protocol | None = None
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._bucket: TokenBucket | None = None
+        self._address: str | None = None
+        self.refusal: Refusal | None = None
+        """Why the connection is one too many; every request on it is to be answered with that."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        doors = self._doors
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
+        peer = transport.get_extra_info("peername")
+        address = str(peer[0]) if isinstance(peer, tuple) else ""
+        self.refusal = doors.turnstile.enter(address)
+        if self.refusal is None:
+            self._address = address
+        elif doors.waiting >= MAX_WAITING:
+            self._transport.abort()
+            return
+        else:
+            doors.waiting += 1
+        self._inner = doors.server()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(doors.limits.handshake_s, self._late)
+        self._inner.connection_made(transport)
+
+    def arrived(self) -> Refusal | None:
+        """Note a whole request; give why it is to be refused."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self.refusal is not None:
+            return self.refusal
+        limits, now = self._doors.limits, self._doors.seconds()
+        if self._bucket is None:
+            self._bucket = TokenBucket(limits.max_requests_s, limits.max_burst, now)
+        wait = self._bucket.take(now)
+        return Refusal.too_fast(limits, wait) if wait else None
+
+    def _late(self) -> None:
+        """Say that the time is up, and hang up."""
+        self._timer = None
+        assert self._transport is not None
+        text = f"no whole request within {self._doors.limits.handshake_s:g} s"
+        body = orjson.dumps({"type": "error", "code": HttpCode.REQUEST_TIMEOUT, "message": text})
+        self._transport.write(
+            b"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\n"
+            b"Cache-Control: no-store\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b"
+            % (len(body), body)
+        )
+        self._transport.close()
+
+    # What passes through.
+
+    def data_received(self, data: bytes) -> None:
+        if self._inner is not None:
+            self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return None if self._inner is None else self._inner.eof_received()
+
+    def pause_writing(self) -> None:
+        if self._inner is not None:
+            self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        if self._inner is not None:
+            self._inner.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._address is not None:
+            self._doors.turnstile.leave(self._address)
+        elif self._inner is not None:
+            self._doors.waiting -= 1
+        if self._inner is not None:
+            self._inner.connection_lost(exc)

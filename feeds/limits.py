@@ -1,0 +1,161 @@
+"""How much a client may use: the limits, the rate of its requests, and the connections in all. No I/O."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from feeds.errors import ConfigError, HttpCode
+
+__all__ = ["Limits", "Refusal", "TokenBucket", "Turnstile", "check_ranges"]
+
+_ROUNDING = 1e-9
+
+RETRY_AFTER_S = 5
+"""Seconds after which a client that was refused a connection may ask again."""
+
+
+def check_ranges(options: object, ranges: Mapping[str, tuple[float, float]]) -> None:
+    """
+    Check that attributes are in their ranges, ends included.
+
+    Raises:
+        ConfigError: one isn't; the message names the option, its value and what is allowed.
+    """
+    for name, (low, high) in ranges.items():
+        value = getattr(options, name)
+        if not low <= value <= high:
+            option = name.replace("_", "-")
+            raise ConfigError(f"{option} {value!r} is out of range: {low:g} to {high:g} is allowed")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """
+    What one client, and all of them together, may use.
+
+    Raises:
+        ConfigError: a limit is out of range.
+    """
+
+    max_connections: int = 10_000
+    """Connections in all; who comes then gets HTTP 503."""
+    max_per_address: int = 1_000
+    """Connections from one address, loopback too; who comes then gets HTTP 429."""
+    handshake_s: float = 10.0
+    """Seconds for TLS, for the first request's head, and for a token, each."""
+    max_requests_s: float = 50.0
+    """Requests a second of one connection, in the long run."""
+    max_burst: int = 200
+    """Requests of one connection at once, after a pause."""
+    max_symbols: int = 10_000
+    """Symbols that one connection is subscribed to."""
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "max_connections": (1, 1_000_000),
+            "max_per_address": (1, 1_000_000),
+            "handshake_s": (0.1, 3_600),
+            "max_requests_s": (0.1, 1_000_000),
+            "max_burst": (1, 1_000_000),
+            "max_symbols": (1, 1_000_000),
+        }
+        check_ranges(self, ranges)
+
+
+class TokenBucket:
+    """
+    A rate that may be passed for a moment: one token a request, and so many tokens a second come back.
+
+    Args:
+        rate: tokens a second.
+        burst: the most tokens that there can be, and those at the start.
+        now: the time in seconds, from any origin.
+    """
+
+    __slots__ = ("_burst", "_rate", "_since", "_tokens")
+
+    def __init__(self, rate: float, burst: int, now: float) -> None:
+        self._rate, self._burst = rate, float(burst)
+        self._tokens, self._since = self._burst, now
+
+    def take(self, now: float) -> float:
+        """Take a token; give the seconds until there is one, 0.0 if one was taken."""
+        self._fill(now)
+        if self._tokens >= 1.0 - _ROUNDING:
+            self._tokens -= 1.0
+            return 0.0
+        return (1.0 - self._tokens) / self._rate
+
+    def full(self, now: float) -> bool:
+        """Tell whether nothing was taken for as long as it takes to fill."""
+        self._fill(now)
+        return self._tokens >= self._burst - _ROUNDING
+
+    def _fill(self, now: float) -> None:
+        # Time may stand still, and never goes back for us.
+        passed = max(0.0, now - self._since)
+        self._since += passed
+        self._tokens = min(self._burst, self._tokens + passed * self._rate)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request is answered with an error of HTTP."""
+
+    status: int
+    code: HttpCode
+    message: str
+    retry_after_s: int | None = None
+
+    @classmethod
+    def too_fast(cls, limits: Limits, wait_s: float) -> "Refusal":
+        """Refuse a request because there were too many before it."""
+        return cls(429, HttpCode.RATE_LIMITED, too_fast(limits, wait_s), math.ceil(wait_s))
+
+
+def too_fast(limits: Limits, wait_s: float) -> str:
+    """Say what the limit of requests is, and how long to wait."""
+    return (
+        f"more than {limits.max_requests_s:g} requests a second on one connection, with bursts of"
+        f" {limits.max_burst}; try again in {wait_s:.3f} s"
+    )
+
+
+class Turnstile:
+    """Counts the connections that are there, in all and by address, and says who can't come in."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._by_address: Counter[str] = Counter()
+        self.inside = 0
+        """Connections that came in and haven't left."""
+        self.refused: Counter[HttpCode] = Counter()
+        """Connections that didn't come in, by reason."""
+
+    def enter(self, address: str) -> Refusal | None:
+        """Count a connection in, or say why not; who came in must :meth:`leave`."""
+        refusal = self._why_not(address)
+        if refusal is None:
+            self.inside += 1
+            self._by_address[address] += 1
+        else:
+            self.refused[refusal.code] += 1
+        return refusal
+
+    def leave(self, address: str) -> None:
+        """Count a connection out."""
+        self.inside -= 1
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
+
+    def _why_not(self, address: str) -> Refusal | None:
+        limits = self._limits
+        if self._by_address[address] >= limits.max_per_address:
+            text = f"{limits.max_per_address} connections from {address}; no more are allowed"
+            return Refusal(429, HttpCode.TOO_MANY_FROM_ADDRESS, text, RETRY_AFTER_S)
+        if self.inside >= limits.max_connections:
+            text = f"{limits.max_connections} connections; no more are allowed"
+            return Refusal(503, HttpCode.TOO_MANY_CONNECTIONS, text, RETRY_AFTER_S)
+        return None

@@ -1,0 +1,50 @@
+"""Listening, with an error that says what to do about it."""
+
+import asyncio
+import errno
+import ssl
+from collections.abc import Callable
+
+from feeds.errors import ConfigError
+
+__all__ = ["listen"]
+
+_BACKLOG = 4096
+_WHY = {
+    errno.EADDRINUSE: "the port is in use; choose another with --port, or 0 for any free one",
+    errno.EACCES: "ports below 1024 need privileges",
+}
+
+
+async def listen(
+    protocol: Callable[[], asyncio.Protocol],
+    host: str,
+    port: int,
+    context: ssl.SSLContext | None,
+    handshake_s: float,
+) -> asyncio.Server:
+    """
+    Listen on an address.
+
+    Args:
+        protocol: makes the protocol of a connection.
+        host: the address.
+        port: the port; 0: any free one.
+        context: for TLS, or None.
+        handshake_s: how long its handshake may take, in seconds.
+
+    Raises:
+        ConfigError: the port is in use, or the address isn't ours.
+    """
+    try:
+        return await asyncio.get_running_loop().create_server(
+            protocol,
+            host,
+            port,
+            backlog=_BACKLOG,
+            ssl=context,
+            ssl_handshake_timeout=None if context is None else handshake_s,
+        )
+    except OSError as error:
+        why = _WHY.get(error.errno or 0, error.strerror or str(error))
+        raise ConfigError(f"can't listen on {host} port {port}: {why}") from error
