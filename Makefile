@@ -12,6 +12,7 @@ PYTHON = $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 ARGS =
+VERSIONS = 3.11 3.12 3.13
 
 demo: .venv/installed
 	@exec $(BIN)/tickerplant serve $(ARGS)
@@ -23,7 +24,7 @@ test: .venv/developing
 	$(BIN)/coverage report
 
 test-all:
-	@for v in 3.11 3.12 3.13; do \
+	@for v in $(VERSIONS); do \
 		p=`command -v python$$v` && $$p -c '' 2>/dev/null || p=`ls -d $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$$v.*/bin/python 2>/dev/null | tail -n 1`; \
 		test -n "$$p" || { echo "Python $$v isn't here"; exit 1; }; \
 		echo "Python $$v: $$p"; \
@@ -44,7 +45,8 @@ fix: .venv/developing
 
 bench: .venv/developing
 	$(PIP) install -q --group peers
-	$(BIN)/python -m pytest bench -q --benchmark-columns=min,median,iqr,rounds
+	@mkdir -p bench/out
+	$(BIN)/python -m pytest bench -q --benchmark-columns=min,median,iqr,rounds --benchmark-json=bench/out/micro.json
 	$(BIN)/python -m bench.fanout $(ARGS)
 
 dist: .venv/developing

@@ -1,19 +1,17 @@
 """
-Markdown from a run: printed, or written between the markers of README.md.
+Markdown from runs: printed, or written between the markers of README.md.
 
-    python -m bench.report bench/out/fanout.json [--write]
+    python -m bench.report [bench/out] [--write]
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from bench.stats import Summary
-from bench.table import HEADINGS, table_cells
-from bench.tools import BENCH
+from bench.sections import SECTIONS
+from bench.tools import BENCH, OUT
 
 __all__ = ["BEGIN", "END", "main", "markdown"]
 
@@ -22,13 +20,13 @@ END = "<!-- end of results -->"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the report of a run, or put it into the README."""
+    """Print the report of the runs in a folder, or put it into the README."""
     parser = argparse.ArgumentParser(prog="python -m bench.report", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("json", type=Path, help="what bench.fanout wrote")
+    parser.add_argument("folder", type=Path, nargs="?", default=OUT, help="where the runs are")
     parser.add_argument("--write", action="store_true", help="into bench/README.md")
     options = parser.parse_args(argv)
-    text = markdown(json.loads(options.json.read_text()))
+    text = markdown(options.folder)
     if not options.write:
         print(text)
         return 0
@@ -42,34 +40,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def markdown(run: dict[str, Any]) -> str:
-    """Return the whole report of a run."""
-    return "\n".join([*_about(run["about"]), *_scenarios(run["scenarios"])])
-
-
-def _about(about: dict[str, Any]) -> Iterator[str]:
-    machine = about["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
-    yield f"`{about['command']}`, {about['date']} UTC;"
-    yield f"{about['rounds']} x {about['seconds']:g} s a row, after a warm-up."
-    yield (
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}; "
-        f"server on core {machine['server_core']}, load client on core {machine['client_core']}."
-    )
-    yield f"{versions}."
-
-
-def _scenarios(scenarios: dict[str, Any]) -> Iterator[str]:
-    for name, scenario in scenarios.items():
-        yield f"\n**{name}**: {scenario['title']}\n"
-        yield _line(HEADINGS)
-        yield _line(["---", *["---:"] * (len(HEADINGS) - 2), "---"])
-        for row in scenario["rows"]:
-            yield _line(table_cells(Summary(**row)))
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+def markdown(folder: Path) -> str:
+    """Return the report of every run that is in a folder; what was not run is named."""
+    parts: list[str] = []
+    for name, (title, section) in SECTIONS.items():
+        path = folder / f"{name}.json"
+        lines = section(json.loads(path.read_text())) if path.exists() else ["Not measured yet."]
+        parts.append("\n".join([f"### {title}\n", *lines]))
+    return "\n\n".join(parts)
 
 
 if __name__ == "__main__":

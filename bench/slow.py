@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.about import about
 from bench.clients import NATIVE, api_symbols, close_all, open_all
 from bench.fanout import allow_files, stop
 from bench.load import SCENARIOS
@@ -62,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rate", type=float, default=25.0, help="events a second and symbol")
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--stall", type=float, default=30.0)
+    parser.add_argument("--json", type=Path, default=OUT / "slow.json")
     options = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, stop)
     allow_files(options.clients)
@@ -71,9 +73,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "cc" in tools.missing:
         print(f"the client needs a C compiler: {tools.missing['cc']}")
         return 1
-    _others(cores, options)
-    for lowat in (True, False):
-        _stale(cores, options, lowat=lowat)
+    found = _others(cores, options)
+    _print_others(found)
+    result = {"about": about("bench.slow", cores, {}), "others": found, "stale": {}}
+    for name, lowat in (("with", True), ("without", False)):
+        result["stale"][name] = stale = _stale(cores, options, lowat=lowat)
+        print(
+            f"{name} TCP_NOTSENT_LOWAT, after {options.stall:g} s: {stale['kb']:.0f} KB from before"
+            f" are read first; the oldest event of them is {stale['age_s']:.1f} s old"
+        )
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps(result, indent=1) + "\n")
     return 0
 
 
@@ -82,7 +92,7 @@ def _serve(cores: Cores, rate: float, no_progress_s: float, *, lowat: bool = Tru
     return Child([sys.executable, "-c", _SERVER, *words], cores.server)
 
 
-def _others(cores: Cores, options: argparse.Namespace) -> None:
+def _others(cores: Cores, options: argparse.Namespace) -> dict[str, Any]:
     with _serve(cores, options.rate, 10.0) as server:
         port = int(server.read_json(_SPARE_S)["port"])
         names = api_symbols(port)
@@ -100,14 +110,28 @@ def _others(cores: Cores, options: argparse.Namespace) -> None:
             left = min(_memory_kb(server.pid) for _ in range(100) if not time.sleep(0.1))
         after = _latency(reading, cores, options.seconds)
         close_all(clients)
-    print(f"{options.clients} clients on 20 of 500 symbols; {options.stalled} of them stop reading")
-    for name, found in (("before", before), ("stalled", during), ("evicted", after)):
-        print(f"  {name:8} p50 {found['p50']:.2f} ms, p99 {found['p99']:.2f} ms of the others")
-    print(f"  p99 while they are stalled: {during['p99'] / before['p99']:.2f} times what it was")
-    print(f"  memory: {(most - memory) / options.stalled:.1f} KB for each stalled client")
+    phases = {"before": before, "stalled": during, "evicted": after}
+    return {
+        "clients": options.clients,
+        "stalled": options.stalled,
+        "latency": {name: {q: found[q] for q in ("p50", "p99")} for name, found in phases.items()},
+        "kb_each": (most - memory) / options.stalled,
+        "evicted_s": evicted,
+        "kb_left_each": max(0.0, left - memory) / options.stalled,
+    }
+
+
+def _print_others(found: dict[str, Any]) -> None:
+    latency = found["latency"]
+    print(f"{found['clients']} clients on 20 of 500 symbols; {found['stalled']} stop reading")
+    for name, each in latency.items():
+        print(f"  {name:8} p50 {each['p50']:.2f} ms, p99 {each['p99']:.2f} ms of the others")
+    ratio = latency["stalled"]["p99"] / latency["before"]["p99"]
+    print(f"  p99 while they are stalled: {ratio:.2f} times what it was")
+    print(f"  memory: {found['kb_each']:.1f} KB for each stalled client")
     print(
-        f"  all evicted {evicted:.1f} s later; within 10 s of that"
-        f" {max(0.0, left - memory) / options.stalled:.1f} KB for each of them are left"
+        f"  all evicted {found['evicted_s']:.1f} s later; within 10 s of that"
+        f" {found['kb_left_each']:.1f} KB for each of them are left"
     )
 
 
@@ -127,7 +151,7 @@ class _Drained:
         self._child.__exit__(*error)
 
 
-def _stale(cores: Cores, options: argparse.Namespace, *, lowat: bool) -> None:
+def _stale(cores: Cores, options: argparse.Namespace, *, lowat: bool) -> dict[str, float]:
     with _serve(cores, options.rate, 2 * options.stall, lowat=lowat) as server:
         port = int(server.read_json(_SPARE_S)["port"])
         (client,) = open_all(port, NATIVE, ["*"], receive_buffer=4096)
@@ -137,11 +161,7 @@ def _stale(cores: Cores, options: argparse.Namespace, *, lowat: bool) -> None:
         resumed = time.time() * 1e3
         size, first = _read_until_fresh(client, resumed)
         client.close()
-    print(
-        f"{'with' if lowat else 'without'} TCP_NOTSENT_LOWAT, after {options.stall:g} s:"
-        f" {size / 1024:.0f} KB from before are read first; the oldest event of them is"
-        f" {(resumed - first) / 1e3:.1f} s old"
-    )
+    return {"stall_s": options.stall, "kb": size / 1024, "age_s": (resumed - first) / 1e3}
 
 
 def _read_until_fresh(client: socket.socket, resumed: float) -> tuple[int, float]:

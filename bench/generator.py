@@ -1,0 +1,144 @@
+"""
+What the market costs: the plain walk, events with their encoding, and that the cost of an event is flat in symbols.
+
+    python -m bench.generator [--plot bench/generator.svg]
+
+Each figure is the median of some rounds, in this process, on one core.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.about import about
+from bench.process import choose_cores
+from bench.tools import OUT
+from feeds.dialects.native import NativeEncoder
+from ticker.market import Market
+from ticker.universe import Universe
+from ticker.walk import RandomWalk
+
+__all__ = ["SYMBOLS", "main", "measure"]
+
+SYMBOLS = (10, 30, 100, 300, 1_000, 3_000, 10_000)
+EVENTS_A_SECOND = 10_000
+"""Of all symbols together, however many they are: so that only their number changes."""
+
+_EVENTS = 40_000
+_CELLS = 64
+
+
+def measure(rounds: int) -> dict[str, Any]:
+    """Give all figures: millions a second, and nanoseconds an event by the number of symbols."""
+    return {
+        "walk_millions": _walk(rounds),
+        "events_millions": _encoded(rounds),
+        "ns_an_event": {
+            model: {symbols: _event(symbols, model, rounds) for symbols in SYMBOLS}
+            for model in ("full", "gbm")
+        },
+    }
+
+
+def _walk(rounds: int) -> float:
+    """Steps times symbols a second of the plain walk, 10,000 symbols, in millions."""
+    universe = Universe.of_size(10_000)
+    walk = RandomWalk(
+        7,
+        universe.symbols,
+        [i.sector for i in universe],
+        universe.column("price"),
+        universe.column("volatility"),
+    )
+    seconds = _median(lambda: walk.advance(_CELLS), rounds)
+    return len(universe) * _CELLS / seconds / 1e6
+
+
+def _encoded(rounds: int) -> float:
+    """Events a second, made and encoded, of 500 symbols, in millions."""
+    universe = Universe.of_size(500)
+    market, encoder = Market(universe, seed=7, rate=200), NativeEncoder(universe)
+    counts: list[int] = []
+    seconds = _total(
+        lambda: counts.append(len(encoder.encode(market.step(market.now_us + 250_000)))),
+        4 * rounds,
+    )
+    return sum(counts[1:]) / seconds / 1e6
+
+
+def _event(symbols: int, model: str, rounds: int) -> float:
+    """Nanoseconds that an event costs the market."""
+    rate = EVENTS_A_SECOND / symbols
+    market = Market(Universe.of_size(symbols), seed=7, rate=rate, model=model)
+    step_us = round(_EVENTS / EVENTS_A_SECOND * 1e6)
+    counts: list[int] = []
+    seconds = _total(lambda: counts.append(len(market.step(market.now_us + step_us))), rounds)
+    return seconds / sum(counts[1:]) * 1e9
+
+
+def _total(call: Callable[[], object], rounds: int) -> float:
+    """Seconds of so many calls, after one that warms up."""
+    call()
+    started = time.perf_counter()
+    for _ in range(rounds):
+        call()
+    return time.perf_counter() - started
+
+
+def _median(call: Callable[[], object], rounds: int) -> float:
+    return statistics.median(_total(call, 1) for _ in range(rounds))
+
+
+def _plot(figures: dict[str, dict[int, float]], path: Path) -> None:
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
+    for model, line in figures.items():
+        axes.plot(list(line), list(line.values()), marker="o", label=model)
+    axes.set(
+        xscale="log",
+        ylim=(0, None),
+        xlabel="symbols",
+        ylabel="ns an event",
+        title=f"Cost of an event, {EVENTS_A_SECOND:,} events a second in all",
+    )
+    axes.grid(alpha=0.3)
+    axes.legend(title="model")
+    figure.savefig(path, metadata={"Date": None})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure, print, and write JSON and, if wanted, the plot."""
+    parser = argparse.ArgumentParser(prog="python -m bench.generator", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--json", type=Path, default=OUT / "generator.json")
+    parser.add_argument("--plot", type=Path, help="draw the cost by symbols, as SVG")
+    options = parser.parse_args(argv)
+    cores = choose_cores()
+    os.sched_setaffinity(0, {cores.server})
+    found = measure(options.rounds)
+    print(f"plain walk, 10,000 symbols: {found['walk_millions']:.0f} M steps x symbols a second")
+    print(f"made and encoded, 500 symbols: {found['events_millions']:.2f} M events a second")
+    for model, line in found["ns_an_event"].items():
+        costs = ", ".join(f"{symbols:,}: {ns:.0f}" for symbols, ns in line.items())
+        print(f"{model}, ns an event by symbols: {costs}")
+    if options.plot:
+        _plot(found["ns_an_event"], options.plot)
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    result = {"about": about("bench.generator", cores, {}), **found}
+    options.json.write_text(json.dumps(result, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

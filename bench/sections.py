@@ -1,0 +1,127 @@
+"""What the report says of each kind of run: JSON in, lines of Markdown out."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from bench.rows import ROWS
+from bench.stats import Summary
+from bench.table import HEADINGS, table_cells
+
+__all__ = ["SECTIONS"]
+
+Run = dict[str, Any]
+
+
+def _about(about: Run) -> Iterator[str]:
+    """On what, and with what."""
+    machine = about["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    yield f"`{about['command']}`, {about['date']} UTC."
+    yield (
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}; "
+        f"server on core {machine['server_core']}, load client on core {machine['client_core']}."
+    )
+    yield f"{versions}."
+
+
+def _fanout(run: Run) -> Iterator[str]:
+    about = run["about"]
+    yield from _about(about)
+    yield f"{about['rounds']} x {about['seconds']:g} s a row, after a warm-up."
+    for name, scenario in run["scenarios"].items():
+        yield f"\n**{name}**: {scenario['title']}\n"
+        yield from _table(HEADINGS, (table_cells(Summary(**row)) for row in scenario["rows"]))
+
+
+def _latency(run: Run) -> Iterator[str]:
+    yield from _about(run["about"])
+    yield "\nMilliseconds from an event's time to its client, the median round by p99.\n"
+    headings = ("row", "wanted", "delivered", "p50", "p90", "p99", "p99.9", "server", "client")
+    yield from _table(headings, (_latency_cells(cell) for cell in run["medians"]))
+
+
+def _latency_cells(cell: Run) -> list[str]:
+    ours = {"ours": "tickerplant serve", "ours-asyncio": "tickerplant serve, asyncio"}
+    title = ours.get(cell["row"]) or ROWS[cell["row"]].title
+    wanted = f"{cell['rate'] / 1e6:g} M"
+    if not cell["delivered"]:
+        return [title, wanted, cell["error"] or "nothing", *[""] * 6]
+    times = [f"{cell[name]:.1f}" for name in ("p50", "p90", "p99", "p999")]
+    shares = [f"{cell[name]:.0%}" for name in ("server_cpu", "client_cpu")]
+    return [title, wanted, f"{cell['delivered'] / 1e6:.2f} M", *times, *shares]
+
+
+def _slow(run: Run) -> Iterator[str]:
+    others = run["others"]
+    yield from _about(run["about"])
+    yield f"\n{others['clients']:,} clients, of which {others['stalled']:,} stop reading.\n"
+    headings = ("the others", "p50 ms", "p99 ms")
+    rows = others["latency"].items()
+    yield from _table(headings, ([n, f"{q['p50']:.1f}", f"{q['p99']:.1f}"] for n, q in rows))
+    yield f"\nMemory: {others['kb_each']:.0f} KB for each that stalled; within 10 s of their eviction"
+    yield f"{others['kb_left_each']:.1f} KB of it were left. What a client reads first after a stall:\n"
+    stale = run["stale"].items()
+    cells = ([n, f"{s['stall_s']:g}", f"{s['kb']:.0f}", f"{s['age_s']:.1f}"] for n, s in stale)
+    yield from _table(("`TCP_NOTSENT_LOWAT`", "stall s", "old KB", "oldest event, s"), cells)
+
+
+def _connections(run: Run) -> Iterator[str]:
+    yield from _about(run["about"])
+    yield ""
+    yield from _table(
+        ("loop", "connections", "accepted a second", "KB each, idle"),
+        (
+            [r["loop"], f"{r['connections']:,}", f"{r['accepted_per_s']:,}", str(r["kb_each"])]
+            for r in run["rows"]
+        ),
+    )
+
+
+def _generator(run: Run) -> Iterator[str]:
+    yield from _about(run["about"])
+    yield f"\nPlain walk, 10,000 symbols: {run['walk_millions']:.0f} M steps x symbols a second."
+    yield f"Made and encoded, 500 symbols: {run['events_millions']:.2f} M events a second."
+    yield "What an event costs the market, in nanoseconds, by the number of symbols:\n"
+    symbols = list(next(iter(run["ns_an_event"].values())))
+    rows = run["ns_an_event"].items()
+    yield from _table(
+        ("model", *(f"{int(n):,}" for n in symbols)),
+        ([model, *(f"{line[n]:.0f}" for n in symbols)] for model, line in rows),
+    )
+    yield "\n![What an event costs, by the number of symbols](generator.svg)"
+
+
+def _micro(run: Run) -> Iterator[str]:
+    """What pytest-benchmark wrote: of each benchmark its median and what it noted."""
+    yield f"`make bench`, {run['datetime'][:16].replace('T', ' ')} UTC.\n"
+    rows = []
+    for found in run["benchmarks"]:
+        noted = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in found["extra_info"].items())
+        name = f"`{found['fullname'].removeprefix('bench/')}`"
+        rows.append([name, f"{found['stats']['median'] * 1e6:,.1f}", noted])
+    yield from _table(("benchmark", "median µs", "noted"), rows)
+
+
+def _table(
+    headings: Sequence[str], rows: Iterator[Sequence[str]] | list[list[str]]
+) -> Iterator[str]:
+    """A table whose first column is words and whose others are figures."""
+    yield _line(headings)
+    yield _line(["---", *["---:"] * (len(headings) - 1)])
+    for row in rows:
+        yield _line(row)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+
+
+SECTIONS: dict[str, tuple[str, Callable[[Run], Iterator[str]]]] = {
+    "fanout": ("Fan-out", _fanout),
+    "latency": ("Latency under load", _latency),
+    "slow": ("Slow clients", _slow),
+    "connections": ("Connections", _connections),
+    "generator": ("The generator", _generator),
+    "micro": ("Parts", _micro),
+}
+"""By the name of a run's file: its heading, and what writes it."""
