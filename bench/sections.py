@@ -81,7 +81,7 @@ def _generator(run: Run) -> Iterator[str]:
     yield from _about(run["about"])
     yield f"\nPlain walk, 10,000 symbols: {run['walk_millions']:.0f} M steps x symbols a second."
     yield f"Made and encoded, 500 symbols: {run['events_millions']:.2f} M events a second."
-    yield "What an event costs the market, in nanoseconds, by the number of symbols:\n"
+    yield "What an event costs the market, in nanoseconds, by the number of symbols, at 100,000 events a second in all:\n"
     symbols = list(next(iter(run["ns_an_event"].values())))
     rows = run["ns_an_event"].items()
     yield from _table(

@@ -2,9 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 
-import orjson
 from aiohttp import hdrs, web
 
+from feeds.answers import AnswerableError, error_answer, refusal_answer
 from feeds.auth import Tokens, bearer
 from feeds.door import Door
 from feeds.errors import HttpCode
@@ -44,7 +44,14 @@ class Access:
 
         @web.middleware
         async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
-            return await self._pass(request, handler)
+            # One frame, and one middleware: they stay for as long as a connection does.
+            refused = self._refuse(request)
+            if refused is not None:
+                return refused
+            try:
+                return await handler(request)
+            except AnswerableError as error:
+                return error_answer(request, error)
 
         app.middlewares.insert(0, access)
         app.on_response_prepare.append(self._tell)
@@ -53,7 +60,8 @@ class Access:
         """Give the gate of a connection whose upgrade was let pass, so that a token in it is a right one."""
         return Gate(self._tokens, limits, seconds, authenticated=_token(request) is not None)
 
-    async def _pass(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    def _refuse(self, request: web.Request) -> web.Response | None:
+        """Give the answer to a request that no handler gets."""
         door = _door(request)
         refusal = None if door is None else door.arrived()
         if refusal is None:
@@ -63,7 +71,7 @@ class Access:
             return web.Response(status=204, headers=_PREFLIGHT)  # comes without a token, always
         if refusal is None:
             refusal = self._unauthorized(request)
-        return await handler(request) if refusal is None else _answer(refusal)
+        return None if refusal is None else refusal_answer(refusal)
 
     def _unauthorized(self, request: web.Request) -> Refusal | None:
         path = request.path
@@ -114,22 +122,3 @@ def _is_preflight(request: web.Request) -> bool:
 
 def _token(request: web.Request) -> str | None:
     return bearer(request.headers.get(hdrs.AUTHORIZATION), request.query.get("token"))
-
-
-def _answer(refusal: Refusal) -> web.Response:
-    body = {"type": "error", "code": refusal.code, "message": refusal.message}
-    headers = {"Cache-Control": "no-store"}
-    if refusal.status == 401:
-        wrong = ', error="invalid_token"' if refusal.code is HttpCode.INVALID_TOKEN else ""
-        headers["WWW-Authenticate"] = f'Bearer realm="tickerplant"{wrong}'
-    if refusal.retry_after_s is not None:
-        headers["Retry-After"] = str(refusal.retry_after_s)
-    response = web.Response(
-        body=orjson.dumps(body),
-        status=refusal.status,
-        content_type="application/json",
-        headers=headers,
-    )
-    if refusal.code in (HttpCode.TOO_MANY_CONNECTIONS, HttpCode.TOO_MANY_FROM_ADDRESS):
-        response.force_close()
-    return response

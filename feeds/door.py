@@ -82,14 +82,16 @@ class Door(asyncio.Protocol):
 
     def arrived(self) -> Refusal | None:
         """Note a whole request; give why it is to be refused."""
+        first = self._timer is not None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self.refusal is not None:
-            return self.refusal
+        if self.refusal is not None or first:
+            return self.refusal  # a burst is at least one request
         limits, now = self._doors.limits, self._doors.seconds()
         if self._bucket is None:
             self._bucket = TokenBucket(limits.max_requests_s, limits.max_burst, now)
+            self._bucket.take(now)  # for the first one
         wait = self._bucket.take(now)
         return Refusal.too_fast(limits, wait) if wait else None
 

@@ -36,7 +36,7 @@ class Gate:
         authenticated: bool = False,
     ) -> None:
         self._tokens, self._limits, self._seconds = tokens, limits, seconds
-        self._bucket = TokenBucket(limits.max_requests_s, limits.max_burst, seconds())
+        self._bucket: TokenBucket | None = None  # full until something is asked
         self.locked = bool(tokens) and not authenticated
         """Whether a token is wanted before anything else."""
         self.over = 0
@@ -45,6 +45,8 @@ class Gate:
     def too_fast(self) -> str | None:
         """Count a request; if it is one too many, give the words for it."""
         now = self._seconds()
+        if self._bucket is None:
+            self._bucket = TokenBucket(self._limits.max_requests_s, self._limits.max_burst, now)
         if self._bucket.full(now):
             self.over = 0
         wait = self._bucket.take(now)

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from feeds.answers import json_answer
 from feeds.config import FeedConfig
 from feeds.cursor import Cursor
 from feeds.errors import Code, RequestError
@@ -46,7 +47,6 @@ def add_routes(
 ) -> None:
     """Add the HTTP paths of ``PROTOCOL.md``, section 10, to an application."""
     api = _Api(feed, pump, config, connections, health)
-    app.middlewares.append(_errors_as_json)
     app.router.add_get("/health", api.health)
     app.router.add_get("/metrics", _metrics(metrics))
     app.router.add_get("/api/symbols", api.symbols)
@@ -74,7 +74,7 @@ class _Api:
     async def health(self, request: web.Request) -> web.Response:
         url = f"{request.scheme}://{request.host}"  # as it was addressed
         state = self._health.state()
-        return _json(
+        return json_answer(
             state
             | {
                 "server": f"tickerplant/{__version__}",
@@ -203,26 +203,6 @@ def _metrics(metrics: Metrics) -> Handler:
     return answer
 
 
-@web.middleware
-async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except RequestError as error:
-        status = 404 if error.code is Code.UNKNOWN_SYMBOL else 400
-        return _json({"type": "error", "code": error.code, "message": error.message}, status)
-    except web.HTTPNotFound:
-        return _json(
-            {"type": "error", "code": "not_found", "message": f"no such path: {request.path!r}"},
-            404,
-        )
-    except web.HTTPMethodNotAllowed as error:
-        allowed = ", ".join(sorted(error.allowed_methods))
-        message = f"{request.path} allows {allowed}, not {error.method}"
-        response = _json({"type": "error", "code": "method_not_allowed", "message": message}, 405)
-        response.headers["Allow"] = allowed
-        return response
-
-
 def _number(request: web.Request, name: str, default: int, low: int, high: int) -> int:
     text = request.query.get(name)
     if text is None:
@@ -248,12 +228,3 @@ def _polled(request: web.Request, body: bytes, content: bytes | None = None) -> 
     if any(known.value in (tag, "*") for known in request.if_none_match or ()):
         return web.Response(status=304, headers=headers)
     return web.Response(body=body, content_type="application/json", headers=headers)
-
-
-def _json(value: Any, status: int = 200) -> web.Response:
-    return web.Response(
-        body=orjson.dumps(value),
-        status=status,
-        content_type="application/json",
-        headers={"Cache-Control": "no-store"},
-    )

@@ -38,6 +38,8 @@ from feeds.subscription import Subscription
 
 __all__ = ["MAX_ERRORS", "Session"]
 
+NO_WISHES = Subscription()
+
 MAX_ERRORS = 100
 """Malformed requests in a row after which a connection is closed."""
 
@@ -58,7 +60,7 @@ class Session:
         self.gate = gate or Gate()
         self._feed = feed
         self._member = member
-        self._wishes = Subscription()
+        self._wishes = NO_WISHES
         self._errors = 0
 
     def handle(self, data: bytes, now: float) -> Iterator[Reply]:

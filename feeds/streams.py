@@ -166,11 +166,7 @@ class Streams:
 
     def _join(self, stream: _Stream, envelope: EventStream | Lines) -> Member:
         hub, seconds = self._feed.hub, self._clock.seconds
-
-        def evicted(reason: Eviction) -> None:
-            log.info("evicted a slow consumer: %s", reason.value)
-
-        member = hub.join(stream.transport, seconds(), evicted, envelope)
+        member = hub.join(stream.transport, seconds(), _evicted, envelope)
         hub.control(
             member, envelope.greet(self._feed.hello(), random.randint(*_RETRY_MS)), seconds()
         )
@@ -227,3 +223,7 @@ class Streams:
                 if stream.transport.closed():
                     stream.over.set()
             await asyncio.sleep(_LOOK_S)
+
+
+def _evicted(reason: Eviction) -> None:
+    log.info("evicted a slow consumer: %s", reason.value)

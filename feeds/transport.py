@@ -78,7 +78,7 @@ class SocketTransport:
         self._transport = transport
         self._loop = asyncio.get_running_loop()
         self.closed = transport.is_closing
-        self._pending: deque[Data] = deque()
+        self._pending: deque[Data] | None = None  # made when needed: 700 bytes, and most never do
         self._size = 0
         sock = transport.get_extra_info("socket")
         if sock is not None:
@@ -115,7 +115,7 @@ class SocketTransport:
 
     def abort(self) -> None:
         """Drop the connection and its backlog at once."""
-        self._pending.clear()
+        self._pending = None
         self.release()
         self._transport.abort()
 
@@ -129,10 +129,13 @@ class SocketTransport:
             self._loop.remove_writer(own)
             self._size = 0
         own.close()  # a connection isn't over for its peer while we hold it
-        while self._pending:
-            self._transport.write(self._pending.popleft())
+        pending, self._pending = self._pending, None
+        for data in pending or ():
+            self._transport.write(data)
 
     def _append(self, data: Data) -> None:
+        if self._pending is None:
+            self._pending = deque()
         self._pending.append(data)
         self._size += len(data)
 
@@ -152,6 +155,7 @@ class SocketTransport:
         except OSError:  # reset, or timed out: the transport tells its protocol
             self.abort()
             return
+        self._pending = None
         self._loop.remove_writer(self._own)
 
     def _hand_over(self, data: Data) -> None:

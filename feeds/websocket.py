@@ -157,11 +157,7 @@ class WebSockets:
         gate: Gate,
     ) -> None:
         hub = self._feed.hub
-
-        def evicted(reason: Eviction) -> None:
-            log.info("evicted a slow consumer: %s", reason.value)
-
-        member = hub.join(transport, self._clock.seconds(), evicted, envelope)
+        member = hub.join(transport, self._clock.seconds(), _evicted, envelope)
         self.open[ws] = transport
         self._peers[member] = Peer(self._clock.seconds())
         self.farewell.enter(member)
@@ -194,7 +190,10 @@ class WebSockets:
         until = asyncio.get_running_loop().time() + self._config.limits.handshake_s
         if not transport.closed():
             hub.reply(member, self._feed.hello(auth=gate.locked), seconds())
-        while (received := await self._receive(ws, member, gate, until)).type in _TALK:
+        while True:
+            received = await (self._receive(ws, member, until) if gate.locked else ws.receive())
+            if received.type not in _TALK:
+                return
             peer.heard(seconds())
             await self._pump.between_turns()
             answers = iter(self._answers(session, member, received))
@@ -211,12 +210,8 @@ class WebSockets:
                 await drained(member, transport, hub, seconds)
                 await self._pump.between_turns()
 
-    async def _receive(
-        self, ws: web.WebSocketResponse, member: Member, gate: Gate, until: float
-    ) -> WSMessage:
-        """Wait for the next message; close the connection if it hasn't shown its token in time."""
-        if not gate.locked:
-            return await ws.receive()
+    async def _receive(self, ws: web.WebSocketResponse, member: Member, until: float) -> WSMessage:
+        """Wait for the next message of who hasn't shown a token; close the connection when the time for it is up."""
         try:
             async with asyncio.timeout_at(until) as limit:
                 return await ws.receive()
@@ -246,3 +241,7 @@ class WebSockets:
     @staticmethod
     def _gone(ws: web.WebSocketResponse, transport: SocketTransport, member: Member) -> bool:
         return ws.closed or transport.closed() or member.group is None
+
+
+def _evicted(reason: Eviction) -> None:
+    log.info("evicted a slow consumer: %s", reason.value)

@@ -52,7 +52,7 @@ FLOORS = (
         "subscription",
         "timing",
     },
-    {"bodies", "deflate", "group", "newest", "query", "states"},
+    {"answers", "bodies", "deflate", "group", "newest", "query", "states"},
     {"lanes"},
     {"roster"},
     {"slow"},
@@ -68,7 +68,7 @@ FLOORS = (
     {"cli"},
     {"__main__"},
 )
-WITH_AIOHTTP = {"access", "server", "rest", "streams", "websocket", "farewell"}
+WITH_AIOHTTP = {"access", "answers", "server", "rest", "streams", "websocket", "farewell"}
 
 
 def module_name(path: Path) -> str:

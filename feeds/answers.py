@@ -1,0 +1,57 @@
+"""Answers over HTTP that are one JSON object: what was asked for, and why it isn't given."""
+
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from feeds.errors import Code, HttpCode, RequestError
+from feeds.limits import Refusal
+
+__all__ = ["AnswerableError", "error_answer", "json_answer", "refusal_answer"]
+
+AnswerableError = (RequestError, web.HTTPNotFound, web.HTTPMethodNotAllowed)
+"""What :func:`error_answer` answers."""
+
+
+def json_answer(value: Any, status: int = 200) -> web.Response:
+    """Answer an object that nobody may keep."""
+    return web.Response(
+        body=orjson.dumps(value),
+        status=status,
+        content_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def error_answer(
+    request: web.Request, error: RequestError | web.HTTPNotFound | web.HTTPMethodNotAllowed
+) -> web.Response:
+    """Answer what a handler raised."""
+    if isinstance(error, RequestError):
+        status = 404 if error.code is Code.UNKNOWN_SYMBOL else 400
+        return _error(error.code, error.message, status)
+    if isinstance(error, web.HTTPNotFound):
+        return _error(HttpCode.NOT_FOUND, f"no such path: {request.path!r}", 404)
+    allowed = ", ".join(sorted(error.allowed_methods))
+    message = f"{request.path} allows {allowed}, not {error.method}"
+    response = _error(HttpCode.METHOD_NOT_ALLOWED, message, 405)
+    response.headers["Allow"] = allowed
+    return response
+
+
+def refusal_answer(refusal: Refusal) -> web.Response:
+    """Answer a request that is not let in."""
+    response = _error(refusal.code, refusal.message, refusal.status)
+    if refusal.status == 401:
+        wrong = ', error="invalid_token"' if refusal.code is HttpCode.INVALID_TOKEN else ""
+        response.headers["WWW-Authenticate"] = f'Bearer realm="tickerplant"{wrong}'
+    if refusal.retry_after_s is not None:
+        response.headers["Retry-After"] = str(refusal.retry_after_s)
+    if refusal.code in (HttpCode.TOO_MANY_CONNECTIONS, HttpCode.TOO_MANY_FROM_ADDRESS):
+        response.force_close()
+    return response
+
+
+def _error(code: str, message: str, status: int) -> web.Response:
+    return json_answer({"type": "error", "code": code, "message": message}, status)
