@@ -72,7 +72,8 @@ export class SseSocket {
   /** Where each stream stands, for the one that comes after this. */
   get cursors() {
     const streams = [...this.#streams.values()].filter(({ plan, done }) => plan.keys.length && done);
-    return new Map(streams.map(({ plan, cursor }) => [plan.path, cursor]));
+    const unused = [...this.#cursors].filter(([path]) => !this.#streams.has(path));
+    return new Map([...unused, ...streams.map(({ plan, cursor }) => [plan.path, cursor])]);
   }
 
   #say(objects) {
