@@ -93,7 +93,7 @@ def test_the_past_joins_the_present_without_a_gap() -> None:
 def test_a_market_that_forgot_bars_does_not_jump_over_them() -> None:
     """Where the oldest bars of the market's own time are gone, the past is not shown before the rest."""
     m = market()
-    history = m._bars.history[0]
+    history = m._books.bars.history[0]
     history._most_tables = 5
     m.step(m.now_us + 20_000_000)
     bars, _ = m.bars(0, "1s", 500)

@@ -5,8 +5,7 @@ Plan: the walk and the order flow are made a *block* of whole cells ahead, for a
 :meth:`Market.step` hands out slices of the block. What is handed out depends on time alone, never on how the block
 was cut or on the step length: stream equals batch, byte for byte.
 
-The books (last prices, day statistics, bars) lag behind what was handed out and are brought up to date when somebody
-looks, at each full second, and before the block is dropped; so a step of a single event costs microseconds.
+What somebody scheduled is laid over the walk's blocks by :mod:`ticker.overlay`; :mod:`ticker.books` keep what was handed out.
 """
 
 import hashlib
@@ -14,11 +13,13 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-from ticker.bars import BarBuilder
-from ticker.batch import BARS, CHANNELS, INTERVALS, QUOTES, TRADES, BarTable, TickBatch
-from ticker.daybook import DayBook, Snapshot
+from ticker.batch import BarTable, TickBatch
+from ticker.books import Books
+from ticker.daybook import Snapshot
 from ticker.model import FULL, Model, model_named
+from ticker.overlay import Overlay
 from ticker.past import Past
+from ticker.script import ScriptedEvent
 from ticker.source import MAX_RATE, MAX_TOTAL_RATE, Block, Source
 from ticker.universe import Universe
 
@@ -72,7 +73,6 @@ class Market:
         run = (TAPE, universe.instruments, *numbers, self.model)
         self.epoch = hashlib.blake2b(repr(run).encode(), digest_size=8).hexdigest()
         """Names this run: markets of one epoch give the same events, so sequences of one mean the same in another."""
-        start = self._first = universe.start_ticks()
         self._source = source = Source(
             universe,
             seed=seed,
@@ -83,15 +83,18 @@ class Market:
             block_events=block_events,
         )
         self._block = Block(TickBatch.empty(), start_us)
+        self._overlay: Overlay | None = None
         # Rows of the block that were handed out, and that are in the books.
         self._at = self._booked = 0
         self._next_second = start_us + _SECOND_US
-        self._book = DayBook(
-            start.astype(np.int64), source.flow.bid, source.flow.ask, universe, start_us
+        self._books = Books(
+            universe,
+            Past(seed, start_us, rate * trade_share),
+            universe.start_ticks(),
+            source.flow.bid,
+            source.flow.ask,
+            start_us,
         )
-        self._bars = BarBuilder(len(universe))
-        self._past = Past(seed, start_us, rate * trade_share)
-        self._seq = np.zeros((CHANNELS, len(universe)), dtype=np.int64)
 
     def step(self, until_us: int, limit: int | None = None) -> TickBatch:
         """
@@ -122,10 +125,30 @@ class Market:
                     given += len(bars)
         return TickBatch.join(parts)
 
+    def schedule(self, at_us: int, *events: ScriptedEvent) -> None:
+        """
+        Add events to those of the walk.
+
+        They come behind all others of their time, in the order given, and are numbered and go into snapshots and bars
+        as any other. The walk doesn't know of them: its prices go on as they were.
+
+        Args:
+            at_us: Unix time in microseconds, :attr:`now_us` or later.
+            events: what happens then.
+
+        Raises:
+            ValueError: the time has passed, or there is no symbol with such an id; then nothing is added.
+        """
+        if at_us < self.now_us:
+            raise ValueError(f"time {at_us!r} has passed: the market is at {self.now_us!r}")
+        if self._overlay is None:
+            self._overlay = Overlay(self._block, self._source.flow.seq)
+        self._overlay.add(at_us, events)
+
     def snapshot(self, symbol: int) -> Snapshot:
         """Give the state of one symbol now."""
         self._bring_up_to_date()
-        return self._book.snapshot(symbol)
+        return self._books.day.snapshot(symbol)
 
     def sequences(self) -> NDArray[np.int64]:
         """
@@ -134,7 +157,7 @@ class Market:
         A read-only view, which later steps change.
         """
         self._bring_up_to_date()
-        view = self._seq.view()
+        view = self._books.seq.view()
         view.flags.writeable = False
         return view
 
@@ -148,19 +171,14 @@ class Market:
             The bars, and whether the last of them is of an interval that is still under way.
         """
         self._bring_up_to_date()
-        number, length = list(INTERVALS).index(interval), INTERVALS[interval] * _SECOND_US
-        bars, partial = self._bars.newest(number, symbol, self.now_us // length * length, limit)
-        missing = limit - len(bars)
-        if missing > 0 and self._bars.history[number].complete:
-            instrument, first = self.universe[symbol], float(self._first[symbol])
-            past = self._past.bars(symbol, instrument, first, interval, missing)
-            bars = BarTable.join([past, bars])
-        return bars, partial
+        return self._books.newest_bars(symbol, interval, limit, self.now_us)
 
     def _release(self, edge: int, room: int | None) -> TickBatch:
         """Hand out rows of the block up to ``edge``, and move the time."""
         if self._at == len(self._block.batch) and self.now_us >= self._block.end_us:
             self._make_block()
+        if self._overlay is not None and self._overlay.stale:
+            self._block = self._overlay.block()
         batch = self._block.batch
         end = int(np.searchsorted(batch.time, edge))
         reached = min(edge, self._block.end_us)
@@ -177,6 +195,8 @@ class Market:
     def _make_block(self) -> None:
         self._bring_up_to_date()
         self._block = self._source.block()
+        if self._overlay is not None:
+            self._block = self._overlay.begin(self._block, self._source.flow.seq)
         self._at = self._booked = 0
 
     def _bring_up_to_date(self) -> None:
@@ -185,33 +205,13 @@ class Market:
             return
         rows = self._block.batch[self._booked : self._at]
         self._booked = self._at
-        trade = rows.channel == TRADES
-        symbol, price, size = rows.symbol[trade], rows.price[trade], rows.size[trade]
-        self._bars.add(symbol, price, size)
-        self._book.trade(symbol, price, size, rows.time[trade])
-        self._seq[TRADES, symbol] = rows.seq[trade]
-        quote = rows.channel == QUOTES
-        symbol = rows.symbol[quote]
-        self._book.quote(
-            symbol,
-            rows.price[quote],
-            rows.size[quote],
-            rows.ask[quote],
-            rows.ask_size[quote],
-            rows.time[quote],
-        )
-        self._seq[QUOTES, symbol] = rows.seq[quote]
+        self._books.enter(rows)
+        if self._overlay is not None:
+            self._books.enter_changes(rows)
 
     def _close_second(self) -> TickBatch:
         """Close the bars, and the day, that end now."""
         self._bring_up_to_date()
         second = self._next_second // _SECOND_US
         self._next_second += _SECOND_US
-        parts = []
-        for number, bars in self._bars.close(second):
-            seq = self._seq[BARS + number]
-            seq[bars.symbol] += 1
-            parts.append(TickBatch.of_bars(BARS + number, bars, seq[bars.symbol], self.now_us))
-        if second % INTERVALS["1d"] == 0:
-            self._book.close_day()
-        return TickBatch.join(parts)
+        return self._books.close(second)
