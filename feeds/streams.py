@@ -88,11 +88,6 @@ class Streams:
             self._written = place, str(Cursor(self._feed.epoch, place)).encode()
         return self._written[1]
 
-    def add_routes(self, app: web.Application) -> None:
-        """Add the paths to an application."""
-        for path in PATHS:
-            app.router.add_get(path, self.handle)
-
     async def close(self) -> None:
         """End every response with its last chunk, within a bounded time."""
         streams = list(self.open)
@@ -105,9 +100,8 @@ class Streams:
             self._looking.cancel()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        query = parse_query(
-            request.path, request.query.items(), request.headers.get("Last-Event-ID")
-        )
+        pairs = [pair for pair in request.query.items() if pair[0] != "session"]
+        query = parse_query(request.path, pairs, request.headers.get("Last-Event-ID"))
         self._feed.resolve(query.subscribe.symbols)  # what is wrong has to be told before the head
         response = web.StreamResponse(
             headers={

@@ -64,11 +64,14 @@ FLOORS = (
     {"farewell", "metrics"},
     {"access", "rest"},
     {"streams", "websocket"},
+    {"plant"},
+    {"plants"},
+    {"routes"},
     {"server"},
     {"cli"},
     {"__main__"},
 )
-WITH_AIOHTTP = {"access", "server", "rest", "streams", "websocket", "farewell"}
+WITH_AIOHTTP = {"access", "farewell", "rest", "routes", "server", "streams", "websocket"}
 
 
 def module_name(path: Path) -> str:
