@@ -6,6 +6,7 @@ Errors of the feed, and the codes that go over the wire.
     ``ConfigError``    an option is out of range: one line on stderr, exit code 2
     ``CommandError``   a command to a plant can't be done: goes back to whoever directs it
         ``UnknownSession``  there is no plant with this key
+    ``WaitTimeout``    what was waited for didn't come
 """
 
 from enum import IntEnum, StrEnum
@@ -19,6 +20,7 @@ __all__ = [
     "HttpCode",
     "RequestError",
     "UnknownSession",
+    "WaitTimeout",
 ]
 
 
@@ -86,6 +88,10 @@ class CommandError(FeedError, ValueError):
 
 class UnknownSession(CommandError):  # noqa: N818  said of a key, not of a state
     """There is no plant with this key; the message names those that there are."""
+
+
+class WaitTimeout(FeedError, TimeoutError):  # noqa: N818  a TimeoutError, as its base is
+    """What was waited for didn't come in time; the message shows what there was instead."""
 
 
 class RequestError(FeedError):

@@ -8,13 +8,16 @@ from contextlib import suppress
 from functools import partial
 
 from feeds.access import Access
+from feeds.clientele import Clientele
 from feeds.clock import Clock, parse_clock
 from feeds.config import FeedConfig
 from feeds.dialects.native import NativeEncoder
+from feeds.dialects.raw import RawEncoder
 from feeds.errors import CloseCode
 from feeds.feed import Feed
 from feeds.health import Health, describe
 from feeds.hub import Hub
+from feeds.journal import Journal
 from feeds.metrics import Metrics
 from feeds.pulse import Pulse
 from feeds.pump import Pump
@@ -57,7 +60,7 @@ class Plant:
         self.config, self.session = config, session
         self.clock: Clock = parse_clock(config.clock, config.start_us, config.turn_ms / 1000)
         self.market = market or config.market(self.clock.start_us)
-        encoder = encoder or NativeEncoder(self.market.universe)
+        encoder = encoder or RawEncoder(self.market.universe)
         self.hub = _hub(config, self.clock, self.market, encoder)
         # Where time stands still, silence means nothing: no heartbeat is promised.
         heartbeat_s = 0.0 if config.clock == "manual" else config.heartbeat_s
@@ -74,8 +77,13 @@ class Plant:
         # That the event loop is late is told once, not by each plant.
         self.pulse = Pulse(self.pump.timing, 0.0 if session else config.slow_turn_ms / 1000)
         self.health = Health(self.pump, self.clock, config.stall_timeout)
-        self.websockets = WebSockets(self.feed, self.pump, self.clock, config, access)
-        self.streams = Streams(self.feed, self.pump, self.clock, config, access)
+        self.clientele = _clientele(config, self.market)
+        """What clients do, where that is to be known."""
+        parts = self.feed, self.pump, self.clock, config, access
+        self.websockets = WebSockets(*parts, clientele=self.clientele)
+        self.streams = Streams(*parts, clientele=self.clientele)
+        self.directing = asyncio.Lock()
+        """Held while somebody moves the market's time."""
         self.clients = partial(_clients, self.websockets, self.streams)
         """Counts the connections by transport."""
         self.api = Api(self.feed, self.pump, config, self.clients, self.health)
@@ -123,6 +131,8 @@ class Plant:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.clientele is not None:
+            self.clientele.end(reason)
         say = self.websockets.farewell.say(code, reason, deadline, settle=settle)
         await asyncio.gather(say, self.streams.close())
 
@@ -157,6 +167,12 @@ def _hub(config: FeedConfig, clock: Clock, market: Market, encoder: NativeEncode
         slow=None if clock.drains else config.slow,
         states=MarketStates(market, encoder),
     )
+
+
+def _clientele(config: FeedConfig, market: Market) -> Clientele | None:
+    if not config.journal:
+        return None
+    return Clientele(market.universe.symbols, Journal(config.journal, lambda: market.now_us))
 
 
 def _clients(websockets: WebSockets, streams: Streams) -> dict[str, int]:

@@ -12,6 +12,7 @@ from feeds.auth import Tokens
 from feeds.clock import Clock
 from feeds.config import FeedConfig
 from feeds.dialects.native import NativeEncoder
+from feeds.director import Director
 from feeds.door import Doors
 from feeds.errors import ConfigError
 from feeds.feed import Feed
@@ -67,6 +68,7 @@ class FeedServer:
         """The connections, once the server has started."""
         self.port = config.port
         """The port in use, once the server has started."""
+        self._directors: dict[str, Director] = {}
         self._runner: web.AppRunner | None = None
         self._listener: asyncio.Server | None = None
         self._stopping: asyncio.Task[None] | None = None
@@ -123,6 +125,18 @@ class FeedServer:
     def reset(self, session: str = "", changes: Mapping[str, Any] | None = None) -> Plant:
         """Replace a plant by a fresh one; see :meth:`feeds.plants.Plants.reset`."""
         return self.plants.reset(session, changes)
+
+    def director(self, session: str = "") -> Director:
+        """
+        Give what drives a session.
+
+        Raises:
+            UnknownSession: there is none with this key.
+        """
+        self.plants[session]
+        if session not in self._directors:
+            self._directors[session] = Director(self.plants, session)
+        return self._directors[session]
 
     async def start(self) -> None:
         """Listen, then turn the pumps."""

@@ -16,6 +16,7 @@ from aiohttp import HttpVersion11, web
 from feeds.access import Access
 from feeds.backlog import Eviction
 from feeds.bodies import EventStream, Lines
+from feeds.clientele import Clientele, visiting
 from feeds.clock import Clock
 from feeds.config import FeedConfig
 from feeds.cursor import Cursor, Place
@@ -27,7 +28,8 @@ from feeds.group import Member
 from feeds.pump import Pump
 from feeds.query import StreamQuery, parse_query
 from feeds.session import Session
-from feeds.transport import SocketTransport
+from feeds.transport import Line, SocketTransport
+from feeds.visit import Visit
 
 __all__ = ["PATHS", "Streams"]
 
@@ -46,8 +48,9 @@ class _Stream:
     """One response that goes on."""
 
     path: str
-    transport: SocketTransport
+    transport: Line
     gate: Gate
+    visit: Visit
     over: asyncio.Event = field(default_factory=asyncio.Event)
     """The client has gone, or the server stops."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -64,13 +67,20 @@ class Streams:
         clock: gives the time.
         config: the limits.
         access: who may read.
+        clientele: is told of them; None: nobody is.
     """
 
     def __init__(
-        self, feed: Feed, pump: Pump, clock: Clock, config: FeedConfig, access: Access
+        self,
+        feed: Feed,
+        pump: Pump,
+        clock: Clock,
+        config: FeedConfig,
+        access: Access,
+        clientele: Clientele | None = None,
     ) -> None:
         self._feed, self._pump, self._clock = feed, pump, clock
-        self._config, self._access = config, access
+        self._config, self._access, self._clientele = config, access, clientele
         self.open: set[_Stream] = set()
         self._looking: asyncio.Task[None] | None = None
         self._written: tuple[Place | None, bytes] = (None, b"")  # the newest cursor, as text
@@ -122,8 +132,12 @@ class Streams:
             return response
         transport = SocketTransport(request.transport, self._config.backlog.no_progress_s)
         gate = self._access.gate(request, self._config.limits, self._clock.seconds)
-        stream = _Stream(request.path, transport, gate)
-        await self._serve(stream, query, response, chunked=chunked)
+        visit = visiting(self._clientele, request)
+        stream = _Stream(request.path, visit.watch(transport), gate, visit)
+        try:
+            await self._serve(stream, query, response, chunked=chunked)
+        finally:
+            visit.closed(None)
         return response
 
     async def _serve(
@@ -163,6 +177,7 @@ class Streams:
 
         def evicted(reason: Eviction) -> None:
             log.info("evicted a slow consumer: %s", reason.value)
+            stream.visit.closing("server", 1006, f"evicted: {reason.value}")
 
         member = hub.join(stream.transport, seconds(), evicted, envelope)
         hub.control(
@@ -183,7 +198,7 @@ class Streams:
         Before the last piece, no message has a cursor: it would say that the client has everything up to then.
         """
         hub, seconds = self._feed.hub, self._clock.seconds
-        session = Session(self._feed, member, stream.gate)
+        session = Session(self._feed, member, stream.gate, stream.visit)
         pieces = iter(session.subscribe(query.subscribe, seconds(), query.cursor))
         more = True
         try:
@@ -207,6 +222,7 @@ class Streams:
         if stream.transport.closed():
             stream.transport.abort()  # what is unread would be kept until it is read, so perhaps for ever
             return
+        stream.visit.closing("server", 1000, "the end of the response")
         stream.transport.release()
         try:
             async with asyncio.timeout(_CLOSE_WAIT_S):
