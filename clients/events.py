@@ -89,13 +89,13 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A change of trading status: `trading` or `halted`, and why."""
+    """A change of trading status: `trading`, `halted` or another, and why, if that is told."""
 
     symbol: str
     seq: int
     time: float
     status: str
-    reason: str
+    reason: str | None
     merged: int = 0
 
 

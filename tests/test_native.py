@@ -6,6 +6,7 @@ The oracle is `orjson.dumps` of the documented object, with prices from exact fr
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -21,6 +22,7 @@ from ticker.batch import BARS, CHANNELS, INTERVALS, QUOTES, STATUS, TRADES, BarT
 from ticker.daybook import Snapshot
 from ticker.instruments import Instrument, tick_fraction
 from ticker.market import Market
+from ticker.status import REASONS, STATUSES
 from ticker.universe import Universe
 
 TICKS = [0.01, 1.0, 0.005, 0.0001, 0.25, 0.125, 0.05, 5.0, 0.00025, 1e-7]
@@ -86,6 +88,17 @@ def bars(draw: st.DrawFn) -> dict[str, Any]:
     return {"row": row, "event": event, "bar": bar, "vwap": vwap}
 
 
+@st.composite
+def changes(draw: st.DrawFn) -> dict[str, Any]:
+    symbol = draw(symbols)
+    status, reason = draw(st.sampled_from(STATUSES)), draw(st.sampled_from(list(REASONS)))
+    row = {"symbol": symbol, "channel": STATUS, "seq": draw(seqs), "time": draw(times)}
+    event = {"type": "status", "symbol": NAMES[symbol], "seq": row["seq"]}
+    event |= {"time": row["time"] / 1000, "status": status, "reason": reason}
+    row |= {"price": STATUSES.index(status), "size": list(REASONS).index(reason)}
+    return {"row": row, "event": event}
+
+
 def batch_of(made: list[dict[str, Any]]) -> TickBatch:
     """Put rows of all channels into one batch, the bars' own table beside it."""
     table: list[list[int]] = []
@@ -120,7 +133,7 @@ def expected(made: dict[str, Any], fragment: bytes) -> bytes:
 
 
 @settings(max_examples=150)
-@given(st.lists(st.one_of(trades(), quotes(), bars()), max_size=60))
+@given(st.lists(st.one_of(trades(), quotes(), bars(), changes()), max_size=60))
 def test_every_event_is_the_documented_object(made: list[dict[str, Any]]) -> None:
     """
     Both ways of encoding, on batches with all channels mixed, with any tick size.
@@ -134,7 +147,11 @@ def test_every_event_is_the_documented_object(made: list[dict[str, Any]]) -> Non
     assert fragments == one_by_one
 
 
-@pytest.mark.parametrize("kind", [trades(), quotes(), bars()], ids=["trades", "quotes", "bars"])
+@pytest.mark.parametrize(
+    "kind",
+    [trades(), quotes(), bars(), changes()],
+    ids=["trades", "quotes", "bars", "changes"],
+)
 @given(data=st.data())
 @settings(max_examples=30)
 def test_a_batch_of_one_kind_is_encoded_like_a_mixed_one(kind: Any, data: st.DataObject) -> None:
@@ -230,6 +247,13 @@ def test_a_snapshot_is_the_documented_object() -> None:
         b'"open":186.1,"high":188.0,"low":185.9,"prev_close":186.0,"volume":120300,'
         b'"status":"trading"}'
     )
+
+
+def test_a_snapshot_of_a_halted_symbol_says_why() -> None:
+    seq = np.zeros(CHANNELS, dtype=np.int64)
+    halted = replace(STATE, status="halted", reason="T1")
+    snapshot = orjson.loads(ENCODER.snapshot(halted, seq, (STATUS,)))
+    assert list(snapshot.items())[-2:] == [("status", "halted"), ("reason", "T1")]
 
 
 def test_a_snapshot_carries_the_id_of_its_request_and_the_channels_asked_for() -> None:

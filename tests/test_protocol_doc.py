@@ -16,6 +16,7 @@ from feeds.limits import Limits
 from feeds.query import parse_query
 from feeds.requests import CHANNEL_NAMES, parse_request
 from ticker.batch import INTERVALS
+from ticker.status import QUOTES_IN, REASONS, STATUSES, TRADES_IN
 
 TEXT = (Path(feeds.__file__).parent / "PROTOCOL.md").read_text(encoding="utf-8")
 WEB_ROOT = Path(__file__).parent.parent / "clients" / "web"
@@ -102,6 +103,19 @@ def test_every_channel_has_its_events() -> None:
     rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \|", section("Events"), re.MULTILINE)
     assert [channel for _, channel in rows] == list(CHANNEL_NAMES)
     assert [kind for kind, _ in rows] == ["trade", "quote", "bar", "status"]
+
+
+def test_every_status_is_in_the_table_with_what_the_market_makes() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", subsection("Status"), re.MULTILINE))
+    assert tuple(rows) == STATUSES
+    for status, made in rows.items():
+        assert made.startswith("trades and quotes") == (status in TRADES_IN)
+        assert made.startswith(("trades and quotes", "quotes")) == (status in QUOTES_IN)
+
+
+def test_every_reason_is_named() -> None:
+    listed = subsection("Status").split("or `null`: ")[1].split(".")[0]
+    assert re.findall(r"`(\w+)`", listed) == [reason for reason in REASONS if reason]
 
 
 def test_every_interval_is_named() -> None:

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ticker.status import REASONS, STATUSES
 from ticker.universe import Universe
 
 __all__ = ["DayBook", "Snapshot"]
 
 I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
+
+_REASONS = tuple(REASONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,10 @@ class Snapshot:
     """Last price of the day before."""
     volume: int
     """Shares traded in the day so far."""
+    status: str = STATUSES[0]
+    """Whether it trades, one of :data:`~ticker.status.STATUSES`."""
+    reason: str | None = None
+    """Why it is in this status, where there is a reason."""
 
 
 class DayBook:
@@ -61,6 +68,7 @@ class DayBook:
         self._bid_size, self._ask_size = lot.copy(), lot.copy()
         self._open, self._high, self._low = (np.zeros(symbols, dtype=np.int64) for _ in range(3))
         self._volume = np.zeros(symbols, dtype=np.int64)
+        self._status, self._reason = (np.zeros(symbols, dtype=np.int64) for _ in range(2))
 
     def trade(self, symbol: I32, price: I64, size: I64, time: I64) -> None:
         """Enter trades, in the order of time."""
@@ -81,6 +89,11 @@ class DayBook:
         """Enter quotes, in the order of time."""
         self._bid[symbol], self._bid_size[symbol] = bid, bid_size
         self._ask[symbol], self._ask_size[symbol] = ask, ask_size
+        np.maximum.at(self._time, symbol, time)
+
+    def status(self, symbol: I32, status: I64, reason: I64, time: I64) -> None:
+        """Enter changes of status, as their numbers, in the order of time."""
+        self._status[symbol], self._reason[symbol] = status, reason
         np.maximum.at(self._time, symbol, time)
 
     def close_day(self) -> None:
@@ -105,4 +118,6 @@ class DayBook:
             low=int(self._low[symbol]) if traded else None,
             prev_close=int(self._prev_close[symbol]),
             volume=int(self._volume[symbol]),
+            status=STATUSES[self._status[symbol]],
+            reason=_REASONS[self._reason[symbol]],
         )

@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ticker.bars import BarBuilder
-from ticker.batch import BARS, CHANNELS, INTERVALS, QUOTES, TRADES, BarTable, TickBatch
+from ticker.batch import BARS, CHANNELS, INTERVALS, QUOTES, STATUS, TRADES, BarTable, TickBatch
 from ticker.daybook import DayBook, Snapshot
 from ticker.model import FULL, Model, model_named
+from ticker.overlay import Overlay
 from ticker.past import Past
+from ticker.script import ScriptedEvent
 from ticker.source import MAX_RATE, MAX_TOTAL_RATE, Block, Source
 from ticker.universe import Universe
 
@@ -83,6 +85,7 @@ class Market:
             block_events=block_events,
         )
         self._block = Block(TickBatch.empty(), start_us)
+        self._overlay: Overlay | None = None
         # Rows of the block that were handed out, and that are in the books.
         self._at = self._booked = 0
         self._next_second = start_us + _SECOND_US
@@ -121,6 +124,26 @@ class Market:
                     parts.append(bars)
                     given += len(bars)
         return TickBatch.join(parts)
+
+    def schedule(self, at_us: int, *events: ScriptedEvent) -> None:
+        """
+        Add events to those of the walk.
+
+        They come behind all others of their time, in the order given, and are numbered and go into snapshots and bars
+        as any other. The walk doesn't know of them: its prices go on as they were.
+
+        Args:
+            at_us: Unix time in microseconds, :attr:`now_us` or later.
+            events: what happens then.
+
+        Raises:
+            ValueError: the time has passed, or there is no symbol with such an id; then nothing is added.
+        """
+        if at_us < self.now_us:
+            raise ValueError(f"time {at_us!r} has passed: the market is at {self.now_us!r}")
+        if self._overlay is None:
+            self._overlay = Overlay(self._block, self._source.flow.seq)
+        self._overlay.add(at_us, events)
 
     def snapshot(self, symbol: int) -> Snapshot:
         """Give the state of one symbol now."""
@@ -161,6 +184,8 @@ class Market:
         """Hand out rows of the block up to ``edge``, and move the time."""
         if self._at == len(self._block.batch) and self.now_us >= self._block.end_us:
             self._make_block()
+        if self._overlay is not None and self._overlay.stale:
+            self._block = self._overlay.block()
         batch = self._block.batch
         end = int(np.searchsorted(batch.time, edge))
         reached = min(edge, self._block.end_us)
@@ -177,6 +202,8 @@ class Market:
     def _make_block(self) -> None:
         self._bring_up_to_date()
         self._block = self._source.block()
+        if self._overlay is not None:
+            self._block = self._overlay.begin(self._block, self._source.flow.seq)
         self._at = self._booked = 0
 
     def _bring_up_to_date(self) -> None:
@@ -201,6 +228,10 @@ class Market:
             rows.time[quote],
         )
         self._seq[QUOTES, symbol] = rows.seq[quote]
+        if self._overlay is not None and STATUS in rows.channel:
+            change = rows[rows.channel == STATUS]
+            self._book.status(change.symbol, change.price, change.size, change.time)
+            self._seq[STATUS, change.symbol] = change.seq
 
     def _close_second(self) -> TickBatch:
         """Close the bars, and the day, that end now."""

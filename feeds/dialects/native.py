@@ -16,8 +16,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from feeds.dialects import rare
 from feeds.trades import MergedTrades
-from ticker.batch import BARS, INTERVALS, QUOTES, TRADES, BarTable, TickBatch, channel_name
+from ticker.batch import BARS, QUOTES, STATUS, TRADES, BarTable, TickBatch, channel_name
 from ticker.daybook import Snapshot
 from ticker.universe import Universe
 
@@ -26,7 +27,6 @@ __all__ = ["NativeEncoder", "message"]
 _NUMPY = orjson.OPT_SERIALIZE_NUMPY
 _FEW = 12  # up to so many events, the plain way is faster
 _join = b"".join
-_INTERVAL_NAMES = tuple(INTERVALS)
 
 
 def message(objects: Sequence[bytes]) -> bytes:
@@ -67,8 +67,11 @@ class NativeEncoder:
         out[trade] = trades
         out[quote] = quotes
         if len(trades) + len(quotes) < len(batch):
-            bar = batch.channel >= BARS
-            out[bar] = self._bars(batch, np.flatnonzero(bar))
+            for rows, encode in (
+                (batch.channel >= BARS, rare.bars),
+                (batch.channel == STATUS, rare.changes),
+            ):
+                out[rows] = encode(self._universe, batch, np.flatnonzero(rows))
         fragments: list[bytes] = out.tolist()
         return fragments
 
@@ -153,39 +156,15 @@ class NativeEncoder:
                     "ask_size": ask_size,
                 }
             else:
-                fragments += self._bars(batch, np.array([row]))
+                encode = rare.changes if channel == STATUS else rare.bars
+                fragments += encode(self._universe, batch, np.array([row]))
                 continue
             fragments.append(orjson.dumps(event) + b",")
         return fragments
 
-    def _bars(self, batch: TickBatch, rows: NDArray[np.intp]) -> list[bytes]:
-        fragments = []
-        bars = self.bar_objects(batch.bars.take(batch.price[rows]))
-        for row, seq, channel in zip(
-            bars, batch.seq[rows].tolist(), batch.channel[rows].tolist(), strict=True
-        ):
-            interval = _INTERVAL_NAMES[channel - BARS]
-            head = {"type": "bar", "symbol": row.pop("symbol"), "seq": seq, "time": row.pop("time")}
-            fragments.append(orjson.dumps(head | {"interval": interval} | row) + b",")
-        return fragments
-
     def bar_objects(self, bars: BarTable) -> list[dict[str, Any]]:
         """Give bars as objects for JSON, without ``type``, ``seq`` and ``interval``."""
-        prices = self._universe.prices
-        columns = zip(
-            [self._universe.symbols[i] for i in bars.symbol.tolist()],
-            (bars.start / 1000).tolist(),
-            *(
-                prices(bars.symbol, c).tolist()
-                for c in (bars.open, bars.high, bars.low, bars.close)
-            ),
-            bars.volume.tolist(),
-            (prices(bars.symbol, bars.notional) / bars.volume).round(6).tolist(),
-            bars.trades.tolist(),
-            strict=True,
-        )
-        keys = ("symbol", "time", "open", "high", "low", "close", "volume", "vwap", "trades")
-        return [dict(zip(keys, row, strict=True)) for row in columns]
+        return rare.bar_objects(self._universe, bars)
 
     def snapshot(
         self,
@@ -212,6 +191,7 @@ class NativeEncoder:
         head: dict[str, Any] = (
             {"type": "snapshot"} if request_id is None else {"type": "snapshot", "id": request_id}
         )
+        reason = {} if state.reason is None else {"reason": state.reason}
         return orjson.dumps(
             head
             | {
@@ -229,8 +209,9 @@ class NativeEncoder:
                 "low": price(state.low),
                 "prev_close": price(state.prev_close),
                 "volume": state.volume,
-                "status": "trading",
+                "status": state.status,
             }
+            | reason
         )
 
 

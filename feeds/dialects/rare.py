@@ -1,0 +1,66 @@
+"""The native protocol's rare events, bars and changes of status: objects for JSON, one by one."""
+
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from ticker.batch import BARS, INTERVALS, BarTable, TickBatch
+from ticker.status import REASONS, STATUSES
+from ticker.universe import Universe
+
+__all__ = ["bar_objects", "bars", "changes"]
+
+_INTERVAL_NAMES = tuple(INTERVALS)
+_REASON_NAMES = tuple(REASONS)
+
+
+def bars(universe: Universe, batch: TickBatch, rows: NDArray[np.intp]) -> list[bytes]:
+    """Encode the bars among a batch's events, a fragment each."""
+    fragments = []
+    objects = bar_objects(universe, batch.bars.take(batch.price[rows]))
+    for row, seq, channel in zip(
+        objects, batch.seq[rows].tolist(), batch.channel[rows].tolist(), strict=True
+    ):
+        interval = _INTERVAL_NAMES[channel - BARS]
+        head = {"type": "bar", "symbol": row.pop("symbol"), "seq": seq, "time": row.pop("time")}
+        fragments.append(orjson.dumps(head | {"interval": interval} | row) + b",")
+    return fragments
+
+
+def bar_objects(universe: Universe, bars: BarTable) -> list[dict[str, Any]]:
+    """Give bars as objects for JSON, without ``type``, ``seq`` and ``interval``."""
+    prices = universe.prices
+    columns = zip(
+        [universe.symbols[i] for i in bars.symbol.tolist()],
+        (bars.start / 1000).tolist(),
+        *(prices(bars.symbol, c).tolist() for c in (bars.open, bars.high, bars.low, bars.close)),
+        bars.volume.tolist(),
+        (prices(bars.symbol, bars.notional) / bars.volume).round(6).tolist(),
+        bars.trades.tolist(),
+        strict=True,
+    )
+    keys = ("symbol", "time", "open", "high", "low", "close", "volume", "vwap", "trades")
+    return [dict(zip(keys, row, strict=True)) for row in columns]
+
+
+def changes(universe: Universe, batch: TickBatch, rows: NDArray[np.intp]) -> list[bytes]:
+    """Encode the changes of status among a batch's events, a fragment each."""
+    columns = (batch.symbol, batch.seq, batch.time / 1000, batch.price, batch.size)
+    return [
+        orjson.dumps(
+            {
+                "type": "status",
+                "symbol": universe.symbols[symbol],
+                "seq": seq,
+                "time": time,
+                "status": STATUSES[status],
+                "reason": _REASON_NAMES[reason],
+            }
+        )
+        + b","
+        for symbol, seq, time, status, reason in zip(
+            *(column[rows].tolist() for column in columns), strict=True
+        )
+    ]
