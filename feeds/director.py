@@ -6,15 +6,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from feeds.clock import ManualClock
 from feeds.dialects.raw import RawEncoder
 from feeds.errors import CommandError
 from feeds.expect import Expectations
 from feeds.plant import Plant
 from feeds.plants import Plants
-from feeds.scripted import Item, Scripts
+from feeds.scripted import Item, Scripts, timed
 from feeds.times import Duration, Moment, as_datetime, duration_us, moment_us
 
 __all__ = ["Director"]
@@ -22,7 +20,6 @@ __all__ = ["Director"]
 _LOOK_S = 0.001
 _SLICE_US = 10_000_000
 _STEP_US = 3_600_000_000
-_DERIVED = ("hello", "snapshot", "bar", "gap")
 
 
 class Director(Expectations):
@@ -43,7 +40,8 @@ class Director(Expectations):
 
     def __init__(self, plants: Plants, session: str = "") -> None:
         super().__init__(plants, session)
-        self._round: tuple[Plant, int] | None = None  # the time, without what commands took
+        # A round time, and the one at which the market is since, a microsecond later for each command.
+        self._round: tuple[Plant, int, int] | None = None
 
     @property
     def now(self) -> datetime:
@@ -95,13 +93,7 @@ class Director(Expectations):
         Returns:
             How many they were.
         """
-        scripts = Scripts(self.plant.market.universe)
-        items = []
-        for number, written in enumerate(events, 1):
-            try:
-                items.append(scripts.item(written))
-            except CommandError as error:
-                raise CommandError(f"event {number}: {error}") from error
+        items = Scripts(self.plant.market.universe).items(events)
         await self._play(items, wait=wait)
         return len(items)
 
@@ -119,21 +111,8 @@ class Director(Expectations):
         Returns:
             How many events were played.
         """
-        try:
-            text = await asyncio.to_thread(Path(path).read_bytes)
-        except OSError as error:
-            raise CommandError(f"can't read the tape {str(path)!r}: {error.strerror}") from error
-        scripts, items = Scripts(self.plant.market.universe), []
-        for number, line in enumerate(text.splitlines(), 1):
-            if not line.strip():
-                continue
-            try:
-                written = orjson.loads(line)
-                if isinstance(written, dict) and written.get("type") in _DERIVED:
-                    continue
-                items.append(scripts.item(written))
-            except ValueError as error:
-                raise CommandError(f"{path}, line {number}: {error}") from error
+        scripts = Scripts(self.plant.market.universe)
+        items = await asyncio.to_thread(scripts.tape, Path(path))
         await self._play(items, wait=wait, rebase=rebase)
         return len(items)
 
@@ -148,7 +127,7 @@ class Director(Expectations):
         """Move the market's time on; returns when everything up to then is written."""
         us = duration_us(by)
         async with self.plant.directing:
-            await self._reach(self._time() + us, exactly=True)
+            await self._reach(self._time() + us)
 
     async def run_until(self, when: Moment) -> None:
         """Move the market's time to a moment, of its day in New York if it is written ``"09:45"``."""
@@ -157,7 +136,7 @@ class Director(Expectations):
         if target < now_us:
             raise CommandError(f"{when!r} has passed: the market is at {self.now.isoformat()}")
         async with self.plant.directing:
-            await self._reach(target, exactly=True)
+            await self._reach(target)
 
     async def step(self, n: int = 1) -> int:
         """
@@ -183,7 +162,6 @@ class Director(Expectations):
                     raise CommandError(
                         f"the market gave {done} of {n} events in an hour of its time"
                     )
-        self._round = None
         return done
 
     async def reset(self, **changes: Any) -> None:
@@ -201,8 +179,14 @@ class Director(Expectations):
     def _time(self) -> int:
         """Give the time from which :meth:`advance` counts, in microseconds."""
         plant = self.plant
-        if self._round is not None and self._round[0] is plant:
+        stands = isinstance(plant.clock, ManualClock)
+        if stands and self._round is not None and self._round[::2] == (plant, plant.market.now_us):
             return self._round[1]
+        return self._earliest(plant)
+
+    @staticmethod
+    def _earliest(plant: Plant) -> int:
+        """Give the first time at which something can still happen."""
         return max(plant.market.now_us, plant.clock.now_us() or 0)
 
     async def _now(self, written: Mapping[str, Any]) -> None:
@@ -212,16 +196,16 @@ class Director(Expectations):
         plant = self.plant
         async with plant.directing:
             await plant.pump.between_turns()
-            base, now = self._time(), max(plant.market.now_us, plant.clock.now_us() or 0)
-            timed = _timed(items, base, now, rebase=rebase)
-            for at, item in timed:
+            base, now = self._time(), self._earliest(plant)
+            coming = timed(items, base, now, rebase=rebase)
+            for at, item in coming:
                 if item.raw is not None:
                     self._overrule(plant, at, item)
                 plant.market.schedule(at, item.event)
-            if wait and timed:
-                last = max(at for at, _ in timed)
-                self._round = plant, max(base, last if last > now else base)
+            if wait and coming:
+                last = max(at for at, _ in coming)
                 await self._reach(last + 1)
+                self._round = plant, last if last > now else base, last + 1
 
     @staticmethod
     def _overrule(plant: Plant, at: int, item: Item) -> None:
@@ -230,11 +214,9 @@ class Director(Expectations):
             raise CommandError("raw needs the server's own encoder, and another was handed in")
         encoder.overrule(at, item.event, item.raw)
 
-    async def _reach(self, until: int, *, exactly: bool = False) -> None:
+    async def _reach(self, until: int) -> None:
         """Bring the market's time to a moment, and have everything before it written."""
         plant, clock = self.plant, self.plant.clock
-        if exactly:
-            self._round = plant, until
         if isinstance(clock, ManualClock):
             clock.advance(max(0, until - clock.now_us()))
         elif clock.speed and (now := clock.now_us()) is not None:
@@ -246,25 +228,3 @@ class Director(Expectations):
                 if plant.hub.slow.relieved(clock.seconds()):
                     break
                 await asyncio.sleep(_LOOK_S)
-
-
-def _timed(items: Iterable[Item], base: int, now: int, *, rebase: bool) -> list[tuple[int, Item]]:
-    """Give items with the times at which they come, none before now."""
-    timed: list[tuple[int, Item]] = []
-    at, shift = now, None
-    for number, item in enumerate(items, 1):
-        if item.at_us is not None:
-            at = max(now, base + item.at_us)
-        elif item.time_us is not None:
-            if shift is None:
-                shift = base - item.time_us if rebase else 0
-            at = item.time_us + shift
-            if rebase:
-                at = max(at, now)
-        if at < now:
-            raise CommandError(
-                f"event {number}: {as_datetime(at).isoformat()} has passed, the market is at"
-                f" {as_datetime(now).isoformat()}; rebase=True plays a tape from now on"
-            )
-        timed.append((at, item))
-    return timed

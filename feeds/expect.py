@@ -158,11 +158,16 @@ class Expectations:
             raise CommandError(f"{client!r} is over")
         plant = self.plant
         payload = b"sync %d" % next(_pings)
-        pong = client.pong(payload)
         await plant.pump.between_turns()
         plant.hub.control(client.member, ping_frame(payload), plant.clock.seconds())
-        done: Callable[[], bool | None] = lambda: (pong.result() is None) if pong.done() else None
-        await self._clientele.until(done, seconds_of(timeout), f"pong of {client!r}")
+
+        def answered() -> bool | None:
+            if not client.is_open:
+                raise CommandError(f"{client!r} went before it answered")
+            return payload in client.pongs or None
+
+        await self._clientele.until(answered, seconds_of(timeout), f"pong of {client!r}")
+        client.pongs.discard(payload)
 
     @property
     def _clientele(self) -> Clientele:

@@ -1,12 +1,11 @@
 """One client as the server sees it, for tests: what it sent, what it gets, who closed it and how."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
 import orjson
 
-from feeds.errors import CommandError, RequestError
+from feeds.errors import RequestError
 from feeds.frame import describe_frame
 from feeds.group import Member
 from feeds.journal import Journal
@@ -58,12 +57,13 @@ class Client:
         self.close_reason = ""
         self.closed_by: str | None = None
         """Once it is over: ``client``, ``server``, or ``network`` if nobody said anything."""
+        self.pongs: set[bytes] = set()
+        """What it answered pings with."""
         self.member: Member | None = None
         """Its place in the hub."""
         self._sent: list[Any] = []
         self._unknown: list[tuple[Any, str]] = []
         self._subscription = Subscription()
-        self._pongs: dict[bytes, asyncio.Future[None]] = {}
 
     def __repr__(self) -> str:
         state = "open" if self.is_open else f"closed by {self.closed_by} with {self.close_code}"
@@ -125,9 +125,8 @@ class Client:
         if message.type in (_TEXT, _BINARY):
             self._request(data, binary=message.type == _BINARY)
         elif message.type == _PONG:
-            waiting = self._pongs.pop(bytes(data), None)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(None)
+            self.pongs.add(bytes(data))
+            self._house.changed()
         elif message.type == _CLOSE:
             self.closing("client", data or 1005, message.extra or "")
         elif message.type == _ERROR and (code := getattr(data, "code", None)):
@@ -150,18 +149,10 @@ class Client:
     def closed(self, code: int | None, /) -> None:
         self.closing("network", 1006 if code is None else code, "")
         self.is_open = False
-        for waiting in self._pongs.values():
-            if not waiting.done():
-                waiting.set_exception(CommandError(f"client {self.id} has gone: {self!r}"))
         self._house.journal.note(
             "close", self.id, code=self.close_code, reason=self.close_reason, by=self.closed_by
         )
         self._house.changed()
-
-    def pong(self, payload: bytes) -> asyncio.Future[None]:
-        """Give what is done when it answers a ping with this payload."""
-        future = self._pongs[payload] = asyncio.get_running_loop().create_future()
-        return future
 
     def _request(self, data: bytes, *, binary: bool) -> None:
         message, error = _read(data)

@@ -1,25 +1,28 @@
 """Events as people write them, like those on the wire, turned into what a market can be given: grid, names, times."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
-from ticker.script import ScriptedEvent, ScriptedQuote, ScriptedStatus, ScriptedTrade
+import orjson
 
 from feeds.errors import CommandError
-from feeds.times import duration_us
+from feeds.times import as_datetime, duration_us
 from ticker.instruments import tick_fraction
+from ticker.script import ScriptedEvent, ScriptedQuote, ScriptedStatus, ScriptedTrade
 from ticker.universe import Universe
 
-__all__ = ["Item", "Scripts"]
+__all__ = ["Item", "Scripts", "timed"]
 
 _FIELDS = {
     "trade": {"symbol", "price", "size"},
     "quote": {"symbol", "bid", "bid_size", "ask", "ask_size"},
     "status": {"symbol", "status", "reason"},
 }
+_MADE = ("hello", "snapshot", "bar", "gap")  # lines of a record that the market makes itself
 _COMMON = {"type", "time", "at", "raw", "seq"}  # the sequence is the market's own
 _DEFAULTS = {"size": 100, "bid_size": 100, "ask_size": 100, "reason": None}
 _REQUIRED = {
@@ -88,6 +91,43 @@ class Scripts:
         at_us = duration_us(written["at"]) if "at" in written else None
         time_us = _time_us(written["time"]) if "time" in written else None
         return Item(event, raw, at_us, time_us)
+
+    def items(self, events: Iterable[Mapping[str, Any]]) -> list[Item]:
+        """
+        Give several events; see :meth:`item`.
+
+        Raises:
+            CommandError: one of them isn't allowed; the message says which.
+        """
+        items = []
+        for number, written in enumerate(events, 1):
+            try:
+                items.append(self.item(written))
+            except CommandError as error:
+                raise CommandError(f"event {number}: {error}") from error
+        return items
+
+    def tape(self, path: Path) -> list[Item]:
+        """
+        Read the events of a tape, one a line; see :meth:`feeds.director.Director.load`.
+
+        Raises:
+            CommandError: it can't be read, or a line isn't allowed; the message says which.
+        """
+        try:
+            lines = path.read_bytes().splitlines()
+        except OSError as error:
+            raise CommandError(f"can't read the tape {str(path)!r}: {error.strerror}") from error
+        items = []
+        for number, line in enumerate(lines, 1):
+            try:
+                written = orjson.loads(line) if line.strip() else None
+                if written is None or (isinstance(written, dict) and written.get("type") in _MADE):
+                    continue
+                items.append(self.item(written))
+            except ValueError as error:
+                raise CommandError(f"{path}, line {number}: {error}") from error
+        return items
 
     def symbol(self, name: Any) -> int:
         """
@@ -166,3 +206,25 @@ def _time_us(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise CommandError(f"time {value!r} is no Unix time in milliseconds")
     return round(Fraction(repr(value)) * 1000)
+
+
+def timed(items: Iterable[Item], base: int, now: int, *, rebase: bool) -> list[tuple[int, Item]]:
+    """Give items with the times at which they come, none before now."""
+    timed: list[tuple[int, Item]] = []
+    at, shift = now, None
+    for number, item in enumerate(items, 1):
+        if item.at_us is not None:
+            at = max(now, base + item.at_us)
+        elif item.time_us is not None:
+            if shift is None:
+                shift = base - item.time_us if rebase else 0
+            at = item.time_us + shift
+            if rebase:
+                at = max(at, now)
+        if at < now:
+            raise CommandError(
+                f"event {number}: {as_datetime(at).isoformat()} has passed, the market is at"
+                f" {as_datetime(now).isoformat()}; rebase=True plays a tape from now on"
+            )
+        timed.append((at, item))
+    return timed

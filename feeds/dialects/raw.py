@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 import orjson
-from ticker.script import ScriptedEvent, ScriptedQuote, ScriptedTrade
 
 from feeds.dialects.native import NativeEncoder
 from ticker.batch import QUOTES, TRADES, TickBatch
+from ticker.script import ScriptedEvent, ScriptedQuote, ScriptedTrade
 from ticker.universe import Universe
 
 __all__ = ["RawEncoder"]
