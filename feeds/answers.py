@@ -5,12 +5,12 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from feeds.errors import Code, HttpCode, RequestError
+from feeds.errors import Code, HttpCode, RequestError, UnknownSession
 from feeds.limits import Refusal
 
 __all__ = ["AnswerableError", "error_answer", "json_answer", "refusal_answer"]
 
-AnswerableError = (RequestError, web.HTTPNotFound, web.HTTPMethodNotAllowed)
+AnswerableError = (RequestError, UnknownSession, web.HTTPNotFound, web.HTTPMethodNotAllowed)
 """What :func:`error_answer` answers."""
 
 
@@ -25,12 +25,15 @@ def json_answer(value: Any, status: int = 200) -> web.Response:
 
 
 def error_answer(
-    request: web.Request, error: RequestError | web.HTTPNotFound | web.HTTPMethodNotAllowed
+    request: web.Request,
+    error: RequestError | UnknownSession | web.HTTPNotFound | web.HTTPMethodNotAllowed,
 ) -> web.Response:
     """Answer what a handler raised."""
     if isinstance(error, RequestError):
         status = 404 if error.code is Code.UNKNOWN_SYMBOL else 400
         return _error(error.code, error.message, status)
+    if isinstance(error, UnknownSession):
+        return _error(HttpCode.UNKNOWN_SESSION, str(error), 404)
     if isinstance(error, web.HTTPNotFound):
         return _error(HttpCode.NOT_FOUND, f"no such path: {request.path!r}", 404)
     allowed = ", ".join(sorted(error.allowed_methods))

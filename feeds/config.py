@@ -73,6 +73,8 @@ class FeedConfig:
     """Tokens, or one, that clients must show; none: everybody may read."""
     origin: str | Iterable[str] = ()
     """Origins, or one, of other web pages that may read, such as ``https://app.example``; ``*``: all."""
+    journal: int = 0
+    """Entries kept of what clients do, and is done with them, for tests; 0: none."""
     web_root: Path | None = None
     """The folder of the page; None: no page."""
 
@@ -88,6 +90,7 @@ class FeedConfig:
             "stall_timeout": (0.1, 3_600),
             "shutdown_timeout": (0, 3_600),
             "slow_turn_ms": (0, 3_600_000),
+            "journal": (0, 1_000_000),
         }
         check_ranges(self, ranges)
         for name, lacks in (("tls_cert", "tls_key"), ("tls_key", "tls_cert")):

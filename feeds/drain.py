@@ -6,16 +6,14 @@ from collections.abc import Callable
 from feeds.backlog import Backlog, Eviction
 from feeds.group import Member
 from feeds.hub import Hub
-from feeds.transport import SocketTransport
+from feeds.transport import Line
 
 __all__ = ["drained"]
 
 _LOOK_S = 0.01
 
 
-async def drained(
-    member: Member, transport: SocketTransport, hub: Hub, seconds: Callable[[], float]
-) -> None:
+async def drained(member: Member, transport: Line, hub: Hub, seconds: Callable[[], float]) -> None:
     """Return when a connection has little unread, or is gone. One that makes no progress is evicted."""
     backlog = Backlog(hub.policy)
     while not transport.closed() and transport.unread() > hub.policy.soft_limit:

@@ -4,11 +4,24 @@ Errors of the feed, and the codes that go over the wire.
 ``FeedError``
     ``RequestError``   a client's request can't be done: goes back to the client as an ``error``
     ``ConfigError``    an option is out of range: one line on stderr, exit code 2
+    ``CommandError``   a command to a plant can't be done: goes back to whoever directs it
+        ``UnknownSession``  there is no plant with this key
+    ``WaitTimeout``    what was waited for didn't come
 """
 
 from enum import IntEnum, StrEnum
 
-__all__ = ["CloseCode", "Code", "ConfigError", "FeedError", "HttpCode", "RequestError"]
+__all__ = [
+    "CloseCode",
+    "Code",
+    "CommandError",
+    "ConfigError",
+    "FeedError",
+    "HttpCode",
+    "RequestError",
+    "UnknownSession",
+    "WaitTimeout",
+]
 
 
 class Code(StrEnum):
@@ -41,6 +54,7 @@ class HttpCode(StrEnum):
     FORBIDDEN_ORIGIN = "forbidden_origin"
     FORBIDDEN_HOST = "forbidden_host"
     NOT_FOUND = "not_found"
+    UNKNOWN_SESSION = "unknown_session"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     REQUEST_TIMEOUT = "request_timeout"
     UPGRADE_REQUIRED = "upgrade_required"
@@ -57,6 +71,7 @@ class CloseCode(IntEnum):
     POLICY_VIOLATION = 1008
     MESSAGE_TOO_BIG = 1009
     INTERNAL_ERROR = 1011
+    SERVICE_RESTART = 1012
 
 
 class FeedError(Exception):
@@ -65,6 +80,18 @@ class FeedError(Exception):
 
 class ConfigError(FeedError, ValueError):
     """An option or argument isn't allowed; the message names it, its value and what is."""
+
+
+class CommandError(FeedError, ValueError):
+    """A command to a plant can't be done; the message names the value and what is allowed."""
+
+
+class UnknownSession(CommandError):  # noqa: N818  said of a key, not of a state
+    """There is no plant with this key; the message names those that there are."""
+
+
+class WaitTimeout(FeedError, TimeoutError):  # noqa: N818  a TimeoutError, as its base is
+    """What was waited for didn't come in time; the message shows what there was instead."""
 
 
 class RequestError(FeedError):

@@ -78,6 +78,7 @@ class Pump:
             while True:
                 await self.turn()
                 await self._clock.turn_over()
+                await self.between_turns()
         except Exception as error:
             self.failure = error
             raise
@@ -91,6 +92,7 @@ class Pump:
                 self.timing.idle()
                 self._beat()
                 await asyncio.sleep(_NOBODY_WAIT_S)
+            await self.between_turns()
             await self.turn()
             if seconds() - yielded > _LONGEST_WORK_S:
                 await self._clock.turn_over()
@@ -101,14 +103,35 @@ class Pump:
                 await asyncio.sleep(_CONGESTION_WAIT_S)
 
     async def turn(self) -> None:
-        """Do one turn: everything up to the clock's time."""
-        timing, began = self.timing, self.timing.timer()
+        """Do one turn: everything up to the clock's time, of which no other turn may be under way."""
         now = self._clock.now_us()
-        limit = self._turn_events if now is None else MAX_TURN_EVENTS
+        if now is None:
+            await self._turn(self._market.now_us + _LONGEST_STEP_US, self._turn_events, once=True)
+        else:
+            await self._turn(now, MAX_TURN_EVENTS)
+
+    async def direct(self, until_us: int, most: int | None = None) -> int:
+        """
+        Do one turn at once, between those of the clock; when it returns, its events are written.
+
+        Args:
+            until_us: the market's time up to which to go, not included.
+            most: stop after this many events; ``Market.step`` says what belongs together.
+
+        Returns:
+            How many events there were.
+        """
+        await self.between_turns()
+        before = self.events
+        await self._turn(until_us, most or MAX_TURN_EVENTS, once=most is not None)
+        return self.events - before
+
+    async def _turn(self, until: int, limit: int, *, once: bool = False) -> None:
+        """Go up to a time of the market, or, at ``once``, no further than the limit of one step."""
+        timing, began = self.timing, self.timing.timer()
         self._idle.clear()
         try:
             while True:
-                until = self._market.now_us + _LONGEST_STEP_US if now is None else now
                 batch = self._market.step(until, limit)
                 self.events += len(batch)
                 end = Place(self._market.now_us)
@@ -121,7 +144,7 @@ class Pump:
                         self._note_ages(part)
                 if self._hub.slow.laggards:
                     self._hub.slow.tend(self._clock.seconds())
-                if now is None or self._market.now_us >= now:
+                if once or self._market.now_us >= until:
                     break
                 await asyncio.sleep(0)
             if self._hub.newest.active:

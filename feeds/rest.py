@@ -1,4 +1,4 @@
-"""Plain HTTP beside the stream: health, metrics, symbols, snapshots, bars, and the page."""
+"""Plain HTTP beside the stream: health, symbols, snapshots, bars, events; and errors as JSON."""
 
 import hashlib
 import time
@@ -15,59 +15,39 @@ from feeds.errors import Code, RequestError
 from feeds.feed import Feed, instrument_object
 from feeds.fields import MAX_ID
 from feeds.health import Health
-from feeds.metrics import Metrics
 from feeds.pump import Pump
 from ticker import __version__
 from ticker.batch import CHANNELS, INTERVALS, channel_name
 
-__all__ = ["MAX_BARS", "add_routes"]
+__all__ = ["MAX_BARS", "Api"]
 
 MAX_BARS = 5_000
 """The most bars of one answer."""
 
 _NEWEST_EVENTS = 100
 
-_PAGE_POLICY = (
-    "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; style-src 'self'; base-uri 'none';"
-    " frame-ancestors 'self'; form-action 'none'"
-)
 
-# no-cache: asked for anew each time, so that modules of two versions never meet; the ETag makes that cheap.
-_PAGE_HEADERS = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+class Api:
+    """
+    What one market answers over plain HTTP, at the paths of ``PROTOCOL.md``, section 10.
 
+    Args:
+        feed: what is told.
+        pump: tells when no turn is under way.
+        config: the options.
+        clients: counts the open connections by transport.
+        health: tells how the pump does.
+    """
 
-def add_routes(
-    app: web.Application,
-    feed: Feed,
-    pump: Pump,
-    config: FeedConfig,
-    connections: Callable[[], int],
-    health: Health,
-    metrics: Metrics,
-) -> None:
-    """Add the HTTP paths of ``PROTOCOL.md``, section 10, to an application."""
-    api = _Api(feed, pump, config, connections, health)
-    app.router.add_get("/health", api.health)
-    app.router.add_get("/metrics", _metrics(metrics))
-    app.router.add_get("/api/symbols", api.symbols)
-    app.router.add_get("/api/snapshot", api.snapshot)
-    app.router.add_get("/api/bars", api.bars)
-    app.router.add_get("/api/history", api.history)
-    if config.web_root is not None:
-        app.router.add_get("/", api.page)
-        app.router.add_get(r"/static/{name:[\w-]+\.(?:js|css)}", api.asset)
-
-
-class _Api:
     def __init__(
         self,
         feed: Feed,
         pump: Pump,
         config: FeedConfig,
-        connections: Callable[[], int],
+        clients: Callable[[], dict[str, int]],
         health: Health,
     ) -> None:
-        self._feed, self._pump, self._config, self._connections = feed, pump, config, connections
+        self._feed, self._pump, self._config, self._clients = feed, pump, config, clients
         self._health = health
         self._started = time.monotonic()
 
@@ -85,7 +65,7 @@ class _Api:
                 "clock": self._config.clock,
                 "time": self._feed.market.now_us / 1000,
                 "symbols": len(self._feed.market.universe),
-                "connections": self._connections(),
+                "connections": sum(self._clients().values()),
                 "events": self._pump.events,
                 "deliveries": self._feed.hub.deliveries(),
                 "conflating": len(self._feed.hub.slow.laggards),
@@ -177,30 +157,8 @@ class _Api:
             )
         return symbol
 
-    async def page(self, _: web.Request) -> web.FileResponse:
-        assert self._config.web_root is not None
-        headers = {"Content-Security-Policy": _PAGE_POLICY, **_PAGE_HEADERS}
-        return web.FileResponse(self._config.web_root / "index.html", headers=headers)
-
-    async def asset(self, request: web.Request) -> web.FileResponse:
-        assert self._config.web_root is not None
-        path = self._config.web_root / request.match_info["name"]
-        if not path.is_file():
-            raise web.HTTPNotFound
-        return web.FileResponse(path, headers=_PAGE_HEADERS)
-
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-def _metrics(metrics: Metrics) -> Handler:
-    async def answer(request: web.Request) -> web.Response:
-        body, content_type = metrics.render(request.headers.get("Accept", ""))
-        return web.Response(
-            body=body, headers={"Content-Type": content_type, "Cache-Control": "no-store"}
-        )
-
-    return answer
 
 
 def _number(request: web.Request, name: str, default: int, low: int, high: int) -> int:

@@ -1,40 +1,36 @@
-"""The server: one market, its feed and its pump behind one aiohttp application."""
+"""The server: plants, each one market and what brings it to clients, behind one listening socket."""
 
 import asyncio
-import logging
-from collections import Counter
-from contextlib import suppress
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import web
 
-from feeds import rest
 from feeds.access import Access
 from feeds.auth import Tokens
-from feeds.clock import Clock, parse_clock
+from feeds.clock import Clock
 from feeds.config import FeedConfig
 from feeds.dialects.native import NativeEncoder
+from feeds.director import Director
 from feeds.door import Doors
-from feeds.errors import CloseCode, ConfigError
+from feeds.errors import ConfigError
 from feeds.feed import Feed
-from feeds.health import Health, describe
+from feeds.health import Health
 from feeds.hub import Hub
 from feeds.listen import listen
-from feeds.metrics import Metrics
 from feeds.origins import Origins
+from feeds.plant import Plant
+from feeds.plants import Plants
 from feeds.pulse import Pulse
 from feeds.pump import Pump
-from feeds.states import MarketStates
+from feeds.routes import application
 from feeds.streams import Streams
 from feeds.tls import make_tls
 from feeds.websocket import WebSockets
-from ticker.batch import CHANNELS
 from ticker.market import Market
 
 __all__ = ["FeedServer"]
-
-log = logging.getLogger("feeds")
 
 _MAX_LINE_BYTES = 64 * 1024  # a URL of /sse with the sequences of some hundred symbols
 _KEEP_ALIVE_S = 75.0
@@ -42,7 +38,7 @@ _KEEP_ALIVE_S = 75.0
 
 class FeedServer:
     """
-    A feed of one market, over WebSocket and HTTP, in the running event loop.
+    A feed of one market, or of several sessions, over WebSocket and HTTP, in the running event loop.
 
     Use it as ``async with FeedServer(config) as server:``; ``server.url`` and ``server.ws_url`` tell where.
 
@@ -63,47 +59,57 @@ class FeedServer:
         encoder: NativeEncoder | None = None,
     ) -> None:
         self.config = config
-        self.clock: Clock = parse_clock(config.clock, config.start_us, config.turn_ms / 1000)
-        self.market = market or config.market(self.clock.start_us)
-        encoder = encoder or NativeEncoder(self.market.universe)
-        self.hub = Hub(
-            len(self.market.universe),
-            CHANNELS,
-            encoder,
-            policy=config.backlog,
-            history_bytes=round(config.history_mb * 1e6),
-            slow=None if self.clock.drains else config.slow,
-            states=MarketStates(self.market, encoder),
-        )
-        # Where time stands still, silence means nothing: no heartbeat is promised.
-        heartbeat_s = 0.0 if config.clock == "manual" else config.heartbeat_s
-        self.feed = Feed(
-            self.market, encoder, self.hub, self.market.epoch, round(heartbeat_s * 1000)
-        )
-        self.pump = Pump(
-            self.market,
-            self.hub,
-            self.clock,
-            turn_events=config.turn_events,
-            heartbeat_s=heartbeat_s,
-        )
-        self.pulse = Pulse(self.pump.timing, config.slow_turn_ms / 1000)
-        self.health = Health(self.pump, self.clock, config.stall_timeout)
         self.access = Access(Tokens(config.token), Origins(config.host, config.origin))
-        self.websockets = WebSockets(self.feed, self.pump, self.clock, config, self.access)
-        self.streams = Streams(self.feed, self.pump, self.clock, config, self.access)
+        self.plants = Plants(config, self.access, market=market, encoder=encoder)
+        """What it serves, by session."""
         self.tls = make_tls(config.tls_cert, config.tls_key, config.tls_self_signed, config.host)
         """How it speaks TLS; None: not at all."""
         self.doors: Doors | None = None
         """The connections, once the server has started."""
         self.port = config.port
         """The port in use, once the server has started."""
+        self._directors: dict[str, Director] = {}
         self._runner: web.AppRunner | None = None
         self._listener: asyncio.Server | None = None
-        self._pumping: asyncio.Task[None] | None = None
-        self._watching: asyncio.Task[None] | None = None
-        self._pulsing: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
+
+    # The parts of the plant that is always there.
+
+    @property
+    def clock(self) -> Clock:
+        return self.plants.default.clock
+
+    @property
+    def market(self) -> Market:
+        return self.plants.default.market
+
+    @property
+    def hub(self) -> Hub:
+        return self.plants.default.hub
+
+    @property
+    def feed(self) -> Feed:
+        return self.plants.default.feed
+
+    @property
+    def pump(self) -> Pump:
+        return self.plants.default.pump
+
+    @property
+    def pulse(self) -> Pulse:
+        return self.plants.default.pulse
+
+    @property
+    def health(self) -> Health:
+        return self.plants.default.health
+
+    @property
+    def websockets(self) -> WebSockets:
+        return self.plants.default.websockets
+
+    @property
+    def streams(self) -> Streams:
+        return self.plants.default.streams
 
     @property
     def url(self) -> str:
@@ -116,44 +122,26 @@ class FeedServer:
         """The address of the native protocol."""
         return f"ws{self.url.removeprefix('http')}/ws"
 
-    def application(self) -> web.Application:
-        """Build the routes."""
-        app = web.Application()
-        self.access.install(app)
-        app.router.add_get("/ws", self.websockets.handle)
-        self.streams.add_routes(app)
-        metrics = Metrics(
-            self.feed,
-            self.pump,
-            self.pulse,
-            self.health,
-            self.clock.name,
-            self._clients,
-        )
-        rest.add_routes(
-            app,
-            self.feed,
-            self.pump,
-            self.config,
-            lambda: sum(self._clients().values()),
-            self.health,
-            metrics,
-        )
-        return app
+    def reset(self, session: str = "", changes: Mapping[str, Any] | None = None) -> Plant:
+        """Replace a plant by a fresh one; see :meth:`feeds.plants.Plants.reset`."""
+        return self.plants.reset(session, changes)
 
-    def _clients(self) -> dict[str, int]:
-        """Count the connections by transport."""
-        paths = Counter(stream.path.removeprefix("/") for stream in self.streams.open)
-        return {
-            "websocket": len(self.websockets.open),
-            "sse": paths["sse"],
-            "stream": paths["stream"],
-        }
+    def director(self, session: str = "") -> Director:
+        """
+        Give what drives a session.
+
+        Raises:
+            UnknownSession: there is none with this key.
+        """
+        self.plants[session]
+        if session not in self._directors:
+            self._directors[session] = Director(self.plants, session)
+        return self._directors[session]
 
     async def start(self) -> None:
-        """Listen, then turn the pump."""
+        """Listen, then turn the pumps."""
         self._runner = web.AppRunner(
-            self.application(),
+            application(self.plants, self.access, self.config.web_root),
             access_log=None,
             handle_signals=False,
             shutdown_timeout=0.5,
@@ -173,15 +161,11 @@ class FeedServer:
             await self._runner.cleanup()
             raise
         self.port = self._listener.sockets[0].getsockname()[1]
-        self._pumping = asyncio.create_task(self._pump(), name="pump")
-        self._pulsing = asyncio.create_task(self.pulse.run(), name="pulse")
-        if self.feed.heartbeat_ms:
-            watch = self.websockets.watch(self.feed.heartbeat_ms / 1000)
-            self._watching = asyncio.create_task(watch, name="watch")
+        self.plants.start()
 
     async def stop(self) -> None:
         """
-        Stop listening, finish the turn under way, let clients have what is pending, and close them with 1001.
+        Stop listening, finish the turns under way, let clients have what is pending, and close them with 1001.
 
         All that within the shutdown timeout: what a turn needs beyond a half of it is dropped, and clients that haven't
         read by its end are cut off. May be called twice.
@@ -191,48 +175,15 @@ class FeedServer:
         await asyncio.shield(self._stopping)
 
     async def _stop(self) -> None:
-        deadline = self._deadline()
         if self._listener is not None:
             self._listener.close()
-        if self._pumping is not None and self.pump.failure is None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self.config.shutdown_timeout / 2):
-                    await self.pump.between_turns()
-            self._pumping.cancel()
-        await _ended(self._pumping)
-        await _ended(self._watching, cancel=True)
-        say = self.websockets.farewell.say(
-            CloseCode.GOING_AWAY, "the server is stopping", deadline, settle=True
-        )
-        await asyncio.gather(say, self.streams.close())
-        await _ended(self._pulsing, cancel=True)
+        await self.plants.stop()
         if self._runner is not None:
             await self._runner.cleanup()
 
     async def wait(self) -> None:
-        """Wait until the pump fails, which it never should; raises what it failed with, once clients are told."""
-        assert self._pumping is not None
-        await asyncio.shield(self._pumping)  # who no longer waits doesn't stop it
-
-    async def _pump(self) -> None:
-        try:
-            await self.pump.run()
-        except Exception as error:
-            log.critical(
-                "the feed failed: %s; please report this, with what --log-level debug shows",
-                describe(error),
-            )
-            log.debug("where it failed:", exc_info=error)
-            await self.websockets.farewell.say(
-                CloseCode.INTERNAL_ERROR,
-                "an error inside the server",
-                self._deadline(),
-                settle=False,
-            )
-            raise
-
-    def _deadline(self) -> float:
-        return asyncio.get_running_loop().time() + self.config.shutdown_timeout
+        """Wait until a pump fails, which none should; raises what it failed with, once clients are told."""
+        raise await self.plants.failure()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -245,11 +196,3 @@ class FeedServer:
         trace: TracebackType | None,
     ) -> None:
         await self.stop()
-
-
-async def _ended(task: asyncio.Task[None] | None, *, cancel: bool = False) -> None:
-    """Wait for the end of a task, whatever it is."""
-    if task is not None:
-        if cancel:
-            task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

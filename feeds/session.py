@@ -35,6 +35,7 @@ from feeds.requests import (
 from feeds.resume import Resume
 from feeds.states import ALWAYS
 from feeds.subscription import Subscription
+from feeds.visit import NOBODY, Visit
 
 __all__ = ["MAX_ERRORS", "Session"]
 
@@ -52,14 +53,18 @@ class Session:
         feed: what all sessions share.
         member: the connection's place in the hub.
         gate: what the connection may do; None: everything, within the default limits.
+        visit: is told what it is subscribed to.
     """
 
-    __slots__ = ("_errors", "_feed", "_member", "_wishes", "gate")
+    __slots__ = ("_errors", "_feed", "_member", "_visit", "_wishes", "gate")
 
-    def __init__(self, feed: Feed, member: Member, gate: Gate | None = None) -> None:
-        self.gate = gate or Gate()
+    def __init__(
+        self, feed: Feed, member: Member, gate: Gate | None = None, visit: Visit = NOBODY
+    ) -> None:
+        self.gate, self._visit = gate or Gate(), visit
         self._feed = feed
         self._member = member
+        visit.joined(member)
         self._wishes = NO_WISHES
         self._errors = 0
 
@@ -228,6 +233,7 @@ class Session:
     def _wish(self, wishes: Subscription, now: float) -> None:
         self._wishes = wishes
         self._feed.hub.subscribe(self._member, wishes.full, now, wishes.paced)
+        self._visit.wishes(wishes)
 
     def _renewed(self, symbols: Sequence[int], channels: Iterable[int]) -> None:
         size = self._feed.hub.roster.symbols

@@ -8,7 +8,7 @@ from feeds.errors import Code
 
 __all__ = ["CLOSE_CODES", "REFUSALS", "FeedStats", "HubStats"]
 
-CLOSE_CODES = (1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011)
+CLOSE_CODES = (1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012)
 """Close codes that are counted each for itself; a client may choose any other, and these are counted together."""
 
 REFUSALS = ("upgrade_required", "stopping")

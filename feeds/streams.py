@@ -16,6 +16,7 @@ from aiohttp import HttpVersion11, web
 from feeds.access import Access
 from feeds.backlog import Eviction
 from feeds.bodies import EventStream, Lines
+from feeds.clientele import Clientele, visiting
 from feeds.clock import Clock
 from feeds.config import FeedConfig
 from feeds.cursor import Cursor, Place
@@ -27,7 +28,8 @@ from feeds.group import Member
 from feeds.pump import Pump
 from feeds.query import StreamQuery, parse_query
 from feeds.session import Session
-from feeds.transport import SocketTransport
+from feeds.transport import Line, SocketTransport
+from feeds.visit import Visit
 
 __all__ = ["PATHS", "Streams"]
 
@@ -46,8 +48,9 @@ class _Stream:
     """One response that goes on."""
 
     path: str
-    transport: SocketTransport
+    transport: Line
     gate: Gate
+    visit: Visit
     over: asyncio.Event = field(default_factory=asyncio.Event)
     """The client has gone, or the server stops."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -64,13 +67,20 @@ class Streams:
         clock: gives the time.
         config: the limits.
         access: who may read.
+        clientele: is told of them; None: nobody is.
     """
 
     def __init__(
-        self, feed: Feed, pump: Pump, clock: Clock, config: FeedConfig, access: Access
+        self,
+        feed: Feed,
+        pump: Pump,
+        clock: Clock,
+        config: FeedConfig,
+        access: Access,
+        clientele: Clientele | None = None,
     ) -> None:
         self._feed, self._pump, self._clock = feed, pump, clock
-        self._config, self._access = config, access
+        self._config, self._access, self._clientele = config, access, clientele
         self.open: set[_Stream] = set()
         self._looking: asyncio.Task[None] | None = None
         self._written: tuple[Place | None, bytes] = (None, b"")  # the newest cursor, as text
@@ -88,11 +98,6 @@ class Streams:
             self._written = place, str(Cursor(self._feed.epoch, place)).encode()
         return self._written[1]
 
-    def add_routes(self, app: web.Application) -> None:
-        """Add the paths to an application."""
-        for path in PATHS:
-            app.router.add_get(path, self.handle)
-
     async def close(self) -> None:
         """End every response with its last chunk, within a bounded time."""
         streams = list(self.open)
@@ -105,9 +110,8 @@ class Streams:
             self._looking.cancel()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        query = parse_query(
-            request.path, request.query.items(), request.headers.get("Last-Event-ID")
-        )
+        pairs = [pair for pair in request.query.items() if pair[0] != "session"]
+        query = parse_query(request.path, pairs, request.headers.get("Last-Event-ID"))
         self._feed.resolve(query.subscribe.symbols)  # what is wrong has to be told before the head
         response = web.StreamResponse(
             headers={
@@ -128,8 +132,12 @@ class Streams:
             return response
         transport = SocketTransport(request.transport, self._config.backlog.no_progress_s)
         gate = self._access.gate(request, self._config.limits, self._clock.seconds)
-        stream = _Stream(request.path, transport, gate)
-        await self._serve(stream, query, response, chunked=chunked)
+        visit = visiting(self._clientele, request)
+        stream = _Stream(request.path, visit.watch(transport), gate, visit)
+        try:
+            await self._serve(stream, query, response, chunked=chunked)
+        finally:
+            visit.closed(None)
         return response
 
     async def _serve(
@@ -166,7 +174,12 @@ class Streams:
 
     def _join(self, stream: _Stream, envelope: EventStream | Lines) -> Member:
         hub, seconds = self._feed.hub, self._clock.seconds
-        member = hub.join(stream.transport, seconds(), _evicted, envelope)
+
+        def evicted(reason: Eviction) -> None:
+            log.info("evicted a slow consumer: %s", reason.value)
+            stream.visit.closing("server", 1006, f"evicted: {reason.value}")
+
+        member = hub.join(stream.transport, seconds(), evicted, envelope)
         hub.control(
             member, envelope.greet(self._feed.hello(), random.randint(*_RETRY_MS)), seconds()
         )
@@ -185,7 +198,7 @@ class Streams:
         Before the last piece, no message has a cursor: it would say that the client has everything up to then.
         """
         hub, seconds = self._feed.hub, self._clock.seconds
-        session = Session(self._feed, member, stream.gate)
+        session = Session(self._feed, member, stream.gate, stream.visit)
         pieces = iter(session.subscribe(query.subscribe, seconds(), query.cursor))
         more = True
         try:
@@ -209,6 +222,7 @@ class Streams:
         if stream.transport.closed():
             stream.transport.abort()  # what is unread would be kept until it is read, so perhaps for ever
             return
+        stream.visit.closing("server", 1000, "the end of the response")
         stream.transport.release()
         try:
             async with asyncio.timeout(_CLOSE_WAIT_S):

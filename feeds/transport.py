@@ -7,7 +7,7 @@ import sys
 from collections import deque
 from typing import Protocol
 
-__all__ = ["Data", "SocketTransport", "Transport"]
+__all__ = ["Data", "Line", "SocketTransport", "Transport"]
 
 Data = bytes | bytearray
 """Whole frames, never changed once they were handed over."""
@@ -54,6 +54,18 @@ class Transport(Protocol):
 
     def abort(self) -> object:
         """Drop the connection and its backlog at once."""
+        ...
+
+
+class Line(Transport, Protocol):
+    """One connection, as those see it who look after it."""
+
+    def closed(self) -> bool:
+        """Tell whether it is over, or about to be."""
+        ...
+
+    def release(self) -> None:
+        """Leave what is unread, and all further writing, to whoever made the connection; may be called twice."""
         ...
 
 

@@ -4,11 +4,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from aiohttp import WSMessage, WSMsgType, web
 
 from feeds.access import Access
 from feeds.backlog import Eviction
+from feeds.clientele import Clientele, visiting
 from feeds.clock import Clock
 from feeds.config import FeedConfig
 from feeds.deflate import Budget, DeflatedInWebSocket
@@ -25,7 +27,9 @@ from feeds.peers import Peer, Verdict
 from feeds.pump import Pump
 from feeds.reply import Reply
 from feeds.session import Session
-from feeds.transport import SocketTransport
+from feeds.transport import Line, SocketTransport
+from feeds.upgrade import upgrade
+from feeds.visit import Visit
 
 __all__ = ["WebSockets"]
 
@@ -33,10 +37,22 @@ log = logging.getLogger("feeds")
 
 _CONTROL = (WSMsgType.PING, WSMsgType.PONG)
 _TALK = (WSMsgType.TEXT, WSMsgType.BINARY, *_CONTROL)
-_UNREADABLE_BYTES = 4 * 1024 * 1024
-_CLOSE_WAIT_S = 2.0  # at least, for the answer to a close frame
 _WATCH_SLICE = 200
 _LONGEST_WATCH_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Call:
+    """One connection that is talking."""
+
+    ws: web.WebSocketResponse
+    transport: Line
+    member: Member
+    gate: Gate
+    visit: Visit
+
+    def gone(self) -> bool:
+        return self.ws.closed or self.transport.closed() or self.member.group is None
 
 
 class WebSockets:
@@ -50,6 +66,7 @@ class WebSockets:
         config: the limits.
         access: tells who has shown a token.
         seconds: gives real seconds, from any origin.
+        clientele: is told of them; None: nobody is.
     """
 
     def __init__(
@@ -60,13 +77,14 @@ class WebSockets:
         config: FeedConfig,
         access: Access,
         seconds: Callable[[], float] = time.monotonic,
+        clientele: Clientele | None = None,
     ) -> None:
         self._feed, self._pump, self._clock, self._config = feed, pump, clock, config
-        self._access, self._seconds = access, seconds
+        self._access, self._seconds, self._clientele = access, seconds, clientele
         self._peers: dict[Member, Peer] = {}
         self._budget = Budget()
         self._deflated: dict[int, Envelope] = {}
-        self.open: dict[web.WebSocketResponse, SocketTransport] = {}
+        self.open: dict[web.WebSocketResponse, Line] = {}
         self.farewell = Farewell(feed.hub.slow, clock)
 
     async def watch(self, heartbeat_s: float) -> None:
@@ -96,47 +114,24 @@ class WebSockets:
             hub.evict(member, Eviction.NO_PONG)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        # compress: aiohttp's own compressor is never used, it only negotiates. autoclose=False: the hub must let go of the
-        # connection before the answer to a close frame goes out. autoping=False: a pong has to keep its place behind
-        # what is unread, of which the hub knows. decode_text=False: bytes go to the parser as they are.
-        ws = web.WebSocketResponse(
-            compress=self._config.compress,
-            autoclose=False,
-            autoping=False,
-            timeout=max(_CLOSE_WAIT_S, self._config.shutdown_timeout),
-            max_msg_size=_UNREADABLE_BYTES,
-            decode_text=False,
-        )
         stats, farewell = self._feed.stats, self.farewell
-        if farewell.goodbye is not None:
-            stats.refused["stopping"] += 1
-            raise web.HTTPServiceUnavailable(
-                text='{"type":"error","code":"stopping","message":"the server is stopping"}',
-                content_type="application/json",
-            )
-        if not ws.can_prepare(request).ok:
-            stats.refused["upgrade_required"] += 1
-            raise web.HTTPUpgradeRequired(
-                text='{"type":"error","code":"upgrade_required","message":"this path speaks WebSocket; over plain HTTP,'
-                " /sse streams Server-Sent Events, /stream JSON lines, and /api/snapshot, /api/bars, /api/history"
-                ' and /api/symbols answer at once"}',
-                content_type="application/json",
-                headers={"Upgrade": "websocket", "Connection": "Upgrade"},
-            )
+        ws = upgrade(request, self._config, stats, stopping=farewell.goodbye is not None)
         await ws.prepare(request)
         stats.accepted["websocket"] += 1
+        visit = visiting(self._clientele, request)
         try:
             if farewell.goodbye is not None:
-                await farewell.goodbye.to(ws)
+                await self._part(ws, visit)
             elif request.transport is not None:
                 gate = self._access.gate(request, self._config.limits, self._seconds)
-                transport = self._transport(request.transport)
-                await self._converse(ws, transport, self._envelope(ws), gate)
+                transport = visit.watch(self._transport(request.transport))
+                await self._converse(ws, transport, self._envelope(ws), gate, visit)
         finally:
             stats.close(ws.close_code)
+            visit.closed(ws.close_code)
         return ws
 
-    def _transport(self, transport: asyncio.Transport) -> SocketTransport:
+    def _transport(self, transport: asyncio.Transport) -> Line:
         return SocketTransport(transport, self._config.backlog.no_progress_s)
 
     def _envelope(self, ws: web.WebSocketResponse) -> Envelope:
@@ -152,17 +147,24 @@ class WebSockets:
     async def _converse(
         self,
         ws: web.WebSocketResponse,
-        transport: SocketTransport,
+        transport: Line,
         envelope: Envelope,
         gate: Gate,
+        visit: Visit,
     ) -> None:
         hub = self._feed.hub
-        member = hub.join(transport, self._clock.seconds(), _evicted, envelope)
+
+        def evicted(reason: Eviction) -> None:
+            log.info("evicted a slow consumer: %s", reason.value)
+            visit.closing("server", 1006, f"evicted: {reason.value}")
+
+        member = hub.join(transport, self._clock.seconds(), evicted, envelope)
         self.open[ws] = transport
         self._peers[member] = Peer(self._clock.seconds())
         self.farewell.enter(member)
+        call = _Call(ws, transport, member, gate, visit)
         try:
-            await self._talk(ws, transport, member, gate)
+            await self._talk(call)
         except ConnectionError:  # it went away while aiohttp was answering a ping
             pass
         except asyncio.CancelledError:
@@ -170,58 +172,63 @@ class WebSockets:
                 raise
         except Exception:
             log.exception("a connection failed; please report this")
-            hub.leave(member)
-            transport.release()
-            await ws.close(code=CloseCode.INTERNAL_ERROR, message=b"an error inside the server")
+            await self._hang_up(call, CloseCode.INTERNAL_ERROR, "an error inside the server")
         finally:
             hub.leave(member)
             del self.open[ws], self._peers[member]
             self.farewell.leave(member)
             transport.release()
-        goodbye = self.farewell.goodbye
-        await (ws.close() if goodbye is None else goodbye.to(ws))
+        await self._part(ws, visit)
 
-    async def _talk(
-        self, ws: web.WebSocketResponse, transport: SocketTransport, member: Member, gate: Gate
-    ) -> None:
+    async def _part(self, ws: web.WebSocketResponse, visit: Visit) -> None:
+        if (goodbye := self.farewell.goodbye) is None:
+            await ws.close()
+        else:
+            visit.closing("server", goodbye.code, goodbye.reason.decode())
+            await goodbye.to(ws)
+
+    async def _hang_up(self, call: _Call, code: CloseCode, reason: str) -> None:
+        self._feed.hub.leave(call.member)
+        call.transport.release()
+        call.visit.closing("server", code, reason)
+        await call.ws.close(code=code, message=reason.encode()[:120])
+
+    async def _talk(self, call: _Call) -> None:
         """Greet, then answer requests, as long as both sides are there."""
-        hub, seconds, peer = self._feed.hub, self._clock.seconds, self._peers[member]
-        session = Session(self._feed, member, gate)
+        hub, seconds, member = self._feed.hub, self._clock.seconds, call.member
+        peer, session = self._peers[member], Session(self._feed, member, call.gate, call.visit)
         until = asyncio.get_running_loop().time() + self._config.limits.handshake_s
-        if not transport.closed():
-            hub.reply(member, self._feed.hello(auth=gate.locked), seconds())
+        if not call.transport.closed():
+            hub.reply(member, self._feed.hello(auth=call.gate.locked), seconds())
         while True:
-            received = await (self._receive(ws, member, until) if gate.locked else ws.receive())
+            waiting = self._receive(call, until) if call.gate.locked else call.ws.receive()
+            received = call.visit.received(await waiting)
             if received.type not in _TALK:
                 return
             peer.heard(seconds())
             await self._pump.between_turns()
             answers = iter(self._answers(session, member, received))
-            while not self._gone(ws, transport, member):
+            while not call.gone():
                 reply = next(answers, None)
                 if reply is None:
                     break
                 hub.reply(member, reply.message, seconds())
                 if reply.close is not None:
-                    hub.leave(member)
-                    transport.release()
-                    await ws.close(code=reply.close, message=reply.reason.encode()[:120])
+                    await self._hang_up(call, reply.close, reply.reason)
                 # Who asks and doesn't read is not answered further; the hub looks after what is unread.
-                await drained(member, transport, hub, seconds)
+                await drained(member, call.transport, hub, seconds)
                 await self._pump.between_turns()
 
-    async def _receive(self, ws: web.WebSocketResponse, member: Member, until: float) -> WSMessage:
+    async def _receive(self, call: _Call, until: float) -> WSMessage:
         """Wait for the next message of who hasn't shown a token; close the connection when the time for it is up."""
         try:
             async with asyncio.timeout_at(until) as limit:
-                return await ws.receive()
+                return await call.ws.receive()
         except TimeoutError:
             if not limit.expired():
                 raise
-        self._feed.hub.leave(member)
-        self.open[ws].release()
         text = f"not authenticated within {self._config.limits.handshake_s:g} s"
-        await ws.close(code=CloseCode.POLICY_VIOLATION, message=text.encode())
+        await self._hang_up(call, CloseCode.POLICY_VIOLATION, text)
         return WSMessage(WSMsgType.CLOSED, None, None)
 
     def _answers(self, session: Session, member: Member, received: WSMessage) -> Iterable[Reply]:
@@ -237,11 +244,3 @@ class WebSockets:
         size = len(received.data)
         text = f"a binary message of {size} bytes; requests are JSON in text messages"
         return [session.refuse(RequestError(Code.BINARY_FRAME, text))]
-
-    @staticmethod
-    def _gone(ws: web.WebSocketResponse, transport: SocketTransport, member: Member) -> bool:
-        return ws.closed or transport.closed() or member.group is None
-
-
-def _evicted(reason: Eviction) -> None:
-    log.info("evicted a slow consumer: %s", reason.value)

@@ -27,6 +27,7 @@ FLOORS = (
         "frame",
         "history",
         "interest",
+        "journal",
         "laggard",
         "limits",
         "fields",
@@ -34,6 +35,7 @@ FLOORS = (
         "listen",
         "memory",
         "peers",
+        "times",
         "tls",
         "trades",
         "transport",
@@ -48,13 +50,15 @@ FLOORS = (
         "origins",
         "reply",
         "requests",
+        "scripted",
         "stats",
         "subscription",
         "timing",
     },
     {"answers", "bodies", "deflate", "group", "newest", "query", "states"},
-    {"lanes"},
-    {"roster"},
+    {"lanes", "visit"},
+    {"observed", "roster"},
+    {"clientele"},
     {"slow"},
     {"delivery"},
     {"pacer"},
@@ -62,13 +66,20 @@ FLOORS = (
     {"drain", "feed", "pump"},
     {"config", "health", "pulse", "session"},
     {"farewell", "metrics"},
-    {"access", "rest"},
+    {"access", "rest", "upgrade"},
     {"streams", "websocket"},
+    {"plant"},
+    {"plants"},
+    {"expect", "routes"},
+    {"director"},
     {"server"},
     {"cli"},
     {"__main__"},
 )
-WITH_AIOHTTP = {"access", "answers", "server", "rest", "streams", "websocket", "farewell"}
+WITH_AIOHTTP = {
+    *{"access", "answers", "farewell", "rest", "routes", "server", "streams", "upgrade"},
+    "websocket",
+}
 
 
 def module_name(path: Path) -> str:

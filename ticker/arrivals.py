@@ -10,6 +10,7 @@ so the tree is the same however time is cut.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -227,6 +228,7 @@ def _fraction_of(word: U64, whole: int) -> I64:
     return (fraction * np.uint64(whole) >> np.uint64(24)).astype(np.int64)
 
 
+@cache
 def _litters(mean: float) -> NDArray[np.int64]:
     """Poisson numbers of children, one for each 16-bit draw."""
     draws = (np.arange(1 << 16) + 0.5) / (1 << 16)

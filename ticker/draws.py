@@ -70,6 +70,7 @@ def poisson(mean: F64, uniform: F64) -> I64:
     return count
 
 
+@cache
 def trade_sizes() -> I64:
     """
     Trade sizes in hundredths of a round lot, one for each 16-bit draw.
@@ -87,6 +88,7 @@ def trade_sizes() -> I64:
         return quantiles(inverse).astype(np.int64)
 
 
+@cache
 def lots() -> I64:
     """Quote sizes in round lots, one for each 16-bit draw: geometric, mean about 3."""
     return quantiles(lambda u: 1 + np.floor(np.log1p(-u) / np.log(0.68))).astype(np.int64)

@@ -8,6 +8,7 @@ does the autocorrelation of signs (Lillo, Mike, Farmer, "Theory for long memory 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +46,7 @@ class OrderSigns:
 
     def __init__(self, model: HiddenOrders, seed: int, symbols: Sequence[str]) -> None:
         self._stream = Stream(seed, "signs", symbols)
-        self._lengths = quantiles(lambda u: np.floor(u ** (-1 / model.exponent))).astype(np.int64)
+        self._lengths = _lengths(model.exponent)
         self._others = np.uint16(round(16 * model.others))
         self._order: I64 = np.zeros(len(symbols), dtype=np.int64)
         # A hidden order is under way when the market starts.
@@ -90,3 +91,9 @@ class OrderSigns:
 
     def _length(self, word: NDArray[np.uint64]) -> I64:
         return self._lengths[(word >> np.uint64(48)).astype(np.int64)]
+
+
+@cache
+def _lengths(exponent: float) -> I64:
+    """Lengths of hidden orders, one for each 16-bit draw."""
+    return quantiles(lambda u: np.floor(u ** (-1 / exponent))).astype(np.int64)

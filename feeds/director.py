@@ -1,0 +1,230 @@
+"""The director: drives one session's market and time, for tests. What it does is written when its methods return."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from feeds.clock import ManualClock
+from feeds.dialects.raw import RawEncoder
+from feeds.errors import CommandError
+from feeds.expect import Expectations
+from feeds.plant import Plant
+from feeds.plants import Plants
+from feeds.scripted import Item, Scripts, timed
+from feeds.times import Duration, Moment, as_datetime, duration_us, moment_us
+
+__all__ = ["Director"]
+
+_LOOK_S = 0.001
+_SLICE_US = 10_000_000
+_STEP_US = 3_600_000_000
+
+
+class Director(Expectations):
+    """
+    Drives one session, in the event loop of its server.
+
+    Under a manual clock, time stands between commands. What is commanded happens at the market's time; each such event
+    takes a microsecond, and :meth:`advance` counts that in, so that round times stay round. Under a clock that
+    moves by itself, it happens at once, and :meth:`advance` and :meth:`run_until` wait.
+
+    Args:
+        plants: the server's plants.
+        session: the key of the session.
+
+    Raises:
+        CommandError: from every method: something can't be done; the message names the value and what is allowed.
+    """
+
+    def __init__(self, plants: Plants, session: str = "") -> None:
+        super().__init__(plants, session)
+        # A round time, and the one at which the market is since, a microsecond later for each command.
+        self._round: tuple[Plant, int, int] | None = None
+
+    @property
+    def now(self) -> datetime:
+        """The market's time, in UTC."""
+        return as_datetime(self.plant.market.now_us)
+
+    async def trade(self, symbol: str, *, price: float, size: int = 100, raw: bool = False) -> None:
+        """
+        Let a trade happen.
+
+        Args:
+            symbol: the symbol.
+            price: the price, on the symbol's grid.
+            size: shares.
+            raw: send the values as they are, whatever they are; the books, and so snapshots and bars, have the nearest
+                that is allowed.
+        """
+        await self._now(
+            {"type": "trade", "symbol": symbol, "price": price, "size": size, "raw": raw}
+        )
+
+    async def quote(
+        self,
+        symbol: str,
+        *,
+        bid: float,
+        ask: float,
+        bid_size: int = 100,
+        ask_size: int = 100,
+        raw: bool = False,
+    ) -> None:
+        """Let a quote happen; ``raw`` as in :meth:`trade`, and then ``bid`` may be above ``ask``."""
+        quote = {"bid": bid, "ask": ask, "bid_size": bid_size, "ask_size": ask_size}
+        await self._now({"type": "quote", "symbol": symbol, "raw": raw, **quote})
+
+    async def status(self, symbol: str, status: str, reason: str | None = None) -> None:
+        """Change a symbol's status, to one of :data:`ticker.status.STATUSES`; the walk obeys."""
+        await self._now({"type": "status", "symbol": symbol, "status": status, "reason": reason})
+
+    async def play(self, events: Iterable[Mapping[str, Any]], *, wait: bool = True) -> int:
+        """
+        Let events happen, each written as on the wire, with ``at`` or ``time`` (see :meth:`feeds.scripted.Scripts.item`).
+
+        Args:
+            events: what happens; all of it is checked before anything does.
+            wait: return when it has happened: a manual clock is moved to just after the last of it. Else they come
+                when it is their time.
+
+        Returns:
+            How many they were.
+        """
+        items = Scripts(self.plant.market.universe).items(events)
+        await self._play(items, wait=wait)
+        return len(items)
+
+    async def load(self, path: str | Path, *, rebase: bool = False, wait: bool = True) -> int:
+        """
+        Play a tape: a file with one event a line, as :meth:`play` takes them and as ``tickerplant record`` writes them.
+
+        Lines of a record that the market makes itself are passed over: hello, snapshot, bar and gap.
+
+        Args:
+            path: the file.
+            rebase: let the first event's ``time`` be now, and all others as much later as they are than that.
+            wait: as in :meth:`play`.
+
+        Returns:
+            How many events were played.
+        """
+        scripts = Scripts(self.plant.market.universe)
+        items = await asyncio.to_thread(scripts.tape, Path(path))
+        await self._play(items, wait=wait, rebase=rebase)
+        return len(items)
+
+    async def scenario(self, name: str, *, symbol: str | None = None, **options: Any) -> None:
+        """Begin a scenario of :mod:`ticker.scenario`, for one symbol or for all."""
+        play = getattr(self.plant.market, "play", None)
+        if play is None:
+            raise CommandError(f"scenario {name!r}: this market has no scenarios")
+        raise CommandError(f"unknown scenario {name!r}")
+
+    async def advance(self, by: Duration) -> None:
+        """Move the market's time on; returns when everything up to then is written."""
+        us = duration_us(by)
+        async with self.plant.directing:
+            await self._reach(self._time() + us)
+
+    async def run_until(self, when: Moment) -> None:
+        """Move the market's time to a moment, of its day in New York if it is written ``"09:45"``."""
+        now_us = self.plant.market.now_us
+        target = moment_us(when, now_us)
+        if target < now_us:
+            raise CommandError(f"{when!r} has passed: the market is at {self.now.isoformat()}")
+        async with self.plant.directing:
+            await self._reach(target)
+
+    async def step(self, n: int = 1) -> int:
+        """
+        Let the market's next n events happen, and move a manual clock to just after them.
+
+        Returns:
+            How many there were: more than n, where several belong to one microsecond.
+        """
+        if n < 1:
+            raise CommandError(f"n {n!r}: at least one event")
+        plant, clock = self.plant, self.plant.clock
+        if clock.speed:
+            raise CommandError(
+                f"step needs the clock 'manual' or 'max': {clock.name!r} moves by itself"
+            )
+        async with plant.directing:
+            done, last = 0, plant.market.now_us + _STEP_US
+            while done < n:
+                done += await plant.pump.direct(plant.market.now_us + _SLICE_US, n - done)
+                if isinstance(clock, ManualClock):
+                    clock.advance(max(0, plant.market.now_us - clock.now_us()))
+                if plant.market.now_us > last:
+                    raise CommandError(
+                        f"the market gave {done} of {n} events in an hour of its time"
+                    )
+        return done
+
+    async def reset(self, **changes: Any) -> None:
+        """
+        Begin anew: the same market from its start, no client, an empty journal.
+
+        Args:
+            changes: options of :data:`feeds.plants.CHANGES` in which this run differs, until the next reset.
+        """
+        self._plants.reset(self.session, changes)
+        self._round = None
+
+    # How it is done.
+
+    def _time(self) -> int:
+        """Give the time from which :meth:`advance` counts, in microseconds."""
+        plant = self.plant
+        stands = isinstance(plant.clock, ManualClock)
+        if stands and self._round is not None and self._round[::2] == (plant, plant.market.now_us):
+            return self._round[1]
+        return self._earliest(plant)
+
+    @staticmethod
+    def _earliest(plant: Plant) -> int:
+        """Give the first time at which something can still happen."""
+        return max(plant.market.now_us, plant.clock.now_us() or 0)
+
+    async def _now(self, written: Mapping[str, Any]) -> None:
+        await self._play([Scripts(self.plant.market.universe).item(written)], wait=True)
+
+    async def _play(self, items: Iterable[Item], *, wait: bool, rebase: bool = False) -> None:
+        plant = self.plant
+        async with plant.directing:
+            await plant.pump.between_turns()
+            base, now = self._time(), self._earliest(plant)
+            coming = timed(items, base, now, rebase=rebase)
+            for at, item in coming:
+                if item.raw is not None:
+                    self._overrule(plant, at, item)
+                plant.market.schedule(at, item.event)
+            if wait and coming:
+                last = max(at for at, _ in coming)
+                await self._reach(last + 1)
+                self._round = plant, last if last > now else base, last + 1
+
+    @staticmethod
+    def _overrule(plant: Plant, at: int, item: Item) -> None:
+        encoder = plant.feed.encoder
+        if not isinstance(encoder, RawEncoder) or item.raw is None:
+            raise CommandError("raw needs the server's own encoder, and another was handed in")
+        encoder.overrule(at, item.event, item.raw)
+
+    async def _reach(self, until: int) -> None:
+        """Bring the market's time to a moment, and have everything before it written."""
+        plant, clock = self.plant, self.plant.clock
+        if isinstance(clock, ManualClock):
+            clock.advance(max(0, until - clock.now_us()))
+        elif clock.speed and (now := clock.now_us()) is not None:
+            await asyncio.sleep(max(0.0, (until - now) / 1e6 / clock.speed))
+        while plant.market.now_us < until:
+            most = plant.config.turn_events if clock.drains else None
+            await plant.pump.direct(until, most)
+            while clock.drains and plant.hub.slow.congested:
+                if plant.hub.slow.relieved(clock.seconds()):
+                    break
+                await asyncio.sleep(_LOOK_S)

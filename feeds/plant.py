@@ -1,0 +1,180 @@
+"""A plant: one market with all that brings it to clients. A server has one, or several that know nothing of each other."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+from feeds.access import Access
+from feeds.clientele import Clientele
+from feeds.clock import Clock, parse_clock
+from feeds.config import FeedConfig
+from feeds.dialects.native import NativeEncoder
+from feeds.dialects.raw import RawEncoder
+from feeds.errors import CloseCode
+from feeds.feed import Feed
+from feeds.health import Health, describe
+from feeds.hub import Hub
+from feeds.journal import Journal
+from feeds.metrics import Metrics
+from feeds.pulse import Pulse
+from feeds.pump import Pump
+from feeds.rest import Api
+from feeds.states import MarketStates
+from feeds.streams import Streams
+from feeds.websocket import WebSockets
+from ticker.batch import CHANNELS
+from ticker.market import Market
+
+__all__ = ["Plant"]
+
+log = logging.getLogger("feeds")
+
+
+class Plant:
+    """
+    One market, its clock, hub, feed, pump and connections. It does nothing until :meth:`start`.
+
+    Args:
+        config: the options.
+        access: who may read.
+        session: the key of the plant within its server.
+        market: serve this one, instead of one that the options describe.
+        encoder: encode its events with this.
+
+    Raises:
+        ConfigError: an option isn't allowed.
+    """
+
+    def __init__(
+        self,
+        config: FeedConfig,
+        access: Access,
+        *,
+        session: str = "",
+        market: Market | None = None,
+        encoder: NativeEncoder | None = None,
+    ) -> None:
+        self.config, self.session = config, session
+        self.clock: Clock = parse_clock(config.clock, config.start_us, config.turn_ms / 1000)
+        self.market = market or config.market(self.clock.start_us)
+        encoder = encoder or RawEncoder(self.market.universe)
+        self.hub = _hub(config, self.clock, self.market, encoder)
+        # Where time stands still, silence means nothing: no heartbeat is promised.
+        heartbeat_s = 0.0 if config.clock == "manual" else config.heartbeat_s
+        self.feed = Feed(
+            self.market, encoder, self.hub, self.market.epoch, round(heartbeat_s * 1000)
+        )
+        self.pump = Pump(
+            self.market,
+            self.hub,
+            self.clock,
+            turn_events=config.turn_events,
+            heartbeat_s=heartbeat_s,
+        )
+        # That the event loop is late is told once, not by each plant.
+        self.pulse = Pulse(self.pump.timing, 0.0 if session else config.slow_turn_ms / 1000)
+        self.health = Health(self.pump, self.clock, config.stall_timeout)
+        self.clientele = _clientele(config, self.market)
+        """What clients do, where that is to be known."""
+        parts = self.feed, self.pump, self.clock, config, access
+        self.websockets = WebSockets(*parts, clientele=self.clientele)
+        self.streams = Streams(*parts, clientele=self.clientele)
+        self.directing = asyncio.Lock()
+        """Held while somebody moves the market's time."""
+        self.clients = partial(_clients, self.websockets, self.streams)
+        """Counts the connections by transport."""
+        self.api = Api(self.feed, self.pump, config, self.clients, self.health)
+        self.metrics = Metrics(
+            self.feed, self.pump, self.pulse, self.health, self.clock.name, self.clients
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+        self._pumping: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Plant {self.session!r}, {self.market.universe!r}, {self.clients()}>"
+
+    def start(self, failed: Callable[[Exception], object]) -> None:
+        """
+        Turn the pump, in the running event loop.
+
+        Args:
+            failed: called with what the pump failed with, which it never should, once clients are told.
+        """
+        self._pumping = asyncio.create_task(self._pump(failed), name="pump")
+        self._tasks.append(asyncio.create_task(self.pulse.run(), name="pulse"))
+        if self.feed.heartbeat_ms:
+            watch = self.websockets.watch(self.feed.heartbeat_ms / 1000)
+            self._tasks.append(asyncio.create_task(watch, name="watch"))
+
+    async def stop(self, code: CloseCode, reason: str, *, settle: bool) -> None:
+        """
+        Finish the turn under way, let clients have what is pending, and close them.
+
+        All that within the shutdown timeout: what a turn needs beyond a half of it is dropped, and clients that haven't
+        read by its end are cut off.
+
+        Args:
+            code: the close code.
+            reason: goes with it.
+            settle: first let conflated clients catch up.
+        """
+        deadline = self._deadline()
+        if self._pumping is not None and self.pump.failure is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.config.shutdown_timeout / 2):
+                    await self.pump.between_turns()
+            self._pumping.cancel()
+            await asyncio.gather(self._pumping, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.clientele is not None:
+            self.clientele.end(reason)
+        say = self.websockets.farewell.say(code, reason, deadline, settle=settle)
+        await asyncio.gather(say, self.streams.close())
+
+    async def _pump(self, failed: Callable[[Exception], object]) -> None:
+        try:
+            await self.pump.run()
+        except Exception as error:
+            log.critical(
+                "the feed failed: %s; please report this, with what --log-level debug shows",
+                describe(error),
+            )
+            log.debug("where it failed:", exc_info=error)
+            await self.websockets.farewell.say(
+                CloseCode.INTERNAL_ERROR,
+                "an error inside the server",
+                self._deadline(),
+                settle=False,
+            )
+            failed(error)
+
+    def _deadline(self) -> float:
+        return asyncio.get_running_loop().time() + self.config.shutdown_timeout
+
+
+def _hub(config: FeedConfig, clock: Clock, market: Market, encoder: NativeEncoder) -> Hub:
+    return Hub(
+        len(market.universe),
+        CHANNELS,
+        encoder,
+        policy=config.backlog,
+        history_bytes=round(config.history_mb * 1e6),
+        slow=None if clock.drains else config.slow,
+        states=MarketStates(market, encoder),
+    )
+
+
+def _clientele(config: FeedConfig, market: Market) -> Clientele | None:
+    if not config.journal:
+        return None
+    return Clientele(market.universe.symbols, Journal(config.journal, lambda: market.now_us))
+
+
+def _clients(websockets: WebSockets, streams: Streams) -> dict[str, int]:
+    paths = Counter(stream.path.removeprefix("/") for stream in streams.open)
+    return {"websocket": len(websockets.open), "sse": paths["sse"], "stream": paths["stream"]}

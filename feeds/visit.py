@@ -1,0 +1,94 @@
+"""What a connection tells of itself while it lasts, to whoever wants to know: in tests, everything; else nobody."""
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from feeds.group import Member
+from feeds.subscription import Subscription
+from feeds.transport import Data, Line
+
+__all__ = ["NOBODY", "Message", "Visit", "Watched"]
+
+
+class Message(Protocol):
+    """What aiohttp gives for a WebSocket message."""
+
+    @property
+    def type(self) -> int: ...
+    @property
+    def data(self) -> Any: ...
+    @property
+    def extra(self) -> Any: ...
+
+
+M = TypeVar("M", bound=Message)
+
+
+class Visit(Protocol):
+    """What a connection tells of itself while it lasts."""
+
+    def watch(self, line: Line, /) -> Line:
+        """Give what is to be written to instead, so that it is seen."""
+        ...
+
+    def joined(self, member: Member, /) -> object:
+        """Note its place in the hub."""
+        ...
+
+    def received(self, message: M, /) -> M:
+        """Note a message, or what it says when it closes; gives it back."""
+        ...
+
+    def wishes(self, subscription: Subscription, /) -> object:
+        """Note what it is subscribed to now."""
+        ...
+
+    def closing(self, by: str, code: int, reason: str, /) -> object:
+        """Note why it ends; the first to tell is the one who ended it."""
+        ...
+
+    def closed(self, code: int | None, /) -> object:
+        """Note that it is over."""
+        ...
+
+
+class _Nobody:
+    """A connection that nobody asks about."""
+
+    def watch(self, line: Line, /) -> Line:
+        return line
+
+    def joined(self, member: Member, /) -> None:
+        pass
+
+    def received(self, message: M, /) -> M:
+        return message
+
+    def wishes(self, subscription: Subscription, /) -> None:
+        pass
+
+    def closing(self, by: str, code: int, reason: str, /) -> None:
+        pass
+
+    def closed(self, code: int | None, /) -> None:
+        pass
+
+
+NOBODY: Visit = _Nobody()
+
+
+class Watched:
+    """A line whose writes are told."""
+
+    def __init__(self, line: Line, tell: Callable[[Data], None]) -> None:
+        self._line, self._tell = line, tell
+        self.rest, self.unread, self.abort = line.rest, line.unread, line.abort
+        self.closed, self.release = line.closed, line.release
+
+    def send(self, data: Data, /) -> int:
+        self._tell(data)
+        return self._line.send(data)
+
+    def write(self, data: Data, /) -> None:
+        self._tell(data)
+        self._line.write(data)
