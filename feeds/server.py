@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -12,7 +13,6 @@ from aiohttp import web
 from feeds import rest
 from feeds.access import Access
 from feeds.auth import Tokens
-from feeds.clock import Clock, parse_clock
 from feeds.config import FeedConfig
 from feeds.dialects.native import NativeEncoder
 from feeds.door import Doors
@@ -22,6 +22,7 @@ from feeds.health import Health, describe
 from feeds.hub import Hub
 from feeds.listen import listen
 from feeds.metrics import Metrics
+from feeds.opening import opened
 from feeds.origins import Origins
 from feeds.pulse import Pulse
 from feeds.pump import Pump
@@ -30,7 +31,7 @@ from feeds.streams import Streams
 from feeds.tls import make_tls
 from feeds.websocket import WebSockets
 from ticker.batch import CHANNELS
-from ticker.market import Market
+from ticker.venue import Venue
 
 __all__ = ["FeedServer"]
 
@@ -50,6 +51,7 @@ class FeedServer:
         config: the options.
         market: serve this one, instead of one that the options describe.
         encoder: encode its events with this.
+        progress: is told how far a tape that is to be replayed was gone through, from 0 to 1.
 
     Raises:
         ConfigError: an option isn't allowed, or, on entering, the port is in use or the address isn't ours.
@@ -59,12 +61,12 @@ class FeedServer:
         self,
         config: FeedConfig,
         *,
-        market: Market | None = None,
+        market: Venue | None = None,
         encoder: NativeEncoder | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> None:
         self.config = config
-        self.clock: Clock = parse_clock(config.clock, config.start_us, config.turn_ms / 1000)
-        self.market = market or config.market(self.clock.start_us)
+        self.clock, self.market = opened(config, market, progress)
         encoder = encoder or NativeEncoder(self.market.universe)
         self.hub = Hub(
             len(self.market.universe),
