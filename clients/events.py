@@ -57,7 +57,7 @@ class Trade:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """The best bid and the best ask from now on; bid < ask."""
+    """The best bid and the best ask from now on; bid < ask, but on a replayed tape that says otherwise."""
 
     symbol: str
     seq: int
@@ -104,7 +104,7 @@ class Snapshot:
     """The state of a symbol. The next event of a channel is the one after `seq[channel]`.
 
     `size`, `open`, `high` and `low` are None until the day's first trade; `last` is then the
-    previous close.
+    previous close. `bid`, `ask` and their sizes are None until there was a quote.
     """
 
     symbol: str
@@ -112,10 +112,10 @@ class Snapshot:
     seq: Mapping[str, int]
     last: float
     size: int | None
-    bid: float
-    bid_size: int
-    ask: float
-    ask_size: int
+    bid: float | None
+    bid_size: int | None
+    ask: float | None
+    ask_size: int | None
     open: float | None
     high: float | None
     low: float | None

@@ -1,4 +1,4 @@
-"""`tickerplant record`: write what the feed sends into a file, one JSON object a line."""
+"""`tickerplant record`: write what the feed sends into a file, one JSON object a line, or as Parquet."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import Protocol
 
 import orjson
 
@@ -19,6 +19,7 @@ from clients.client import DEFAULT_URL, TickerClient
 from clients.connection import trust
 from clients.decode import Item
 from clients.events import Disconnected, Gap
+from clients.record_parquet import ParquetLines, needs
 from clients.running import race, run_until_signal
 
 __all__ = ["Recorder", "record", "run_record", "split"]
@@ -30,6 +31,19 @@ REPLIES = frozenset(
 SEQUENCED = frozenset({"trade", "quote", "bar", "status"})
 """What counts as an event."""
 PROGRESS_S = 1.0
+PARQUET = ".parquet"
+
+
+class Lines(Protocol):
+    """Where lines are written to."""
+
+    def write(self, data: bytes, /) -> int:
+        """Take whole lines; give their length."""
+        ...
+
+    def flush(self) -> None:
+        """Let readers of the file have them."""
+        ...
 
 
 def run_record(
@@ -48,11 +62,16 @@ def run_record(
     """Record into the file *output*, `-` for stdout; return the exit code.
 
     Each line is one object as the server sent it: `hello` first, and again after a reconnect; then
-    snapshots, events and gaps. It ends after *count* events, after *duration* seconds, or on
+    snapshots, events and gaps; in a file whose name ends in `.parquet`, a row (`ParquetLines`).
+    It ends after *count* events, after *duration* seconds, or on
     Ctrl-C. A file appears under its name when it is complete, until then it is `output.part`;
     it replaces one of that name. 1 if the server can't be reached or refuses, or the file can't be
     written. Progress goes to stderr when that is a terminal, lost events in any case.
     """
+
+    if output.endswith(PARQUET) and (missing := needs()):
+        print(f"error: cannot write {output}: {missing}", file=sys.stderr)
+        return 1
 
     async def main(stop: asyncio.Event) -> int:
         return await record(
@@ -92,14 +111,17 @@ async def record(
 ) -> int:
     """As `run_record`, until *stop* is set; raises the errors of the client and of the file."""
     # What comes before the server has agreed is kept in memory: a refusal leaves no file behind.
-    recorder = Recorder(io.BytesIO(), stop, count)
+    early = io.BytesIO()
+    recorder = Recorder(early, stop, count)
     client = TickerClient(
         url, token=token, ssl=trust(cafile, verify=verify), on_message=recorder.take
     )
     async with client:
         await client.subscribe(*symbols, channels=channels, interval=interval)
         with _opened(output) as file:
-            recorder.into(file)
+            file.write(early.getvalue())
+            file.flush()
+            recorder.file = file
             if duration is not None:
                 asyncio.get_running_loop().call_later(duration, stop.set)
             try:
@@ -110,7 +132,7 @@ async def record(
 
 
 @contextmanager
-def _opened(output: str) -> Iterator[IO[bytes]]:
+def _opened(output: str) -> Iterator[Lines]:
     """Open *output*, and put the file in its place when the block is left."""
     if output == "-":
         yield sys.stdout.buffer
@@ -119,7 +141,11 @@ def _opened(output: str) -> Iterator[IO[bytes]]:
     part = path.with_name(path.name + ".part")
     with part.open("wb") as file:
         try:
-            yield file
+            if output.endswith(PARQUET):
+                with closing(ParquetLines(file)) as lines:
+                    yield lines
+            else:
+                yield file
         finally:
             file.flush()
             os.fsync(file.fileno())
@@ -148,7 +174,7 @@ def _is_whole(line: str, item: Item) -> bool:
 class Recorder:
     """Writes messages to a file, up to *count* events; then it sets *done*."""
 
-    file: IO[bytes]
+    file: Lines
     done: asyncio.Event
     count: int | None = None
     events: int = 0
@@ -174,13 +200,6 @@ class Recorder:
             self.written += self.file.write("".join(f"{line}\n" for line in lines).encode())
             # A line is in the file soon after it happened, also for who reads the file meanwhile.
             self.file.flush()
-
-    def into(self, file: IO[bytes]) -> None:
-        """Go on in *file*, with what was written elsewhere until now."""
-        self.file.seek(0)
-        file.write(self.file.read())
-        file.flush()
-        self.file = file
 
     def summary(self) -> str:
         """One line about what was recorded so far."""

@@ -8,6 +8,7 @@ from feeds.backlog import BacklogPolicy, Slow
 from feeds.errors import ConfigError
 from feeds.limits import Limits, check_ranges
 from feeds.pump import MAX_TURN_EVENTS
+from feeds.replay import ReplayOptions
 from ticker.instruments import UniverseError
 from ticker.market import MAX_RATE, Market
 from ticker.model import model_named
@@ -75,6 +76,8 @@ class FeedConfig:
     """Origins, or one, of other web pages that may read, such as ``https://app.example``; ``*``: all."""
     journal: int = 0
     """Entries kept of what clients do, and is done with them, for tests; 0: none."""
+    replay: ReplayOptions | None = None
+    """The tape to play instead of a market; then ``symbols``, ``rate``, ``seed`` and ``model`` change no event."""
     web_root: Path | None = None
     """The folder of the page; None: no page."""
 

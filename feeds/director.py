@@ -14,6 +14,7 @@ from feeds.plant import Plant
 from feeds.plants import Plants
 from feeds.scripted import Item, Scripts, timed
 from feeds.times import Duration, Moment, as_datetime, duration_us, moment_us
+from ticker.market import Market
 
 __all__ = ["Director"]
 
@@ -193,7 +194,9 @@ class Director(Expectations):
         await self._play([Scripts(self.plant.market.universe).item(written)], wait=True)
 
     async def _play(self, items: Iterable[Item], *, wait: bool, rebase: bool = False) -> None:
-        plant = self.plant
+        plant, market = self.plant, self.plant.market
+        if not isinstance(market, Market):
+            raise CommandError("what plays is a tape, and nothing can be laid over a tape")
         async with plant.directing:
             await plant.pump.between_turns()
             base, now = self._time(), self._earliest(plant)
@@ -201,7 +204,7 @@ class Director(Expectations):
             for at, item in coming:
                 if item.raw is not None:
                     self._overrule(plant, at, item)
-                plant.market.schedule(at, item.event)
+                market.schedule(at, item.event)
             if wait and coming:
                 last = max(at for at, _ in coming)
                 await self._reach(last + 1)

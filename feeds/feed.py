@@ -17,7 +17,7 @@ from feeds.stats import FeedStats
 from ticker import __version__
 from ticker.batch import INTERVALS
 from ticker.instruments import Instrument
-from ticker.market import Market
+from ticker.venue import Venue
 
 __all__ = ["ALWAYS", "Feed", "instrument_object"]
 
@@ -28,7 +28,7 @@ _MOST_PLACES = 4
 class Feed:
     """What all sessions share."""
 
-    market: Market
+    market: Venue
     encoder: NativeEncoder
     hub: Hub
     epoch: str
@@ -45,7 +45,7 @@ class Feed:
             "server": f"tickerplant/{__version__}",
             "epoch": self.epoch,
             "seed": self.market.seed,
-            "synthetic": True,
+            "synthetic": self.market.synthetic,
             "symbols": len(self.market.universe),
             "channels": CHANNEL_NAMES,
             "intervals": list(INTERVALS),

@@ -9,7 +9,7 @@ from functools import partial
 
 from feeds.access import Access
 from feeds.clientele import Clientele
-from feeds.clock import Clock, parse_clock
+from feeds.clock import Clock
 from feeds.config import FeedConfig
 from feeds.dialects.native import NativeEncoder
 from feeds.dialects.raw import RawEncoder
@@ -19,6 +19,7 @@ from feeds.health import Health, describe
 from feeds.hub import Hub
 from feeds.journal import Journal
 from feeds.metrics import Metrics
+from feeds.opening import opened
 from feeds.pulse import Pulse
 from feeds.pump import Pump
 from feeds.rest import Api
@@ -26,7 +27,7 @@ from feeds.states import MarketStates
 from feeds.streams import Streams
 from feeds.websocket import WebSockets
 from ticker.batch import CHANNELS
-from ticker.market import Market
+from ticker.venue import Venue
 
 __all__ = ["Plant"]
 
@@ -43,6 +44,7 @@ class Plant:
         session: the key of the plant within its server.
         market: serve this one, instead of one that the options describe.
         encoder: encode its events with this.
+        progress: is told how far a tape was gone through, from 0 to 1.
 
     Raises:
         ConfigError: an option isn't allowed.
@@ -54,12 +56,14 @@ class Plant:
         access: Access,
         *,
         session: str = "",
-        market: Market | None = None,
+        market: Venue | None = None,
         encoder: NativeEncoder | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> None:
         self.config, self.session = config, session
-        self.clock: Clock = parse_clock(config.clock, config.start_us, config.turn_ms / 1000)
-        self.market = market or config.market(self.clock.start_us)
+        self.clock: Clock
+        self.market: Venue
+        self.clock, self.market = opened(config, market, progress)
         encoder = encoder or RawEncoder(self.market.universe)
         self.hub = _hub(config, self.clock, self.market, encoder)
         # Where time stands still, silence means nothing: no heartbeat is promised.
@@ -157,7 +161,7 @@ class Plant:
         return asyncio.get_running_loop().time() + self.config.shutdown_timeout
 
 
-def _hub(config: FeedConfig, clock: Clock, market: Market, encoder: NativeEncoder) -> Hub:
+def _hub(config: FeedConfig, clock: Clock, market: Venue, encoder: NativeEncoder) -> Hub:
     return Hub(
         len(market.universe),
         CHANNELS,
@@ -169,7 +173,7 @@ def _hub(config: FeedConfig, clock: Clock, market: Market, encoder: NativeEncode
     )
 
 
-def _clientele(config: FeedConfig, market: Market) -> Clientele | None:
+def _clientele(config: FeedConfig, market: Venue) -> Clientele | None:
     if not config.journal:
         return None
     return Clientele(market.universe.symbols, Journal(config.journal, lambda: market.now_us))

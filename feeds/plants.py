@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from feeds.config import FeedConfig
 from feeds.dialects.native import NativeEncoder
 from feeds.errors import CloseCode, CommandError, ConfigError, UnknownSession
 from feeds.plant import Plant
-from ticker.market import Market
+from ticker.venue import Venue
 
 __all__ = ["CHANGES", "MAX_SESSIONS", "Plants"]
 
@@ -47,6 +47,7 @@ class Plants:
         access: who may read.
         market: the market of the first plant, instead of one that the options describe.
         encoder: the first plant's.
+        progress: is told how far a tape was gone through, from 0 to 1.
     """
 
     def __init__(
@@ -54,12 +55,13 @@ class Plants:
         config: FeedConfig,
         access: Access,
         *,
-        market: Market | None = None,
+        market: Venue | None = None,
         encoder: NativeEncoder | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> None:
         self._access, self._given = access, market is not None or encoder is not None
         self._configs: dict[str, FeedConfig] = {"": config}
-        first = Plant(config, access, market=market, encoder=encoder)
+        first = Plant(config, access, market=market, encoder=encoder, progress=progress)
         self._plants: dict[str, Plant] = {"": first}
         self._retiring: set[asyncio.Task[None]] = set()
         self._failed = asyncio.Event()

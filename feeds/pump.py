@@ -11,7 +11,7 @@ from feeds.cursor import Place, parts
 from feeds.hub import Hub
 from feeds.timing import Timing
 from ticker.batch import TickBatch
-from ticker.market import Market
+from ticker.venue import Venue
 
 __all__ = ["Pump"]
 
@@ -42,7 +42,7 @@ class Pump:
 
     def __init__(
         self,
-        market: Market,
+        market: Venue,
         hub: Hub,
         clock: Clock,
         *,
@@ -88,7 +88,8 @@ class Pump:
         seconds, hub = self._clock.seconds, self._hub
         yielded = seconds()
         while True:
-            while not hub.roster.interested:  # with nobody there, not at all
+            # With nobody there, or nothing left to give, not at all.
+            while not hub.roster.interested or self._market.over:
                 self.timing.idle()
                 self._beat()
                 await asyncio.sleep(_NOBODY_WAIT_S)

@@ -1,7 +1,7 @@
 """The server: plants, each one market and what brings it to clients, behind one listening socket."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,7 +28,7 @@ from feeds.routes import application
 from feeds.streams import Streams
 from feeds.tls import make_tls
 from feeds.websocket import WebSockets
-from ticker.market import Market
+from ticker.venue import Venue
 
 __all__ = ["FeedServer"]
 
@@ -46,6 +46,7 @@ class FeedServer:
         config: the options.
         market: serve this one, instead of one that the options describe.
         encoder: encode its events with this.
+        progress: is told how far a tape that is to be replayed was gone through, from 0 to 1.
 
     Raises:
         ConfigError: an option isn't allowed, or, on entering, the port is in use or the address isn't ours.
@@ -55,12 +56,13 @@ class FeedServer:
         self,
         config: FeedConfig,
         *,
-        market: Market | None = None,
+        market: Venue | None = None,
         encoder: NativeEncoder | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> None:
         self.config = config
         self.access = Access(Tokens(config.token), Origins(config.host, config.origin))
-        self.plants = Plants(config, self.access, market=market, encoder=encoder)
+        self.plants = Plants(config, self.access, market=market, encoder=encoder, progress=progress)
         """What it serves, by session."""
         self.tls = make_tls(config.tls_cert, config.tls_key, config.tls_self_signed, config.host)
         """How it speaks TLS; None: not at all."""
@@ -80,7 +82,7 @@ class FeedServer:
         return self.plants.default.clock
 
     @property
-    def market(self) -> Market:
+    def market(self) -> Venue:
         return self.plants.default.market
 
     @property

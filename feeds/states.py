@@ -7,7 +7,7 @@ import orjson
 
 from feeds.dialects.native import NativeEncoder
 from ticker.batch import QUOTES, STATUS, TRADES, channel_name
-from ticker.market import Market
+from ticker.venue import Venue
 
 __all__ = ["ALWAYS", "MarketStates", "States", "gap_object"]
 
@@ -36,7 +36,7 @@ class MarketStates:
         encoder: encodes them.
     """
 
-    def __init__(self, market: Market, encoder: NativeEncoder) -> None:
+    def __init__(self, market: Venue, encoder: NativeEncoder) -> None:
         self._market, self._encoder = market, encoder
 
     def snapshots(

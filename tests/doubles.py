@@ -241,6 +241,7 @@ class ScriptedMarket:
 
     def __init__(self, every_us: int = 1_000, *, most_steps: int = 10_000) -> None:
         self.now_us = 0
+        self.over = False
         self.steps: list[tuple[int, int | None]] = []
         self._every_us, self._most_steps = every_us, most_steps
         self._seq = 0

@@ -158,6 +158,8 @@ def test_every_option_can_come_from_the_environment(served: list[Any]) -> None:
     flags = {"loop": "asyncio", "ready_json": "1", "verbose": "1", "compress": "1"}
     flags["log_level"] = "info"
     others = {"tls_cert", "tls_key"}  # they exclude the certificate that is made
+    replays = ("", "_map", "_loop", "_rename", "_scale", "_size_scale")
+    others |= {f"replay{name}" for name in replays}  # see test_replaying: they exclude a market's
     given = values | limits | guards | lists | tls | flags
     assert set(given) | others >= {p.name for p in command.params if isinstance(p, click.Option)}
     environment = {f"TICKERPLANT_{k.upper()}": v for k, v in given.items()}

@@ -251,6 +251,22 @@ async def test_with_max_a_market_without_events_doesnt_hang() -> None:
         await spin(lambda: rig.pump.turns > 5)
 
 
+async def test_with_max_a_tape_that_is_over_is_not_turned_on() -> None:
+    """The market's time stands where the tape ended; heartbeats still come."""
+    rig = Rig(MaxClock(0), turn_events=10)
+    rig.join(RecordingTransport())
+    async with rig.running():
+        await spin(lambda: rig.pump.turns > 5)
+        rig.market.over = True
+        await spin(lambda: rig.pump._idle.is_set())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        turns = rig.pump.turns
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert rig.pump.turns == turns
+
+
 # Heartbeats.
 
 

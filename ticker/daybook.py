@@ -28,10 +28,11 @@ class Snapshot:
     """Price of the last trade; before the first one, the previous close."""
     size: int | None
     """Size of the last trade."""
-    bid: int
-    bid_size: int
-    ask: int
-    ask_size: int
+    bid: int | None
+    """None, as the other three, while there was no quote yet."""
+    bid_size: int | None
+    ask: int | None
+    ask_size: int | None
     open: int | None
     """Price of the day's first trade; None until there is one, as ``high`` and ``low``."""
     high: int | None
@@ -52,7 +53,7 @@ class DayBook:
 
     Args:
         close: the previous day's close, in ticks.
-        bid: the standing bid at the start, in ticks.
+        bid: the standing bid at the start, in ticks; 0: there was no quote yet.
         ask: the standing ask at the start, in ticks.
         universe: the instruments.
         start_us: Unix time of the start, in microseconds.
@@ -103,16 +104,16 @@ class DayBook:
 
     def snapshot(self, symbol: int) -> Snapshot:
         """Give the state of one symbol."""
-        traded = bool(self._volume[symbol])
+        traded, quoted = bool(self._volume[symbol]), bool(self._bid[symbol])
         return Snapshot(
             symbol=symbol,
             time_us=int(self._time[symbol]),
             last=int(self._last[symbol]),
             size=int(self._size[symbol]) or None,
-            bid=int(self._bid[symbol]),
-            bid_size=int(self._bid_size[symbol]),
-            ask=int(self._ask[symbol]),
-            ask_size=int(self._ask_size[symbol]),
+            bid=int(self._bid[symbol]) if quoted else None,
+            bid_size=int(self._bid_size[symbol]) if quoted else None,
+            ask=int(self._ask[symbol]) if quoted else None,
+            ask_size=int(self._ask_size[symbol]) if quoted else None,
             open=int(self._open[symbol]) if traded else None,
             high=int(self._high[symbol]) if traded else None,
             low=int(self._low[symbol]) if traded else None,

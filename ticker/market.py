@@ -65,6 +65,7 @@ class Market:
         if start_us % _SECOND_US:
             raise ValueError(f"start {start_us!r} is not a whole second")
         self.universe, self.seed = universe, seed
+        self.synthetic, self.over = True, False
         self.now_us = start_us
         """The market's time: everything before it has been handed out."""
         self.model = model_named(model) if isinstance(model, str) else model

@@ -16,6 +16,7 @@ import click
 
 from feeds.backlog import BacklogPolicy, Slow
 from feeds.cli.guard import guard_options, raise_file_limit, take_limits
+from feeds.cli.replay import looking_through, replay_options, take_replay
 from feeds.cli.signals import signals
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError
@@ -99,6 +100,7 @@ def _of_slow_consumers(command: F) -> F:
     metavar="wall|manual|max|xN",
     help="Where the market's time comes from.",
 )
+@replay_options
 @click.option("--turn-ms", type=float, default=5.0, help="Pace of turns, in milliseconds.")
 @click.option("--turn-events", type=int, default=500, help="Events of a turn with --clock max.")
 @click.option(
@@ -150,13 +152,21 @@ def serve(*, loop: str, ready_json: bool, log_level: str, verbose: bool, **optio
     )
     try:
         limits = take_limits(options)
+        options["replay"] = take_replay(options)
         backlog = BacklogPolicy(**{f.name: options.pop(f.name) for f in fields(BacklogPolicy)})
         config = FeedConfig(**options, limits=limits, backlog=backlog, web_root=_web_root())
         raise_file_limit(limits.max_connections)
         with asyncio.Runner(loop_factory=loop_factory(loop)) as runner:
-            return runner.run(run_feed(FeedServer(config), ready_json=ready_json))
+            return runner.run(run_feed(_server(config), ready_json=ready_json))
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
+
+
+def _server(config: FeedConfig) -> FeedServer:
+    if config.replay is None:
+        return FeedServer(config)
+    with looking_through(config.replay.path) as progress:
+        return FeedServer(config, progress=progress)
 
 
 def _calm_the_collector() -> None:
@@ -216,9 +226,14 @@ def _banner(server: FeedServer) -> str:
     page = server.url + "/" if config.web_root else "(not installed)"
     fingerprint = server.tls and server.tls.fingerprint
     made = f"  certificate of this run, SHA-256\n    {fingerprint}\n" if fingerprint else ""
+    noun = "symbol" if symbols == 1 else "symbols"
+    what = (
+        f"{symbols} invented {noun}, about {config.rate * symbols:,.0f} events a second, seed {config.seed}"
+        if config.replay is None
+        else f"{symbols} {noun} of {config.replay.path}"
+    )
     return (
-        f"tickerplant {__version__}: {symbols} invented {'symbol' if symbols == 1 else 'symbols'},"
-        f" about {config.rate * symbols:,.0f} events a second, seed {config.seed}, clock {server.clock.name}\n"
+        f"tickerplant {__version__}: {what}, clock {server.clock.name}\n"
         f"  page       {page}\n"
         f"  websocket  {server.ws_url}\n{made}"
         "Ctrl-C stops it."

@@ -78,7 +78,13 @@ def watch(symbols: tuple[str, ...], **options: Any) -> int:
 @click.command(context_settings=CONTEXT)
 @click.argument("symbols", nargs=-1)
 @_of_a_server("trades,quotes")
-@click.option("--output", "-o", default="-", metavar="FILE", help="Where to write; - is stdout.")
+@click.option(
+    "--output",
+    "-o",
+    default="-",
+    metavar="FILE",
+    help="Where to write; - is stdout; .parquet at the end writes Parquet.",
+)
 @click.option(
     "--interval", type=click.Choice(list(INTERVALS)), help="Interval of the bars channel."
 )
@@ -87,7 +93,7 @@ def watch(symbols: tuple[str, ...], **options: Any) -> int:
     "--duration", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds."
 )
 def record(symbols: tuple[str, ...], **options: Any) -> int:
-    """Write the events of SYMBOLS, or of all, as NDJSON."""
+    """Write the events of SYMBOLS, or of all, as NDJSON or Parquet."""
     from clients.record import run_record
 
     return run_record(options.pop("url"), symbols=symbols or ("*",), **options)

@@ -13,9 +13,10 @@ from rich.progress import Progress
 from rich.table import Table
 
 from ticker.facts import NothingToJudgeError, Panel, Verdict, accepted, judge, simulate
-from ticker.facts.recorded import TapeError, read_tape
+from ticker.facts.recorded import read_tape
 from ticker.instruments import UniverseError
 from ticker.model import MODELS
+from ticker.tape import TapeError
 from ticker.universe import Universe
 
 __all__ = ["validate"]

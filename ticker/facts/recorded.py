@@ -13,17 +13,11 @@ from numpy.typing import NDArray
 from ticker.facts.panel import Panel
 from ticker.facts.ticks import Ticks
 from ticker.shape import DAY_S
+from ticker.tape import UNIT, TapeError
 
-__all__ = ["Recording", "TapeError", "read_tape"]
-
-_UNIT = 10_000_000
-"""Prices are read in 1 / so many; no tick size is finer."""
+__all__ = ["Recording", "read_tape"]
 
 _CHUNK = 1 << 18
-
-
-class TapeError(ValueError):
-    """A tape can't be judged; the message names the line and the value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +85,8 @@ def read_tape(lines: Iterable[bytes]) -> Recording:
             quote = kind == "quote"
             price, size = (item["bid"], 0) if quote else (item["price"], item["size"])
             row = (
-                round(price * _UNIT),
-                round(item["ask"] * _UNIT) if quote else 0,
+                round(price * UNIT),
+                round(item["ask"] * UNIT) if quote else 0,
                 float(size),
             )
             time, symbol = round(item["time"] * 1000), item["symbol"]
@@ -117,7 +111,7 @@ def read_tape(lines: Iterable[bytes]) -> Recording:
         (ask / tick[symbol])[order],
         np.array(columns[2])[order],
     )
-    return Recording(list(ids), (tick / _UNIT).tolist(), rows)
+    return Recording(list(ids), (tick / UNIT).tolist(), rows)
 
 
 def _object(line: bytes, number: int) -> dict[str, Any]:

@@ -1,0 +1,166 @@
+"""
+The outlet: hands out trades and quotes by time, adds the bars that they make, and keeps the books.
+
+What is handed out depends on time alone, never on how the blocks were cut or on the step length: stream equals batch,
+byte for byte. The books (last prices, day statistics, bars) lag behind what was handed out and are brought up to date
+when somebody looks, at each full second, and before a block is dropped; so a step of a single event costs microseconds.
+"""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ticker.bars import BarBuilder
+from ticker.batch import BARS, CHANNELS, INTERVALS, QUOTES, TRADES, BarTable, TickBatch
+from ticker.daybook import DayBook, Snapshot
+from ticker.source import Block
+from ticker.universe import Universe
+
+__all__ = ["Outlet"]
+
+_SECOND_US = 1_000_000
+
+
+class Outlet(ABC):
+    """
+    Gives the events of blocks that somebody makes, when their time has come.
+
+    Args:
+        universe: what is traded.
+        start_us: Unix time of the start, in microseconds; whole seconds.
+        book: the state of all symbols at the start.
+
+    Raises:
+        ValueError: the start is no whole second.
+    """
+
+    def __init__(self, universe: Universe, start_us: int, book: DayBook) -> None:
+        if start_us % _SECOND_US:
+            raise ValueError(f"start {start_us!r} is not a whole second")
+        self.universe = universe
+        self.now_us = start_us
+        """Its time: everything before it has been handed out."""
+        self._block = Block(TickBatch.empty(), start_us)
+        # Rows of the block that were handed out, and that are in the books.
+        self._at = self._booked = 0
+        self._next_second = start_us + _SECOND_US
+        self._book = book
+        self._bars = BarBuilder(len(universe))
+        self._seq = np.zeros((CHANNELS, len(universe)), dtype=np.int64)
+
+    @abstractmethod
+    def _next_block(self) -> Block:
+        """Make the next block."""
+
+    def step(self, until_us: int, limit: int | None = None) -> TickBatch:
+        """
+        Move the time on and give the events from the old time, included, to the new one, excluded.
+
+        Bars are given as soon as their interval is over: those that end at the new time too.
+
+        Args:
+            until_us: the new time, Unix time in microseconds; a time that has passed gives no events.
+            limit: stop after this many events; ``now_us`` tells where. Events of the same microsecond, and bars that
+                close together, are given together, even past the limit.
+        """
+        parts: list[TickBatch] = []
+        given = 0
+        while self.now_us < until_us:
+            room = None if limit is None else limit - given
+            if room is not None and room <= 0:
+                break
+            edge = min(until_us, self._next_second)
+            part = self._release(edge, room)
+            if len(part):
+                parts.append(part)
+                given += len(part)
+            if self.now_us == self._next_second:
+                bars = self._close_second()
+                if len(bars):
+                    parts.append(bars)
+                    given += len(bars)
+        return TickBatch.join(parts)
+
+    def snapshot(self, symbol: int) -> Snapshot:
+        """Give the state of one symbol now."""
+        self._bring_up_to_date()
+        return self._book.snapshot(symbol)
+
+    def sequences(self) -> NDArray[np.int64]:
+        """
+        Give the last sequence handed out, by channel number and symbol id: shape (channels, symbols).
+
+        A read-only view, which later steps change.
+        """
+        self._bring_up_to_date()
+        view = self._seq.view()
+        view.flags.writeable = False
+        return view
+
+    def bars(self, symbol: int, interval: str, limit: int) -> tuple[BarTable, bool]:
+        """
+        Give the newest bars of a symbol, oldest first, at most ``limit``, which is at least 1.
+
+        Returns:
+            The bars, and whether the last of them is of an interval that is still under way.
+        """
+        self._bring_up_to_date()
+        number, length = list(INTERVALS).index(interval), INTERVALS[interval] * _SECOND_US
+        return self._bars.newest(number, symbol, self.now_us // length * length, limit)
+
+    def _release(self, edge: int, room: int | None) -> TickBatch:
+        """Hand out rows of the block up to ``edge``, and move the time."""
+        if self._at == len(self._block.batch) and self.now_us >= self._block.end_us:
+            self._bring_up_to_date()
+            self._block = self._next_block()
+            self._at = self._booked = 0
+        batch = self._block.batch
+        end = int(np.searchsorted(batch.time, edge))
+        reached = min(edge, self._block.end_us)
+        if room is not None and end - self._at > room:
+            last = batch.time[self._at + room - 1]  # what is of the same time stays together
+            cut = int(np.searchsorted(batch.time, last, "right"))
+            if cut < end:
+                end, reached = cut, int(batch.time[cut])
+        part = batch[self._at : end]
+        self._at = end
+        self.now_us = reached
+        return part
+
+    def _bring_up_to_date(self) -> None:
+        """Enter what was handed out into the books. Linear in those events."""
+        if self._booked == self._at:
+            return
+        rows = self._block.batch[self._booked : self._at]
+        self._booked = self._at
+        trade = rows.channel == TRADES
+        symbol, price, size = rows.symbol[trade], rows.price[trade], rows.size[trade]
+        self._bars.add(symbol, price, size)
+        self._book.trade(symbol, price, size, rows.time[trade])
+        self._seq[TRADES, symbol] = rows.seq[trade]
+        quote = rows.channel == QUOTES
+        symbol = rows.symbol[quote]
+        self._book.quote(
+            symbol,
+            rows.price[quote],
+            rows.size[quote],
+            rows.ask[quote],
+            rows.ask_size[quote],
+            rows.time[quote],
+        )
+        self._seq[QUOTES, symbol] = rows.seq[quote]
+
+    def _close_second(self) -> TickBatch:
+        """Close the bars, and the day, that end now."""
+        self._bring_up_to_date()
+        second = self._next_second // _SECOND_US
+        self._next_second += _SECOND_US
+        parts = []
+        for number, bars in self._bars.close(second):
+            seq = self._seq[BARS + number]
+            seq[bars.symbol] += 1
+            parts.append(TickBatch.of_bars(BARS + number, bars, seq[bars.symbol], self.now_us))
+        if second % INTERVALS["1d"] == 0:
+            self._book.close_day()
+        return TickBatch.join(parts)
