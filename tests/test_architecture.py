@@ -64,11 +64,11 @@ FLOORS = (
     {"farewell", "metrics"},
     {"access", "rest"},
     {"streams", "websocket"},
-    {"server"},
+    {"cassette", "server"},
     {"cli"},
     {"__main__"},
 )
-WITH_AIOHTTP = {"access", "server", "rest", "streams", "websocket", "farewell"}
+WITH_AIOHTTP = {"access", "cassette", "server", "rest", "streams", "websocket", "farewell"}
 
 
 def module_name(path: Path) -> str:
