@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,26 @@ async def test_our_own_feed_and_client_do_not_notice_it(tmp_path: Path) -> None:
     assert messages(items, "out")[: len(texts)] == texts
     assert orjson.loads(messages(items, "in")[0])["symbols"] == ["AAPL"]
     assert items[-1]["by"] == "client"
+
+
+async def test_an_upstream_with_tls_is_trusted_as_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A certificate that the system doesn't know is refused, unless it is given."""
+    tape = tmp_path / "tape.ndjson"
+    async with running(tls_self_signed=True, loggers=("aiohttp", "asyncio")) as server:
+        assert server.tls is not None
+        context = ssl.create_default_context(cadata=server.tls.certificate)
+        async with (
+            Recorder(server.ws_url, tape, trust=context) as recorder,
+            asking(recorder.ws_url) as ws,
+        ):
+            assert '"hello"' in str(await ws.recv())
+        async with Recorder(server.ws_url, tape) as recorder:
+            with pytest.raises(InvalidStatus, match="502"):
+                async with asking(recorder.ws_url):
+                    pass
+    assert "certificate verify failed" in caplog.text
 
 
 async def test_a_refusal_is_passed_on_and_recorded(tmp_path: Path) -> None:
