@@ -16,7 +16,7 @@ import click
 # One thread is all we use. A second one, even asleep, makes each system call on a socket dearer: 2 % of the fan-out.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from feeds.cli import serve, tools, validate
+from feeds.cli import cassette, serve, tools, validate
 from ticker import __version__
 
 __all__ = ["cli", "main"]
@@ -32,33 +32,42 @@ def _read_config(context: click.Context, _: click.Parameter, path: Path | None) 
         raise click.BadParameter(f"can't read {str(path)!r}: {error}") from error
     group = context.command
     assert isinstance(group, click.Group)
-    for name, table in tables.items():
-        command = group.commands.get(name)
-        if command is None or not isinstance(table, dict):
-            raise click.BadParameter(
-                f"{path}: {name!r} is no command; the tables are {', '.join(group.commands)}"
-            )
-        known = {p.name for p in command.params if isinstance(p, click.Option)}
-        for key in table:
-            if key.replace("-", "_") not in known:
-                options = ", ".join(sorted(k.replace("_", "-") for k in known if k))
-                raise click.BadParameter(
-                    f"{path}: {name!r} has no option {key!r}; its options are {options}"
-                )
-    context.default_map = {
-        name: _defaults(group.commands[name], table) for name, table in tables.items()
-    }
+    context.default_map = _tables(path, group, tables, "")
     return path
 
 
-def _defaults(command: click.Command, table: dict[str, Any]) -> dict[str, Any]:
+def _tables(
+    path: Path, group: click.Group, tables: dict[str, Any], above: str
+) -> dict[str, dict[str, Any]]:
+    """Give the defaults of a group's commands; a group among them has tables of its own, such as `[cassette.play]`."""
+    found = {}
+    for name, table in tables.items():
+        command = group.commands.get(name)
+        if command is None or not isinstance(table, dict):
+            known = ", ".join(above + name for name in group.commands)
+            raise click.BadParameter(
+                f"{path}: {above + name!r} is no command; the tables are {known}"
+            )
+        if isinstance(command, click.Group):
+            found[name] = _tables(path, command, table, f"{above}{name}.")
+        else:
+            found[name] = _defaults(path, command, table, above + name)
+    return found
+
+
+def _defaults(
+    path: Path, command: click.Command, table: dict[str, Any], name: str
+) -> dict[str, Any]:
     """Give the values of a table by the names of the options; one value for what may be repeated is a list of one."""
-    repeated = {p.name for p in command.params if isinstance(p, click.Option) and p.multiple}
+    options = {p.name: p.multiple for p in command.params if isinstance(p, click.Option)}
+    for key in table:
+        if key.replace("-", "_") not in options:
+            known = ", ".join(sorted(k.replace("_", "-") for k in options if k))
+            raise click.BadParameter(
+                f"{path}: {name!r} has no option {key!r}; its options are {known}"
+            )
     values = {key.replace("-", "_"): value for key, value in table.items()}
-    for name in repeated & values.keys():
-        if isinstance(values[name], str):
-            values[name] = [values[name]]
-    return values
+    return {k: [v] if options[k] and isinstance(v, str) else v for k, v in values.items()}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -78,6 +87,7 @@ def cli() -> None:
 
 cli.add_command(serve.serve)
 cli.add_command(validate.validate)
+cli.add_command(cassette.cassette)
 for _command in tools.COMMANDS:
     cli.add_command(_command)
 

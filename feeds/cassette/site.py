@@ -1,0 +1,71 @@
+"""What recorder and player have in common: a web server of one WebSocket handler, behind the rules of :mod:`feeds.access`."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+import orjson
+from aiohttp import web
+
+from feeds.access import Access
+from feeds.auth import NO_TOKENS
+from feeds.listen import listen
+from feeds.origins import Origins
+
+__all__ = ["Site"]
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Site:
+    """
+    Answers WebSocket upgrades on every path; plain requests get 426.
+
+    Args:
+        handler: answers an upgrade.
+        host: address to listen on.
+        port: the port; 0: any free one.
+        origin: web pages from elsewhere that may connect.
+
+    Raises:
+        ConfigError: an origin is none, or, at the start, the port is in use or the address isn't ours.
+    """
+
+    def __init__(self, handler: Handler, host: str, port: int, origin: Iterable[str]) -> None:
+        self._handler, self._host, self.port = handler, host, port
+        app = web.Application()
+        Access(NO_TOKENS, Origins(host, origin)).install(app)
+        app.router.add_get("/{path:.*}", self._answer)
+        self._runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=5.0
+        )
+        self._listener: asyncio.Server | None = None
+
+    @property
+    def url(self) -> str:
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self.port}"
+
+    async def start(self) -> None:
+        """Listen."""
+        await self._runner.setup()
+        assert self._runner.server is not None
+        try:
+            self._listener = await listen(self._runner.server, self._host, self.port, None, 10.0)
+        except BaseException:
+            await self._runner.cleanup()
+            raise
+        self.port = self._listener.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Listen no more, and let the handlers come to their ends."""
+        if self._listener is not None:
+            self._listener.close()
+        await self._runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if web.WebSocketResponse().can_prepare(request).ok:
+            return await self._handler(request)
+        message = f"{self.url} speaks WebSocket: connect to ws{self.url.removeprefix('http')}"
+        body = orjson.dumps({"type": "error", "code": "upgrade_required", "message": message})
+        headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
+        return web.Response(body=body, status=426, content_type="application/json", headers=headers)
