@@ -121,4 +121,6 @@ def _is_preflight(request: web.Request) -> bool:
 
 
 def _token(request: web.Request) -> str | None:
-    return bearer(request.headers.get(hdrs.AUTHORIZATION), request.query.get("token"))
+    # A parsed query stays for as long as the connection does, and most have none.
+    given = request.query.get("token") if request.rel_url.raw_query_string else None
+    return bearer(request.headers.get(hdrs.AUTHORIZATION), given)

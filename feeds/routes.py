@@ -1,6 +1,7 @@
 """What a server answers at which path: each request goes to the plant of its session."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
@@ -10,6 +11,7 @@ from feeds.errors import Code, RequestError
 from feeds.plant import Plant
 from feeds.plants import Plants
 from feeds.streams import PATHS
+from feeds.websocket import WebSockets
 
 __all__ = ["application", "plant_of"]
 
@@ -42,7 +44,9 @@ def application(plants: Plants, access: Access, web_root: Path | None) -> web.Ap
 
         app.router.add_get(path, handle)
 
-    add("/ws", lambda plant: plant.websockets.handle)
+    app.router.add_get(
+        "/ws", partial(WebSockets.handle, lambda request: plant_of(plants, request).websockets)
+    )
     for path in PATHS:
         add(path, lambda plant: plant.streams.handle)
     add("/health", lambda plant: plant.api.health)
@@ -66,6 +70,8 @@ def plant_of(plants: Plants, request: web.Request) -> Plant:
         RequestError: the parameter is given twice.
         UnknownSession: there is no such session.
     """
+    if not request.rel_url.raw_query_string:
+        return plants.default  # without a query to keep
     given = request.query.getall("session", [""])
     if len(given) > 1:
         raise RequestError(Code.INVALID_VALUE, "the parameter 'session' is given twice")

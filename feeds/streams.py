@@ -10,6 +10,7 @@ import logging
 import random
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from aiohttp import HttpVersion11, web
 
@@ -174,12 +175,7 @@ class Streams:
 
     def _join(self, stream: _Stream, envelope: EventStream | Lines) -> Member:
         hub, seconds = self._feed.hub, self._clock.seconds
-
-        def evicted(reason: Eviction) -> None:
-            log.info("evicted a slow consumer: %s", reason.value)
-            stream.visit.closing("server", 1006, f"evicted: {reason.value}")
-
-        member = hub.join(stream.transport, seconds(), evicted, envelope)
+        member = hub.join(stream.transport, seconds(), partial(_evicted, stream.visit), envelope)
         hub.control(
             member, envelope.greet(self._feed.hello(), random.randint(*_RETRY_MS)), seconds()
         )
@@ -239,5 +235,6 @@ class Streams:
             await asyncio.sleep(_LOOK_S)
 
 
-def _evicted(reason: Eviction) -> None:
+def _evicted(visit: Visit, reason: Eviction) -> None:
     log.info("evicted a slow consumer: %s", reason.value)
+    visit.closing("server", 1006, f"evicted: {reason.value}")
