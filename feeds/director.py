@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from feeds.clock import ManualClock
 from feeds.dialects.raw import RawEncoder
 from feeds.errors import CommandError
 from feeds.expect import Expectations
+from feeds.options import MarketOptions, as_changes
 from feeds.plant import Plant
 from feeds.plants import Plants
 from feeds.scripted import Item, Scripts, timed
@@ -117,7 +118,7 @@ class Director(Expectations):
         await self._play(items, wait=wait, rebase=rebase)
         return len(items)
 
-    async def scenario(self, name: str, *, symbol: str | None = None, **options: Any) -> None:
+    async def scenario(self, name: str, *, symbol: str | None = None) -> None:
         """Begin a scenario of :mod:`ticker.scenario`, for one symbol or for all."""
         play = getattr(self.plant.market, "play", None)
         if play is None:
@@ -165,14 +166,17 @@ class Director(Expectations):
                     )
         return done
 
-    async def reset(self, **changes: Any) -> None:
+    async def reset(self, **changes: Unpack[MarketOptions]) -> None:
         """
         Begin anew: the same market from its start, no client, an empty journal.
 
         Args:
-            changes: options of :data:`feeds.plants.CHANGES` in which this run differs, until the next reset.
+            changes: options in which this run differs, until the next reset.
+
+        Raises:
+            ConfigError: one of them isn't allowed.
         """
-        self._plants.reset(self.session, changes)
+        self._plants.reset(self.session, as_changes(changes))
         self._round = None
 
     # How it is done.

@@ -48,6 +48,8 @@ FLOORS = (
         "envelope",
         "families",
         "gate",
+        "hosting",
+        "options",
         "origins",
         "reply",
         "requests",
@@ -73,8 +75,9 @@ FLOORS = (
     {"plants"},
     {"expect", "routes"},
     {"director"},
-    {"cassette", "server"},
-    {"cli"},
+    {"cassette", "facade", "server"},
+    {"testing"},
+    {"cli", "pytest_plugin"},
     {"__main__"},
 )
 WITH_AIOHTTP = {
