@@ -61,9 +61,8 @@ class Director(Expectations):
             raw: send the values as they are, whatever they are; the books, and so snapshots and bars, have the nearest
                 that is allowed.
         """
-        await self._now(
-            {"type": "trade", "symbol": symbol, "price": price, "size": size, "raw": raw}
-        )
+        trade = {"type": "trade", "symbol": symbol, "price": price, "size": size}
+        await self._now(trade, raw=raw)
 
     async def quote(
         self,
@@ -77,7 +76,7 @@ class Director(Expectations):
     ) -> None:
         """Let a quote happen; ``raw`` as in :meth:`trade`, and then ``bid`` may be above ``ask``."""
         quote = {"bid": bid, "ask": ask, "bid_size": bid_size, "ask_size": ask_size}
-        await self._now({"type": "quote", "symbol": symbol, "raw": raw, **quote})
+        await self._now({"type": "quote", "symbol": symbol} | quote, raw=raw)
 
     async def status(self, symbol: str, status: str, reason: str | None = None) -> None:
         """Change a symbol's status, to one of :data:`ticker.status.STATUSES`; the walk obeys."""
@@ -96,6 +95,7 @@ class Director(Expectations):
             How many they were.
         """
         items = Scripts(self.plant.market.universe).items(events)
+        self._note("play", events=len(items), wait=wait)
         await self._play(items, wait=wait)
         return len(items)
 
@@ -115,6 +115,7 @@ class Director(Expectations):
         """
         scripts = Scripts(self.plant.market.universe)
         items = await asyncio.to_thread(scripts.tape, Path(path))
+        self._note("load", path=str(path), events=len(items), rebase=rebase, wait=wait)
         await self._play(items, wait=wait, rebase=rebase)
         return len(items)
 
@@ -128,6 +129,7 @@ class Director(Expectations):
     async def advance(self, by: Duration) -> None:
         """Move the market's time on; returns when everything up to then is written."""
         us = duration_us(by)
+        self._note("advance", by=str(by))
         async with self.plant.directing:
             await self._reach(self._time() + us)
 
@@ -137,6 +139,7 @@ class Director(Expectations):
         target = moment_us(when, now_us)
         if target < now_us:
             raise CommandError(f"{when!r} has passed: the market is at {self.now.isoformat()}")
+        self._note("run_until", when=str(when))
         async with self.plant.directing:
             await self._reach(target)
 
@@ -154,6 +157,7 @@ class Director(Expectations):
             raise CommandError(
                 f"step needs the clock 'manual' or 'max': {clock.name!r} moves by itself"
             )
+        self._note("step", n=n)
         async with plant.directing:
             done, last = 0, plant.market.now_us + _STEP_US
             while done < n:
@@ -194,8 +198,16 @@ class Director(Expectations):
         """Give the first time at which something can still happen."""
         return max(plant.market.now_us, plant.clock.now_us() or 0)
 
-    async def _now(self, written: Mapping[str, Any]) -> None:
-        await self._play([Scripts(self.plant.market.universe).item(written)], wait=True)
+    def _note(self, command: str, **arguments: Any) -> None:
+        if (clientele := self.plant.clientele) is not None:
+            clientele.journal.note("command", command=command, **arguments)
+
+    async def _now(self, written: dict[str, Any], *, raw: bool = False) -> None:
+        if raw:
+            written["raw"] = True
+        items = [Scripts(self.plant.market.universe).item(written)]
+        self._note(written["type"], event=written)
+        await self._play(items, wait=True)
 
     async def _play(self, items: Iterable[Item], *, wait: bool, rebase: bool = False) -> None:
         plant, market = self.plant, self.plant.market
