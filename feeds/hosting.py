@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -56,11 +56,6 @@ class LoopThread:
         except BaseException:
             future.cancel()  # whoever interrupts the test doesn't leave it behind
             raise
-
-    def run_soon(self, function: Callable[[], object]) -> None:
-        """Call a function in the thread."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(function)
 
     def end(self) -> None:
         """
