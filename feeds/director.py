@@ -10,6 +10,7 @@ from feeds.clock import ManualClock
 from feeds.dialects.raw import RawEncoder
 from feeds.errors import CommandError
 from feeds.expect import Expectations
+from feeds.faults.commands import FaultCommands, commanding
 from feeds.plant import Plant
 from feeds.plants import Plants
 from feeds.scripted import Item, Scripts, timed
@@ -48,6 +49,11 @@ class Director(Expectations):
     def now(self) -> datetime:
         """The market's time, in UTC."""
         return as_datetime(self.plant.market.now_us)
+
+    @property
+    def fault(self) -> FaultCommands:
+        """The faults, as methods: ``director.fault.stall(client=c)``. What is done at once is done on return."""
+        return commanding(self.plant.faults, lambda at: moment_us(at, self.plant.market.now_us))
 
     async def trade(self, symbol: str, *, price: float, size: int = 100, raw: bool = False) -> None:
         """

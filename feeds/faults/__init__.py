@@ -9,9 +9,11 @@ Faults on command: what can go wrong between a feed and its clients, when it is 
 :mod:`.envelope`        what puts that into the messages of one connection
 :mod:`.valve`           a transport that can be held up
 :mod:`.link`            one connection, and what may be done to it
+:mod:`.links`           all of a plant, and which fault gets at which
 :mod:`.injector`        brings the faults of the plan to a plant's connections
-:mod:`.commands`        ``fault.<name>(...)``, with handles that are context managers
+:mod:`.upgrade`         what is done to a connection before it is one
+:mod:`.commands`        ``fault.<name>(...)``, with handles (:mod:`.handle`) that are context managers
 ======================  ==============================================================
 
-The first four take and return values. Who isn't hit by a fault stays in the groups of the hub, with everybody else.
+The first six take and return values. Who isn't hit by a fault stays in the groups of the hub, with everybody else.
 """

@@ -1,12 +1,13 @@
 """``fault.<name>(...)``: one method for each fault, and handles that clear themselves."""
 
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from feeds.faults.fault import Fault
+from feeds.faults.handle import FaultHandle
+from feeds.faults.injector import Injector
 
-__all__ = ["FaultCommands", "FaultHandle", "When"]
+__all__ = ["FaultCommands", "When", "commanding"]
 
 
 class When(TypedDict, total=False):
@@ -23,62 +24,6 @@ class When(TypedDict, total=False):
     times: int | None
     probability: float
     seed: int
-
-
-class FaultHandle:
-    """
-    A fault in force. As a context manager, ``with`` or ``async with``, it is cleared at the end.
-
-    Args:
-        fault_id: its id.
-        fault: what it is.
-        clear: takes it out of force; does nothing if it is already.
-        fired: gives how often it has struck.
-    """
-
-    def __init__(
-        self,
-        fault_id: int,
-        fault: Fault,
-        clear: Callable[[int], object],
-        fired: Callable[[int], int],
-    ) -> None:
-        self.id, self.fault = fault_id, fault
-        self._clear, self._fired = clear, fired
-
-    def __repr__(self) -> str:
-        return f"<fault {self.id}: {self.fault}>"
-
-    @property
-    def fired(self) -> int:
-        """How often it has struck; an event that goes to many clients counts once."""
-        return self._fired(self.id)
-
-    def clear(self) -> None:
-        """Take it out of force: what it held up goes on. May be called twice."""
-        self._clear(self.id)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.clear()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.clear()
 
 
 class FaultCommands:
@@ -102,7 +47,7 @@ class FaultCommands:
         client = values.get("client")
         if client is not None and not isinstance(client, int):
             values["client"] = client.id
-        if values.get("at") is not None:
+        if not isinstance(values.get("at"), int | None):
             values["at"] = self._time_us(values["at"])
         return self._put(Fault.make(name, **values))
 
@@ -250,3 +195,24 @@ class FaultCommands:
     def epoch_change(self, code: int = 1012, **when: Unpack[When]) -> FaultHandle:
         """Do what a restart looks like: everybody is closed, and who comes back finds another epoch."""
         return self.add("epoch_change", code=code, **when)
+
+
+def commanding(injector: Injector, time_us: Callable[[Any], int] = int) -> FaultCommands:
+    """
+    Give the commands to one plant, for its own event loop.
+
+    Args:
+        injector: the plant's faults.
+        time_us: turns what ``at`` was given into the market's time in microseconds.
+    """
+
+    def add(fault: Fault) -> FaultHandle:
+        armed = injector.add(fault)
+
+        def clear(fault_id: int) -> None:
+            if fault_id in injector.plan:
+                injector.clear(fault_id)
+
+        return FaultHandle(armed.id, fault, clear, lambda _: armed.fired)
+
+    return FaultCommands(add, time_us)

@@ -128,6 +128,9 @@ class Faults:
     def __iter__(self) -> Iterator[Armed]:
         return iter(list(self._armed.values()))
 
+    def __contains__(self, fault_id: int) -> bool:
+        return fault_id in self._armed
+
     def add(self, fault: Fault) -> Armed:
         """Put a fault in force."""
         self._ids += 1
