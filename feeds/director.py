@@ -10,6 +10,7 @@ from feeds.clock import ManualClock
 from feeds.dialects.raw import RawEncoder
 from feeds.errors import CommandError
 from feeds.expect import Expectations
+from feeds.faults.commands import FaultCommands, commanding
 from feeds.options import MarketOptions, as_changes
 from feeds.plant import Plant
 from feeds.plants import Plants
@@ -49,6 +50,15 @@ class Director(Expectations):
     def now(self) -> datetime:
         """The market's time, in UTC."""
         return as_datetime(self.plant.market.now_us)
+
+    @property
+    def fault(self) -> FaultCommands:
+        """The faults, as methods: ``director.fault.stall(client=c)``. What is done at once is done on return."""
+        return commanding(self.plant.faults, self.at_us)
+
+    def at_us(self, when: Moment) -> int:
+        """Give a moment as Unix time in microseconds; without a date, it is of the market's day in New York."""
+        return moment_us(when, self.plant.market.now_us)
 
     async def trade(self, symbol: str, *, price: float, size: int = 100, raw: bool = False) -> None:
         """
@@ -136,7 +146,7 @@ class Director(Expectations):
     async def run_until(self, when: Moment) -> None:
         """Move the market's time to a moment, of its day in New York if it is written ``"09:45"``."""
         now_us = self.plant.market.now_us
-        target = moment_us(when, now_us)
+        target = self.at_us(when)
         if target < now_us:
             raise CommandError(f"{when!r} has passed: the market is at {self.now.isoformat()}")
         self._note("run_until", when=str(when))

@@ -9,7 +9,7 @@ Both have the methods of :class:`feeds.director.Director`. With pytest, the fixt
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
@@ -18,6 +18,7 @@ from feeds.config import FeedConfig
 from feeds.director import Director
 from feeds.errors import CommandError, ConfigError, WaitTimeout
 from feeds.facade import AioMethods, Methods
+from feeds.faults.commands import FaultCommands, commanding
 from feeds.hosting import LoopThread
 from feeds.journal import Entry, Journal
 from feeds.observed import Client
@@ -158,6 +159,11 @@ class TickerFeed(Methods, _Place):
         """What happened since the last reset."""
         return self.director.journal
 
+    @property
+    def fault(self) -> FaultCommands:
+        """The faults, as methods that give context managers: ``with feed.fault.stall(client=c):``."""
+        return commanding(self.director.plant.faults, self.director.at_us, self._call)
+
     def report(self) -> str:
         """Give the clients and the end of the journal, for people."""
         return self.director.report()
@@ -210,6 +216,14 @@ class TickerFeed(Methods, _Place):
                     "the event loop of the test stood still meanwhile: in a coroutine, await feed.aio.wait_for_...()"
                 )
             raise
+
+    def _call(self, function: Callable[[], R]) -> R:
+        """Call a function in the feed's own event loop."""
+
+        async def call() -> R:
+            return function()
+
+        return self.run(call())
 
     @property
     def _running(self) -> LoopThread:

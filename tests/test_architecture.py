@@ -67,7 +67,7 @@ FLOORS = (
     {"pacer"},
     {"hub", "resume"},
     {"drain", "feed", "pump"},
-    {"config", "health", "pulse", "session"},
+    {"config", "faults", "health", "pulse", "session"},
     {"farewell", "metrics", "opening"},
     {"access", "rest", "upgrade"},
     {"streams", "websocket"},

@@ -82,7 +82,7 @@ def test_both_have_every_method_of_the_director() -> None:
     methods = {
         name: method
         for name, method in inspect.getmembers(Director, inspect.isfunction)
-        if not name.startswith("_") and name != "report"
+        if not name.startswith("_") and name not in ("report", "at_us")
     }
     assert methods.keys() == {name for name in vars(Methods) if not name.startswith("_")}
     awaited = {name for name, method in methods.items() if inspect.iscoroutinefunction(method)}
@@ -216,3 +216,24 @@ def test_an_interrupted_wait_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
         thread.call(for_ever())
     assert cancelled.wait(60)
     thread.end()
+
+
+def test_faults_are_commanded_from_any_thread() -> None:
+    """As methods whose handles clear themselves; a moment is written as everywhere."""
+    with TickerFeed(symbols=["AAPL"], market="quiet") as feed, connect_sync(feed.ws_url) as ws:
+        ws.recv()
+        ws.send(SUBSCRIBE)
+        client = feed.wait_for_subscription("AAPL")
+        ws.recv()
+        with feed.fault.duplicate(client=client, at="09:45") as fault:
+            feed.trade("AAPL", price=187.43)
+            assert (str(ws.recv()).count('"seq":1,'), fault.fired) == (1, 0)
+            feed.run_until("09:45")
+            feed.trade("AAPL", price=187.43)
+            assert (str(ws.recv()).count('"seq":2,'), fault.fired) == (2, 1)
+        feed.trade("AAPL", price=187.43)
+        assert str(ws.recv()).count('"seq":3,') == 1
+        feed.fault.close(4001, "as commanded", client=client)
+        closed = feed.wait_for_close(client)
+        assert (closed.close_code, closed.closed_by) == (4001, "server")
+        assert feed.journal.entries("fault")
