@@ -17,7 +17,7 @@ from struct import Struct
 from feeds.envelope import WEBSOCKET, Envelope
 from feeds.transport import Data
 
-__all__ = ["Budget", "DeflatedInWebSocket"]
+__all__ = ["Budget", "DeflatedInWebSocket", "Deflation"]
 
 _LEVEL = 1
 """zlib's fastest: 24 bytes an event of 115 at 500 events a message; level 6 makes 19 of it, at three times the cost."""
@@ -173,3 +173,25 @@ def _frame(payload: bytes) -> bytes:
     if length < 65536:
         return _MEDIUM(_FIN_RSV1_TEXT, 126, length) + payload
     return _LONG(_FIN_RSV1_TEXT, 127, length) + payload
+
+
+class Deflation:
+    """The envelopes of one feed's WebSockets: what each has agreed on, one object for all who agreed on the same."""
+
+    def __init__(self) -> None:
+        self._budget = Budget()
+        self._envelopes: dict[int, Envelope] = {}
+
+    def envelope(self, wbits: int, agreed: str) -> Envelope:
+        """
+        Give what was agreed on; who wants every message compressed by itself gets them plain, which is allowed too.
+
+        Args:
+            wbits: the window, as a power of two; 0: nothing was agreed on.
+            agreed: the header ``Sec-WebSocket-Extensions`` of the answer.
+        """
+        if not wbits or "server_no_context_takeover" in agreed:
+            return WEBSOCKET
+        if wbits not in self._envelopes:
+            self._envelopes[wbits] = DeflatedInWebSocket(wbits, self._budget)
+        return self._envelopes[wbits]

@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from feeds.clock import ManualClock
 from feeds.dialects.raw import RawEncoder
 from feeds.errors import CommandError
 from feeds.expect import Expectations
+from feeds.faults.commands import FaultCommands, commanding
+from feeds.options import MarketOptions, as_changes
 from feeds.plant import Plant
 from feeds.plants import Plants
 from feeds.scripted import Item, Scripts, timed
@@ -49,6 +51,15 @@ class Director(Expectations):
         """The market's time, in UTC."""
         return as_datetime(self.plant.market.now_us)
 
+    @property
+    def fault(self) -> FaultCommands:
+        """The faults, as methods: ``director.fault.stall(client=c)``. What is done at once is done on return."""
+        return commanding(self.plant.faults, self.at_us)
+
+    def at_us(self, when: Moment) -> int:
+        """Give a moment as Unix time in microseconds; without a date, it is of the market's day in New York."""
+        return moment_us(when, self.plant.market.now_us)
+
     async def trade(self, symbol: str, *, price: float, size: int = 100, raw: bool = False) -> None:
         """
         Let a trade happen.
@@ -60,9 +71,8 @@ class Director(Expectations):
             raw: send the values as they are, whatever they are; the books, and so snapshots and bars, have the nearest
                 that is allowed.
         """
-        await self._now(
-            {"type": "trade", "symbol": symbol, "price": price, "size": size, "raw": raw}
-        )
+        trade = {"type": "trade", "symbol": symbol, "price": price, "size": size}
+        await self._now(trade, raw=raw)
 
     async def quote(
         self,
@@ -76,7 +86,7 @@ class Director(Expectations):
     ) -> None:
         """Let a quote happen; ``raw`` as in :meth:`trade`, and then ``bid`` may be above ``ask``."""
         quote = {"bid": bid, "ask": ask, "bid_size": bid_size, "ask_size": ask_size}
-        await self._now({"type": "quote", "symbol": symbol, "raw": raw, **quote})
+        await self._now({"type": "quote", "symbol": symbol} | quote, raw=raw)
 
     async def status(self, symbol: str, status: str, reason: str | None = None) -> None:
         """Change a symbol's status, to one of :data:`ticker.status.STATUSES`; the walk obeys."""
@@ -95,6 +105,7 @@ class Director(Expectations):
             How many they were.
         """
         items = Scripts(self.plant.market.universe).items(events)
+        self._note("play", events=len(items), wait=wait)
         await self._play(items, wait=wait)
         return len(items)
 
@@ -114,10 +125,11 @@ class Director(Expectations):
         """
         scripts = Scripts(self.plant.market.universe)
         items = await asyncio.to_thread(scripts.tape, Path(path))
+        self._note("load", path=str(path), events=len(items), rebase=rebase, wait=wait)
         await self._play(items, wait=wait, rebase=rebase)
         return len(items)
 
-    async def scenario(self, name: str, *, symbol: str | None = None, **options: Any) -> None:
+    async def scenario(self, name: str, *, symbol: str | None = None) -> None:
         """Begin a scenario of :mod:`ticker.scenario`, for one symbol or for all."""
         play = getattr(self.plant.market, "play", None)
         if play is None:
@@ -127,15 +139,17 @@ class Director(Expectations):
     async def advance(self, by: Duration) -> None:
         """Move the market's time on; returns when everything up to then is written."""
         us = duration_us(by)
+        self._note("advance", by=str(by))
         async with self.plant.directing:
             await self._reach(self._time() + us)
 
     async def run_until(self, when: Moment) -> None:
         """Move the market's time to a moment, of its day in New York if it is written ``"09:45"``."""
         now_us = self.plant.market.now_us
-        target = moment_us(when, now_us)
+        target = self.at_us(when)
         if target < now_us:
             raise CommandError(f"{when!r} has passed: the market is at {self.now.isoformat()}")
+        self._note("run_until", when=str(when))
         async with self.plant.directing:
             await self._reach(target)
 
@@ -153,6 +167,7 @@ class Director(Expectations):
             raise CommandError(
                 f"step needs the clock 'manual' or 'max': {clock.name!r} moves by itself"
             )
+        self._note("step", n=n)
         async with plant.directing:
             done, last = 0, plant.market.now_us + _STEP_US
             while done < n:
@@ -165,14 +180,17 @@ class Director(Expectations):
                     )
         return done
 
-    async def reset(self, **changes: Any) -> None:
+    async def reset(self, **changes: Unpack[MarketOptions]) -> None:
         """
         Begin anew: the same market from its start, no client, an empty journal.
 
         Args:
-            changes: options of :data:`feeds.plants.CHANGES` in which this run differs, until the next reset.
+            changes: options in which this run differs, until the next reset.
+
+        Raises:
+            ConfigError: one of them isn't allowed.
         """
-        self._plants.reset(self.session, changes)
+        self._plants.reset(self.session, as_changes(changes))
         self._round = None
 
     # How it is done.
@@ -190,8 +208,16 @@ class Director(Expectations):
         """Give the first time at which something can still happen."""
         return max(plant.market.now_us, plant.clock.now_us() or 0)
 
-    async def _now(self, written: Mapping[str, Any]) -> None:
-        await self._play([Scripts(self.plant.market.universe).item(written)], wait=True)
+    def _note(self, command: str, **arguments: Any) -> None:
+        if (clientele := self.plant.clientele) is not None:
+            clientele.journal.note("command", command=command, **arguments)
+
+    async def _now(self, written: dict[str, Any], *, raw: bool = False) -> None:
+        if raw:
+            written["raw"] = True
+        items = [Scripts(self.plant.market.universe).item(written)]
+        self._note(written["type"], event=written)
+        await self._play(items, wait=True)
 
     async def _play(self, items: Iterable[Item], *, wait: bool, rebase: bool = False) -> None:
         plant, market = self.plant, self.plant.market

@@ -50,6 +50,10 @@ class Expectations:
         """What happened since the last reset."""
         return self._clientele.journal
 
+    def report(self) -> str:
+        """Give the clients and the end of the journal, for people."""
+        return self._clientele.report()
+
     async def wait_for_client(self, n: int = 1, *, timeout: Duration = DEFAULT_TIMEOUT) -> Client:  # noqa: ASYNC109
         """
         Wait until so many connections have come since the last reset; gives the n-th, which may be over already.

@@ -24,7 +24,7 @@ __all__ = ["ALWAYS", "Feed", "instrument_object"]
 _MOST_PLACES = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Feed:
     """What all sessions share."""
 

@@ -41,7 +41,7 @@ def ping_frame(payload: bytes) -> bytes:
 
 def describe_frame(data: bytes | bytearray) -> str:
     """Give the beginning of what is written at once, a frame or a piece of a response, for people."""
-    if not data or data[0] & 0x80 == 0:
+    if len(data) < 2 or data[0] & 0x80 == 0:
         return bytes(data[:_SHOWN]).decode(errors="replace")
     size = data[1] & 0x7F
     head = 2 + {126: 2, 127: 8}.get(size, 0)

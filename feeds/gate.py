@@ -25,7 +25,7 @@ class Gate:
         authenticated: whether the connection has shown a token already.
     """
 
-    __slots__ = ("_bucket", "_limits", "_seconds", "_tokens", "locked", "over")
+    __slots__ = ("_bucket", "_limits", "_seconds", "_tokens", "hurried", "locked", "over")
 
     def __init__(
         self,
@@ -39,6 +39,8 @@ class Gate:
         self._bucket: TokenBucket | None = None  # full until something is asked
         self.locked = bool(tokens) and not authenticated
         """Whether a token is wanted before anything else."""
+        self.hurried = self.locked
+        """Whether that token has to come within the handshake time."""
         self.over = 0
         """Requests that were too many since the connection last kept within its rate for as long as a burst fills."""
 
@@ -70,7 +72,11 @@ class Gate:
             )
         if not self._tokens.accept(token):
             raise RequestError(Code.INVALID_TOKEN, "the token is wrong", request_id)
-        self.locked = False
+        self.locked = self.hurried = False
+
+    def expire(self) -> None:
+        """Want a token again, whenever it comes."""
+        self.locked, self.hurried = True, False
 
     def check(self, request_id: Id) -> None:
         """Refuse a request of a connection that hasn't shown its token."""

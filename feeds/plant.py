@@ -86,6 +86,8 @@ class Plant:
         parts = self.feed, self.pump, self.clock, config, access
         self.websockets = WebSockets(*parts, clientele=self.clientele)
         self.streams = Streams(*parts, clientele=self.clientele)
+        self.faults = self.websockets.faults
+        """What can go wrong on command."""
         self.directing = asyncio.Lock()
         """Held while somebody moves the market's time."""
         self.clients = partial(_clients, self.websockets, self.streams)
@@ -126,6 +128,7 @@ class Plant:
             settle: first let conflated clients catch up.
         """
         deadline = self._deadline()
+        self.faults.clear()
         if self._pumping is not None and self.pump.failure is None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self.config.shutdown_timeout / 2):

@@ -62,8 +62,15 @@ class Pump:
         self.turns = 0
         """How many turns there were."""
         self.timing = Timing(clock.speed, timer)
+        self.after_turn: Callable[[], object] | None = None
+        """Called after each turn, before anything else can happen."""
         self.failure: Exception | None = None
         """What the pump failed with, which it never should."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether no turn is under way."""
+        return self._idle.is_set()
 
     async def between_turns(self) -> None:
         """Return when no turn is under way; until the caller awaits again, none begins."""
@@ -155,6 +162,8 @@ class Pump:
             self._idle.set()
         self.turns += 1
         timing.turned(began)
+        if self.after_turn is not None:
+            self.after_turn()
         self._beat()
 
     def _note_ages(self, batch: TickBatch) -> None:

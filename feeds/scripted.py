@@ -120,9 +120,11 @@ class Scripts:
             raise CommandError(f"can't read the tape {str(path)!r}: {error.strerror}") from error
         items = []
         for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
             try:
-                written = orjson.loads(line) if line.strip() else None
-                if written is None or (isinstance(written, dict) and written.get("type") in _MADE):
+                written = orjson.loads(line)
+                if isinstance(written, dict) and written.get("type") in _MADE:
                     continue
                 items.append(self.item(written))
             except ValueError as error:

@@ -111,7 +111,7 @@ class Streams:
             self._looking.cancel()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        pairs = [pair for pair in request.query.items() if pair[0] != "session"]
+        pairs = [pair for pair in request.query.items() if pair[0] not in ("session", "token")]
         query = parse_query(request.path, pairs, request.headers.get("Last-Event-ID"))
         self._feed.resolve(query.subscribe.symbols)  # what is wrong has to be told before the head
         response = web.StreamResponse(

@@ -3,9 +3,10 @@
 from aiohttp import web
 
 from feeds.config import FeedConfig
+from feeds.faults.injector import Injector
 from feeds.stats import FeedStats
 
-__all__ = ["upgrade"]
+__all__ = ["spoiled", "upgrade"]
 
 _UNREADABLE_BYTES = 4 * 1024 * 1024
 _CLOSE_WAIT_S = 2.0  # at least, for the answer to a close frame
@@ -48,3 +49,15 @@ def upgrade(
             headers={"Upgrade": "websocket", "Connection": "Upgrade"},
         )
     return ws
+
+
+async def spoiled(
+    faults: Injector, number: int, request: web.Request, stats: FeedStats
+) -> web.Response | None:
+    """Give what a fault answers instead of the upgrade; None: it goes on."""
+    raw = request.transport
+    answer = None if raw is None else await faults.handshake(number, raw)
+    if answer is None:
+        return None
+    stats.refused["fault"] += 1
+    return web.Response(status=answer.status, headers=answer.headers, body=answer.body)

@@ -27,6 +27,9 @@ M = TypeVar("M", bound=Message)
 class Visit(Protocol):
     """What a connection tells of itself while it lasts."""
 
+    id: int
+    """By which it is known; 0: by none."""
+
     def watch(self, line: Line, /) -> Line:
         """Give what is to be written to instead, so that it is seen."""
         ...
@@ -54,6 +57,8 @@ class Visit(Protocol):
 
 class _Nobody:
     """A connection that nobody asks about."""
+
+    id = 0
 
     def watch(self, line: Line, /) -> Line:
         return line

@@ -14,11 +14,12 @@ from feeds.backlog import Eviction
 from feeds.clientele import Clientele, visiting
 from feeds.clock import Clock
 from feeds.config import FeedConfig
-from feeds.deflate import Budget, DeflatedInWebSocket
+from feeds.deflate import Deflation
 from feeds.drain import drained
-from feeds.envelope import WEBSOCKET, Envelope
 from feeds.errors import CloseCode, Code, RequestError
 from feeds.farewell import Farewell
+from feeds.faults.injector import Injector
+from feeds.faults.link import Link
 from feeds.feed import Feed
 from feeds.frame import PING_FRAME, pong_frame
 from feeds.gate import Gate
@@ -29,7 +30,7 @@ from feeds.pump import Pump
 from feeds.reply import Reply
 from feeds.session import Session
 from feeds.transport import Line, SocketTransport
-from feeds.upgrade import upgrade
+from feeds.upgrade import spoiled, upgrade
 from feeds.visit import Visit
 
 __all__ = ["WebSockets"]
@@ -51,6 +52,7 @@ class _Call:
     member: Member
     gate: Gate
     visit: Visit
+    link: Link
 
     def gone(self) -> bool:
         return self.ws.closed or self.transport.closed() or self.member.group is None
@@ -83,8 +85,8 @@ class WebSockets:
         self._feed, self._pump, self._clock, self._config = feed, pump, clock, config
         self._access, self._seconds, self._clientele = access, seconds, clientele
         self._peers: dict[Member, Peer] = {}
-        self._budget = Budget()
-        self._deflated: dict[int, Envelope] = {}
+        self._deflation = Deflation()
+        self.faults = Injector(feed, pump, clock, None if clientele is None else clientele.journal)
         self.open: dict[web.WebSocketResponse, Line] = {}
         self.farewell = Farewell(feed.hub.slow, clock)
 
@@ -122,6 +124,9 @@ class WebSockets:
         self = find(request)
         stats, farewell = self._feed.stats, self.farewell
         ws = upgrade(request, self._config, stats, stopping=farewell.goodbye is not None)
+        number = self.faults.attempt()
+        if (instead := await spoiled(self.faults, number, request, stats)) is not None:
+            return instead
         await ws.prepare(request)
         stats.accepted["websocket"] += 1
         visit = visiting(self._clientele, request)
@@ -129,9 +134,7 @@ class WebSockets:
             if farewell.goodbye is not None:
                 await self._part(ws, visit)
             elif request.transport is not None:
-                gate = self._access.gate(request, self._config.limits, self._seconds)
-                transport = visit.watch(self._transport(request.transport))
-                await self._converse(ws, transport, self._envelope(ws), gate, visit)
+                await self._converse(ws, request, request.transport, number, visit)
         finally:
             stats.close(ws.close_code)
             visit.closed(ws.close_code)
@@ -140,30 +143,24 @@ class WebSockets:
     def _transport(self, transport: asyncio.Transport) -> Line:
         return SocketTransport(transport, self._config.backlog.no_progress_s)
 
-    def _envelope(self, ws: web.WebSocketResponse) -> Envelope:
-        """Give what was agreed on; who wants every message compressed by itself gets them plain, which is allowed too."""
-        agreed = ws.headers.get("Sec-WebSocket-Extensions", "")
-        if not ws.compress or "server_no_context_takeover" in agreed:
-            return WEBSOCKET
-        wbits = int(ws.compress)
-        if wbits not in self._deflated:
-            self._deflated[wbits] = DeflatedInWebSocket(wbits, self._budget)
-        return self._deflated[wbits]
-
     async def _converse(
         self,
         ws: web.WebSocketResponse,
-        transport: Line,
-        envelope: Envelope,
-        gate: Gate,
+        request: web.Request,
+        raw: asyncio.Transport,
+        number: int,
         visit: Visit,
     ) -> None:
-        hub = self._feed.hub
+        hub, transport = self._feed.hub, visit.watch(self._transport(raw))
+        gate = self._access.gate(request, self._config.limits, self._seconds)
+        agreed = ws.headers.get("Sec-WebSocket-Extensions", "")
+        envelope = self._deflation.envelope(int(ws.compress), agreed)
         member = hub.join(transport, self._clock.seconds(), partial(_evicted, visit), envelope)
         self.open[ws] = transport
         self._peers[member] = Peer(self._clock.seconds())
         self.farewell.enter(member)
-        call = _Call(ws, transport, member, gate, visit)
+        link = self.faults.opened(number, member, transport, raw, gate, visit)
+        call = _Call(ws, transport, member, gate, visit, link)
         try:
             await self._talk(call)
         except ConnectionError:  # it went away while aiohttp was answering a ping
@@ -176,10 +173,14 @@ class WebSockets:
             await self._hang_up(call, CloseCode.INTERNAL_ERROR, "an error inside the server")
         finally:
             hub.leave(member)
+            self.faults.links.leave(link)
             del self.open[ws], self._peers[member]
             self.farewell.leave(member)
             transport.release()
-        await self._part(ws, visit)
+        if link.over:
+            link.end()
+        else:
+            await self._part(ws, visit)
 
     async def _part(self, ws: web.WebSocketResponse, visit: Visit) -> None:
         if (goodbye := self.farewell.goodbye) is None:
@@ -190,6 +191,7 @@ class WebSockets:
 
     async def _hang_up(self, call: _Call, code: CloseCode, reason: str) -> None:
         self._feed.hub.leave(call.member)
+        call.link.settle()
         call.transport.release()
         call.visit.closing("server", code, reason)
         await call.ws.close(code=code, message=reason.encode()[:120])
@@ -199,16 +201,16 @@ class WebSockets:
         hub, seconds, member = self._feed.hub, self._clock.seconds, call.member
         peer, session = self._peers[member], Session(self._feed, member, call.gate, call.visit)
         until = asyncio.get_running_loop().time() + self._config.limits.handshake_s
-        if not call.transport.closed():
+        if not call.gone():
             hub.reply(member, self._feed.hello(auth=call.gate.locked), seconds())
         while True:
-            waiting = self._receive(call, until) if call.gate.locked else call.ws.receive()
+            waiting = self._receive(call, until) if call.gate.hurried else call.ws.receive()
             received = call.visit.received(await waiting)
             if received.type not in _TALK:
                 return
             peer.heard(seconds())
             await self._pump.between_turns()
-            answers = iter(self._answers(session, member, received))
+            answers = iter(self._answers(session, call.link, received))
             while not call.gone():
                 reply = next(answers, None)
                 if reply is None:
@@ -232,15 +234,17 @@ class WebSockets:
         await self._hang_up(call, CloseCode.POLICY_VIOLATION, text)
         return WSMessage(WSMsgType.CLOSED, None, None)
 
-    def _answers(self, session: Session, member: Member, received: WSMessage) -> Iterable[Reply]:
+    def _answers(self, session: Session, link: Link, received: WSMessage) -> Iterable[Reply]:
         now = self._clock.seconds()
-        if received.type is WSMsgType.PING and member.group is not None:
-            self._feed.hub.control(member, pong_frame(received.data), now)
+        if received.type is WSMsgType.PING and link.open and not link.hits("no_pong"):
+            self._feed.hub.control(link.member, pong_frame(received.data), now)
         if received.type in _CONTROL:
             return []
         if (refused := session.too_fast(received.data)) is not None:
             return [refused]
         if received.type is WSMsgType.TEXT:
+            if (instead := self.faults.request(link, received.data)) is not None:
+                return [instead]
             return session.handle(received.data, now)
         size = len(received.data)
         text = f"a binary message of {size} bytes; requests are JSON in text messages"

@@ -11,10 +11,14 @@ from typing import Any
 
 import orjson
 import pytest
-from wire import RawClient, on_both_loops, running
+from wire import RawClient, eventually, on_both_loops, running
 
+from feeds.config import FeedConfig
+from feeds.dialects.native import NativeEncoder
+from feeds.dialects.raw import RawEncoder
 from feeds.director import Director
 from feeds.errors import CommandError
+from feeds.server import FeedServer
 from ticker.market import DEFAULT_START_US
 
 START_MS = DEFAULT_START_US / 1000
@@ -111,9 +115,10 @@ async def test_steps_are_events() -> None:
         events = director.plant.pump.events
         assert events >= 21
         assert director.plant.clock.now_us() == director.plant.market.now_us
-        await director.trade("AAPL", price=190.01)
-        assert director.plant.pump.events == events + 1
-        assert (await client.until("trade"))[-1]["type"] == "trade"
+        await director.trade("AAPL", price=1000.0)
+        found: list[Any] = []
+        while not found or found[-1].get("price") != 1000.0:
+            found += await client.message()
 
 
 @pytest.mark.asyncio
@@ -332,7 +337,11 @@ async def test_a_tape_that_cant_be_played_is_refused_with_its_line(tmp_path: Pat
     async with directed() as (director, _):
         with pytest.raises(CommandError, match="can't read the tape"):
             await director.load(tape)
-        for text, message in ((b"\n{", "line 2:"), (b'{"type":"trade"}', "line 1: a trade needs")):
+        for text, message in (
+            (b"\n{", "line 2:"),
+            (b"null", "line 1: None is no event"),
+            (b'{"type":"trade"}', "line 1: a trade needs"),
+        ):
             tape.write_bytes(text)
             with pytest.raises(CommandError, match=message):
                 await director.load(tape)
@@ -418,3 +427,62 @@ async def record(clock: str) -> bytes:
 @pytest.mark.asyncio
 async def test_the_same_commands_give_the_same_bytes(clock: str) -> None:
     assert await record(clock) == await record(clock)
+
+
+@pytest.mark.asyncio
+async def test_raw_values_of_one_moment_keep_their_order() -> None:
+    """Also where the books have the same for several of them."""
+    trade = {"type": "trade", "symbol": "AAPL", "raw": True}
+    prices = [190.001, 190.002, 190.003]
+    async with directed() as (director, client):
+        await director.play([trade | {"price": price} for price in prices])
+        found = await events(client, 3)
+        assert [item["price"] for item in found] == prices
+        assert {item["time"] for item in found} == {START_MS}
+
+
+@pytest.mark.asyncio
+async def test_values_that_nobody_wants_are_not_kept_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without a history, what nobody is subscribed to is never encoded."""
+    monkeypatch.setattr("feeds.dialects.raw._MOST", 5)
+    async with running(symbols="AAPL", rate=0.0, history_mb=0.0) as server:
+        for _ in range(9):
+            await server.director().trade("AAPL", price=190.001, raw=True)
+        encoder = server.feed.encoder
+        assert isinstance(encoder, RawEncoder)
+        assert len(encoder._raw) == 5
+
+
+@pytest.mark.asyncio
+async def test_raw_needs_the_servers_own_encoder() -> None:
+    config = FeedConfig(port=0, symbols="AAPL", clock="manual", rate=0.0)
+    encoder = NativeEncoder(config.universe())
+    async with FeedServer(config, encoder=encoder) as server:
+        await server.director().trade("AAPL", price=190.0)
+        with pytest.raises(CommandError, match="raw needs the server's own encoder"):
+            await server.director().trade("AAPL", price=190.0, raw=True)
+
+
+@pytest.mark.asyncio
+async def test_with_max_it_goes_no_faster_than_clients_read() -> None:
+    """A long advance waits for who is behind, as the market itself does."""
+    options: dict[str, Any] = {"symbols": "5", "rate": 2_000.0, "clock": "max", "journal": 10}
+    async with running(**options) as server, RawClient(server, receive_buffer=4096) as client:
+        await client.message()
+        client.send(action="subscribe", symbols=["*"], channels=["trades", "quotes"])
+        await server.director().wait_for_subscription("AAPL")
+        client.pause()
+        advancing = asyncio.create_task(server.director().advance("4s"))
+        await eventually(lambda: server.hub.slow.congested, "the market waits")
+        assert not advancing.done()
+        client.vanish()
+        await advancing
+
+
+@pytest.mark.asyncio
+async def test_with_max_steps_are_events_too() -> None:
+    async with running(symbols="2", rate=100.0, clock="max") as server:
+        assert await server.director().step(10) >= 10
+        assert server.pump.events >= 10

@@ -1,0 +1,89 @@
+"""
+What a test costs that has a feed: starting a server, beginning anew, and 500 tests.
+
+    python -m bench.fixture
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+__all__ = ["main"]
+
+_TESTS = 500
+_CODE = f"""
+import pytest
+from websockets.sync.client import connect
+
+@pytest.mark.parametrize("n", range({_TESTS}))
+@pytest.mark.ticker_feed(symbols=["AAPL", "MSFT"])
+def test(ticker_feed, n):
+    with connect(ticker_feed.ws_url) as ws:
+        ws.recv()
+        ws.send('{{"action":"subscribe","symbols":["AAPL"]}}')
+        client = ticker_feed.wait_for_subscription("AAPL")
+        ticker_feed.trade("AAPL", price=187.43)
+        ticker_feed.advance("1s")
+        ticker_feed.sync(client)
+"""
+
+
+def main() -> None:
+    began = time.perf_counter()
+    from feeds.testing import TickerFeed
+
+    print(f"import of feeds.testing                  {ms(time.perf_counter() - began)}")
+
+    def start() -> None:
+        with TickerFeed():
+            took.append(time.perf_counter() - since)
+
+    took: list[float] = []
+    since = time.perf_counter()
+    start()
+    print(f"first start, 30 symbols, after import    {ms(took[-1])}")
+    for _ in range(20):
+        since = time.perf_counter()
+        start()
+    print(f"further starts, median of 20             {ms(median(took[1:]))}")
+    with TickerFeed() as feed:
+        print(f"reset, no clients, median of 100         {ms(timed(feed.reset, 100))}")
+        feed.advance("10m")
+        print(f"reset after ten minutes of market        {ms(timed(feed.reset, 1))}")
+        print(
+            f"trade, no clients, median of 100         {ms(timed(lambda: feed.trade('AAPL', price=187.43), 100))}"
+        )
+    for workers in ("0", "2"):
+        print(f"{_TESTS} tests, each with a client, -n {workers}      {suite(workers):7.2f} s")
+
+
+def ms(seconds: float) -> str:
+    return f"{seconds * 1e3:7.1f} ms"
+
+
+def timed(function: Callable[[], object], times: int) -> float:
+    """Give the median of how long some calls took, in seconds."""
+    took = []
+    for _ in range(times):
+        began = time.perf_counter()
+        function()
+        took.append(time.perf_counter() - began)
+    return median(took)
+
+
+def suite(workers: str) -> float:
+    """Run the tests; give how long pytest took from begin to end, in seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "test_many.py").write_text(_CODE)
+        command = [sys.executable, "-m", "pytest", "-q", "-n", workers, "-p", "no:cacheprovider"]
+        began = time.perf_counter()
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
