@@ -12,6 +12,7 @@ from ticker.bars import BarBuilder
 from ticker.batch import BARS, CHANNELS, INTERVALS, QUOTES, STATUS, TRADES, BarTable, TickBatch
 from ticker.daybook import DayBook
 from ticker.past import Past
+from ticker.prelude import Standing
 from ticker.universe import Universe
 
 __all__ = ["Books"]
@@ -27,21 +28,21 @@ class Books:
 
     Args:
         universe: what is traded.
-        past: gives the bars from before the start.
         first: the first price of each symbol, in ticks.
         bid: the standing bid at the start, in ticks.
         ask: the standing ask at the start, in ticks.
         start_us: Unix time of the start, in microseconds.
+        past: gives what was before the start; None: nothing.
     """
 
     def __init__(
         self,
         universe: Universe,
-        past: Past,
         first: NDArray[np.float64],
         bid: I64,
         ask: I64,
         start_us: int,
+        past: Past | None = None,
     ) -> None:
         self.day = DayBook(first.astype(np.int64), bid, ask, universe, start_us)
         """Snapshots."""
@@ -49,7 +50,8 @@ class Books:
         """The last sequence handed out, by channel number and symbol id."""
         self.bars = BarBuilder(len(universe))
         self._past = past
-        self._universe, self._first = universe, first
+        self._universe = universe
+        self._first, self._bid, self._ask = first, bid.copy(), ask.copy()
 
     def enter(self, rows: TickBatch) -> None:
         """Enter trades, quotes and changes of status, in the order of time. Linear in them."""
@@ -93,12 +95,22 @@ class Books:
     def newest_bars(
         self, symbol: int, interval: str, limit: int, now_us: int
     ) -> tuple[BarTable, bool]:
-        """Give the newest bars of a symbol, and whether the last one is under way; see :meth:`Market.bars`."""
+        """Give the newest bars of a symbol, and whether the last one is under way; see :meth:`Outlet.bars`."""
         number, length = list(INTERVALS).index(interval), INTERVALS[interval] * _SECOND_US
         bars, partial = self.bars.newest(number, symbol, now_us // length * length, limit)
         missing = limit - len(bars)
-        if missing > 0 and self.bars.history[number].complete:
-            instrument, first = self._universe[symbol], float(self._first[symbol])
-            past = self._past.bars(symbol, instrument, first, interval, missing)
+        if self._past is not None and missing > 0 and self.bars.history[number].complete:
+            instrument, standing = self._universe[symbol], self._standing(symbol)
+            past = self._past.bars(symbol, instrument, standing, interval, missing)
             bars = BarTable.join([past, bars])
         return bars, partial
+
+    def recent(self, symbol: int) -> TickBatch:
+        """Give the trades and quotes of a symbol from before the start; see :meth:`Outlet.recent`."""
+        if self._past is None:
+            return TickBatch.empty()
+        return self._past.events(symbol, self._universe[symbol], self._standing(symbol))
+
+    def _standing(self, symbol: int) -> Standing:
+        columns = (self._first, self._bid, self._ask)
+        return Standing(*(int(column[symbol]) for column in columns))

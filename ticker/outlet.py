@@ -1,9 +1,8 @@
 """
-The outlet: hands out trades and quotes by time, adds the bars that they make, and keeps the books.
+The outlet: hands out slices of blocks of events by time, and the bars that they make.
 
 What is handed out depends on time alone, never on how the blocks were cut or on the step length: stream equals batch,
-byte for byte. The books (last prices, day statistics, bars) lag behind what was handed out and are brought up to date
-when somebody looks, at each full second, and before a block is dropped; so a step of a single event costs microseconds.
+byte for byte. :mod:`ticker.books` keep what was handed out.
 """
 
 from abc import ABC, abstractmethod
@@ -11,9 +10,9 @@ from abc import ABC, abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
-from ticker.bars import BarBuilder
-from ticker.batch import BARS, CHANNELS, INTERVALS, QUOTES, TRADES, BarTable, TickBatch
-from ticker.daybook import DayBook, Snapshot
+from ticker.batch import BarTable, TickBatch
+from ticker.books import Books
+from ticker.daybook import Snapshot
 from ticker.source import Block
 from ticker.universe import Universe
 
@@ -29,13 +28,13 @@ class Outlet(ABC):
     Args:
         universe: what is traded.
         start_us: Unix time of the start, in microseconds; whole seconds.
-        book: the state of all symbols at the start.
+        books: the state of all symbols at the start.
 
     Raises:
         ValueError: the start is no whole second.
     """
 
-    def __init__(self, universe: Universe, start_us: int, book: DayBook) -> None:
+    def __init__(self, universe: Universe, start_us: int, books: Books) -> None:
         if start_us % _SECOND_US:
             raise ValueError(f"start {start_us!r} is not a whole second")
         self.universe = universe
@@ -45,9 +44,7 @@ class Outlet(ABC):
         # Rows of the block that were handed out, and that are in the books.
         self._at = self._booked = 0
         self._next_second = start_us + _SECOND_US
-        self._book = book
-        self._bars = BarBuilder(len(universe))
-        self._seq = np.zeros((CHANNELS, len(universe)), dtype=np.int64)
+        self._books = books
 
     @abstractmethod
     def _next_block(self) -> Block:
@@ -85,7 +82,7 @@ class Outlet(ABC):
     def snapshot(self, symbol: int) -> Snapshot:
         """Give the state of one symbol now."""
         self._bring_up_to_date()
-        return self._book.snapshot(symbol)
+        return self._books.day.snapshot(symbol)
 
     def sequences(self) -> NDArray[np.int64]:
         """
@@ -94,7 +91,7 @@ class Outlet(ABC):
         A read-only view, which later steps change.
         """
         self._bring_up_to_date()
-        view = self._seq.view()
+        view = self._books.seq.view()
         view.flags.writeable = False
         return view
 
@@ -102,19 +99,25 @@ class Outlet(ABC):
         """
         Give the newest bars of a symbol, oldest first, at most ``limit``, which is at least 1.
 
+        Where there is a :class:`~ticker.past.Past`, they begin before the start, with its whole intervals.
+
         Returns:
             The bars, and whether the last of them is of an interval that is still under way.
         """
         self._bring_up_to_date()
-        number, length = list(INTERVALS).index(interval), INTERVALS[interval] * _SECOND_US
-        return self._bars.newest(number, symbol, self.now_us // length * length, limit)
+        return self._books.newest_bars(symbol, interval, limit, self.now_us)
+
+    def recent(self, symbol: int) -> TickBatch:
+        """
+        Give the trades and quotes of a symbol from just before the start, as far as there are any.
+
+        Their sequences end with 0, so that the first event handed out follows on.
+        """
+        return self._books.recent(symbol)
 
     def _release(self, edge: int, room: int | None) -> TickBatch:
         """Hand out rows of the block up to ``edge``, and move the time."""
-        if self._at == len(self._block.batch) and self.now_us >= self._block.end_us:
-            self._bring_up_to_date()
-            self._block = self._next_block()
-            self._at = self._booked = 0
+        self._make_ready()
         batch = self._block.batch
         end = int(np.searchsorted(batch.time, edge))
         reached = min(edge, self._block.end_us)
@@ -128,39 +131,26 @@ class Outlet(ABC):
         self.now_us = reached
         return part
 
+    def _make_ready(self) -> None:
+        """Have a block that isn't used up."""
+        if self._at == len(self._block.batch) and self.now_us >= self._block.end_us:
+            self._bring_up_to_date()
+            self._block = self._next_block()
+            self._at = self._booked = 0
+
     def _bring_up_to_date(self) -> None:
         """Enter what was handed out into the books. Linear in those events."""
-        if self._booked == self._at:
-            return
-        rows = self._block.batch[self._booked : self._at]
-        self._booked = self._at
-        trade = rows.channel == TRADES
-        symbol, price, size = rows.symbol[trade], rows.price[trade], rows.size[trade]
-        self._bars.add(symbol, price, size)
-        self._book.trade(symbol, price, size, rows.time[trade])
-        self._seq[TRADES, symbol] = rows.seq[trade]
-        quote = rows.channel == QUOTES
-        symbol = rows.symbol[quote]
-        self._book.quote(
-            symbol,
-            rows.price[quote],
-            rows.size[quote],
-            rows.ask[quote],
-            rows.ask_size[quote],
-            rows.time[quote],
-        )
-        self._seq[QUOTES, symbol] = rows.seq[quote]
+        if self._booked != self._at:
+            rows = self._block.batch[self._booked : self._at]
+            self._booked = self._at
+            self._enter(rows)
+
+    def _enter(self, rows: TickBatch) -> None:
+        self._books.enter(rows)
 
     def _close_second(self) -> TickBatch:
         """Close the bars, and the day, that end now."""
         self._bring_up_to_date()
         second = self._next_second // _SECOND_US
         self._next_second += _SECOND_US
-        parts = []
-        for number, bars in self._bars.close(second):
-            seq = self._seq[BARS + number]
-            seq[bars.symbol] += 1
-            parts.append(TickBatch.of_bars(BARS + number, bars, seq[bars.symbol], self.now_us))
-        if second % INTERVALS["1d"] == 0:
-            self._book.close_day()
-        return TickBatch.join(parts)
+        return self._books.close(second)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ticker.batch import TickBatch
-from ticker.daybook import DayBook
+from ticker.books import Books
 from ticker.instruments import Instrument, UniverseError
 from ticker.names import FAMOUS
 from ticker.outlet import Outlet
@@ -75,7 +75,8 @@ class Replay(Outlet):
         self._scale = scale
         close = self._ticks(np.arange(len(symbols)), np.array(first, dtype=np.int64))
         no_quote = np.zeros(len(symbols), dtype=np.int64)
-        super().__init__(universe, start_us, DayBook(close, no_quote, no_quote, universe, start_us))
+        books = Books(universe, close.astype(np.float64), no_quote, no_quote, start_us)
+        super().__init__(universe, start_us, books)
         self.seed, self.synthetic = terms.seed, terms.synthetic
         run = ("replay", survey.digest, universe.instruments, scale, terms.loop, start_us)
         self.epoch = hashlib.blake2b(repr(run).encode(), digest_size=8).hexdigest()
@@ -83,7 +84,7 @@ class Replay(Outlet):
         self.rounds = 0
         """How many times the tape was begun."""
         self._tape, self._survey, self._loop = tape, survey, terms.loop
-        self._shift = start_us - survey.start_us
+        self._begun_us, self._shift = start_us, start_us - survey.start_us
         self._given = np.zeros(2 * len(universe), dtype=np.int64)
         self._ended = False
         self._played = self._play()
@@ -92,6 +93,14 @@ class Replay(Outlet):
     def over(self) -> bool:
         """Whether the tape has come to its end for good."""
         return self._ended and self._at == len(self._block.batch)
+
+    @property
+    def played(self) -> float:
+        """How much of the tape has been played in this round, by time, from 0 to 1."""
+        if self.over:
+            return 1.0
+        passed = (self.now_us - self._begun_us) % self._survey.period_us
+        return passed / self._survey.period_us
 
     def _next_block(self) -> Block:
         return next(self._played)

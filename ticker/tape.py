@@ -53,6 +53,10 @@ class TapeRows:
         """Give some of the rows, as views."""
         return TapeRows(*(getattr(self, f.name)[rows] for f in fields(self)))
 
+    def take(self, rows: NDArray[np.intp]) -> "TapeRows":
+        """Give some of the rows, in this order."""
+        return TapeRows(*(getattr(self, f.name)[rows] for f in fields(self)))
+
     @staticmethod
     def join(parts: Sequence["TapeRows"]) -> "TapeRows":
         """Give the rows of several chunks, at least one, one after the other."""
@@ -103,8 +107,9 @@ class Survey:
         digest = hashlib.blake2b(digest_size=8)
         for rows in tape.chunks():
             self._add(rows, len(tape.symbols))
-            for field in fields(TapeRows):
-                digest.update(getattr(rows, field.name).astype("<i8").tobytes())
+            # Row by row, so that chunks don't matter.
+            columns = [getattr(rows, field.name) for field in fields(TapeRows)]
+            digest.update(np.column_stack(columns).astype("<i8", copy=False).tobytes())
         if not len(self):
             raise TapeError("there is no trade and no quote on the tape")
         digest.update("\x1f".join(tape.symbols).encode())

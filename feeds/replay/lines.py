@@ -19,8 +19,8 @@ from ticker.tape import TapeError
 
 __all__ = ["CHUNK_ROWS", "CsvFile", "NdjsonFile"]
 
-CHUNK_ROWS = 4_096
-"""Rows of a chunk: some megabytes, and some milliseconds to read."""
+CHUNK_ROWS = 1_024
+"""Rows of a chunk: the event loop waits while one is read, two or three milliseconds."""
 
 _MAX_LINE = 1 << 20
 
@@ -103,9 +103,10 @@ class NdjsonFile(_Lines):
                 line_number = where[columns[field].index(None)]
                 raise TapeError(f"line {line_number}: there is no {self._columns[field]!r}")
         for i, item in enumerate(items):
-            if (
-                "merged" in item and "volume" in item
-            ):  # it stands for several, and has the shares of all
+            if columns["price"][i] is None and item.get("type") == "trade":
+                raise TapeError(f"line {where[i]}: there is no {self._columns['price']!r}")
+            # A trade that stands for several has the shares of all of them.
+            if "merged" in item and "volume" in item:
                 columns["size"][i] = item["volume"]
         return Raw(where, columns)
 
