@@ -73,12 +73,23 @@ FLOORS = (
     {"plants"},
     {"expect", "routes"},
     {"director"},
+    {"control"},
     {"cassette", "server"},
     {"cli"},
     {"__main__"},
 )
 WITH_AIOHTTP = {
-    *{"access", "answers", "cassette", "farewell", "rest", "routes", "server", "streams"},
+    *{
+        "access",
+        "answers",
+        "cassette",
+        "control",
+        "farewell",
+        "rest",
+        "routes",
+        "server",
+        "streams",
+    },
     *{"upgrade", "websocket"},
 }
 
