@@ -18,6 +18,9 @@ OPEN_PATHS = ("/", "/health")
 """What is answered without a token, beside ``/static/`` and ``/ws``, which asks for one itself."""
 
 _WEBSOCKET = "/ws"
+_CONTROL = "/control/"
+_SITE = "Sec-Fetch-Site"
+_OWN_SITES = ("none", "same-origin")
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
     "Access-Control-Allow-Headers": "Authorization, Last-Event-ID, Cache-Control",
@@ -34,10 +37,11 @@ class Access:
     Args:
         tokens: those that are accepted; none: everybody may read.
         origins: the web pages that may read.
+        own: the server's own pages and names, which alone may have what is under ``/control/``; None: there is nothing.
     """
 
-    def __init__(self, tokens: Tokens, origins: Origins) -> None:
-        self._tokens, self._origins = tokens, origins
+    def __init__(self, tokens: Tokens, origins: Origins, own: Origins | None = None) -> None:
+        self._tokens, self._origins, self._own = tokens, origins, own
 
     def install(self, app: web.Application) -> None:
         """Put the rules before everything that an application does."""
@@ -62,11 +66,16 @@ class Access:
 
     def _refuse(self, request: web.Request) -> web.Response | None:
         """Give the answer to a request that no handler gets."""
-        door = _door(request)
-        refusal = None if door is None else door.arrived()
+        door, headers = _door(request), request.headers
+        control = self._own is not None and request.path.startswith(_CONTROL)
+        refusal = None if door is None else door.arrived(counted=not control)
         if refusal is None:
-            headers = request.headers
-            refusal = self._origins.refuse(headers.get(hdrs.ORIGIN), headers.get(hdrs.HOST))
+            # Whatever pages may read, none from elsewhere may drive: not even one that only sends, and can't see the answer.
+            origins = self._own if self._own is not None and control else self._origins
+            refusal = origins.refuse(headers.get(hdrs.ORIGIN), headers.get(hdrs.HOST))
+        if refusal is None and control and headers.get(_SITE, "none") not in _OWN_SITES:
+            text = "pages from elsewhere may not drive this server"
+            refusal = Refusal(403, HttpCode.FORBIDDEN_ORIGIN, text)
         if refusal is None and _is_preflight(request):
             return web.Response(status=204, headers=_PREFLIGHT)  # comes without a token, always
         if refusal is None:

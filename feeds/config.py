@@ -7,6 +7,7 @@ from pathlib import Path
 from feeds.backlog import BacklogPolicy, Slow
 from feeds.errors import ConfigError
 from feeds.limits import Limits, check_ranges
+from feeds.origins import is_loopback
 from feeds.pump import MAX_TURN_EVENTS
 from feeds.replay import ReplayOptions
 from ticker.instruments import UniverseError
@@ -15,6 +16,8 @@ from ticker.model import model_named
 from ticker.universe import Universe
 
 __all__ = ["FeedConfig"]
+
+_CONTROL_JOURNAL = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,8 @@ class FeedConfig:
     """Origins, or one, of other web pages that may read, such as ``https://app.example``; ``*``: all."""
     journal: int = 0
     """Entries kept of what clients do, and is done with them, for tests; 0: none."""
+    control: bool = False
+    """Whether ``/control/*`` lets tests drive it; then there is a journal, of 1,000 entries unless told otherwise."""
     replay: ReplayOptions | None = None
     """The tape to play instead of a market; then ``symbols``, ``rate``, ``seed`` and ``model`` change no event."""
     web_root: Path | None = None
@@ -106,6 +111,8 @@ class FeedConfig:
             value = getattr(self, name)
             object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value))
 
+        if self.control:
+            self._check_control()
         try:
             object.__setattr__(self, "slow", Slow(self.slow))
         except ValueError:
@@ -116,6 +123,13 @@ class FeedConfig:
             model_named(self.model)
         except ValueError as error:
             raise ConfigError(str(error)) from error
+
+    def _check_control(self) -> None:
+        if not self.token and not is_loopback(self.host):
+            raise ConfigError(
+                f"control on {self.host!r}, which others can reach, needs a token, so that not everybody drives it"
+            )
+        object.__setattr__(self, "journal", self.journal or _CONTROL_JOURNAL)
 
     def universe(self) -> Universe:
         """

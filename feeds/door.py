@@ -80,13 +80,18 @@ class Door(asyncio.Protocol):
         self._timer = loop.call_later(doors.limits.handshake_s, self._late)
         self._inner.connection_made(transport)
 
-    def arrived(self) -> Refusal | None:
-        """Note a whole request; give why it is to be refused."""
+    def arrived(self, *, counted: bool = True) -> Refusal | None:
+        """
+        Note a whole request; give why it is to be refused.
+
+        Args:
+            counted: whether it counts among those that one connection may send in a second.
+        """
         first = self._timer is not None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self.refusal is not None or first:
+        if self.refusal is not None or first or not counted:
             return self.refusal  # a burst is at least one request
         limits, now = self._doors.limits, self._doors.seconds()
         if self._bucket is None:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from feeds.errors import ConfigError, HttpCode
 from feeds.limits import Refusal
 
-__all__ = ["Origins"]
+__all__ = ["Origins", "is_loopback"]
 
 _ORIGIN = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>\[[0-9a-f:.]+\]|[^/?#@:\s\[\]]+)(?::(?P<port>\d{1,5}))?"
@@ -41,7 +41,7 @@ class Origins:
         self.others = bool(allowed := list(allowed))
         """Whether any pages but the server's own may read."""
         self._hosts = {_bare(host), _bare(socket.gethostname()), "localhost"}
-        self._exposed = not _is_loopback(_bare(host))
+        self._exposed = not is_loopback(host)
         for text in allowed:
             if text == "*":
                 self._any = True
@@ -126,6 +126,8 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-def _is_loopback(name: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether an address to listen on can be reached from this machine only."""
+    name = _bare(host)
     address = _address(name)
     return name == "localhost" if address is None else address.is_loopback

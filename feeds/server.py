@@ -11,6 +11,7 @@ from feeds.access import Access
 from feeds.auth import Tokens
 from feeds.clock import Clock
 from feeds.config import FeedConfig
+from feeds.control.handler import Control
 from feeds.dialects.native import NativeEncoder
 from feeds.director import Director
 from feeds.door import Doors
@@ -61,7 +62,8 @@ class FeedServer:
         progress: Callable[[float], None] | None = None,
     ) -> None:
         self.config = config
-        self.access = Access(Tokens(config.token), Origins(config.host, config.origin))
+        own = Origins(config.host) if config.control else None
+        self.access = Access(Tokens(config.token), Origins(config.host, config.origin), own)
         self.plants = Plants(config, self.access, market=market, encoder=encoder, progress=progress)
         """What it serves, by session."""
         self.tls = make_tls(config.tls_cert, config.tls_key, config.tls_self_signed, config.host)
@@ -140,10 +142,17 @@ class FeedServer:
             self._directors[session] = Director(self.plants, session)
         return self._directors[session]
 
+    def _application(self) -> web.Application:
+        app = application(self.plants, self.access, self.config.web_root)
+        if self.config.control:
+            control = Control(self.plants, self.director, secured=bool(self.config.token))
+            control.add_routes(app)
+        return app
+
     async def start(self) -> None:
         """Listen, then turn the pumps."""
         self._runner = web.AppRunner(
-            application(self.plants, self.access, self.config.web_root),
+            self._application(),
             access_log=None,
             handle_signals=False,
             shutdown_timeout=0.5,

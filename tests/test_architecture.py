@@ -75,13 +75,24 @@ FLOORS = (
     {"plants"},
     {"expect", "routes"},
     {"director"},
+    {"control"},
     {"cassette", "facade", "server"},
     {"testing"},
     {"cli", "pytest_plugin"},
     {"__main__"},
 )
 WITH_AIOHTTP = {
-    *{"access", "answers", "cassette", "farewell", "rest", "routes", "server", "streams"},
+    *{
+        "access",
+        "answers",
+        "cassette",
+        "control",
+        "farewell",
+        "rest",
+        "routes",
+        "server",
+        "streams",
+    },
     *{"upgrade", "websocket"},
 }
 

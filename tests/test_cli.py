@@ -58,7 +58,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[FeedConfig, bool, str]
     """Notes what would be served, how it would be announced, and on which loop, instead of serving."""
     noted: list[tuple[FeedConfig, bool, str]] = []
 
-    async def run_feed(server: FeedServer, *, ready_json: bool) -> int:
+    async def run_feed(server: FeedServer, *, ready_json: bool, parent: int | None) -> int:
+        assert parent in (None, 0)
         loop = type(asyncio.get_running_loop()).__module__.split(".")[0]
         noted.append((server.config, ready_json, loop))
         return 0
@@ -156,7 +157,7 @@ def test_every_option_can_come_from_the_environment(served: list[Any]) -> None:
     lists = {"token": "one two", "origin": "https://a.example http://b.example:81"}
     tls = {"tls_self_signed": "1"}
     flags = {"loop": "asyncio", "ready_json": "1", "verbose": "1", "compress": "1"}
-    flags["log_level"] = "info"
+    flags |= {"log_level": "info", "control": "1", "exit_with_parent": "1"}
     others = {"tls_cert", "tls_key"}  # they exclude the certificate that is made
     replays = ("", "_map", "_loop", "_rename", "_scale", "_size_scale")
     others |= {f"replay{name}" for name in replays}  # see test_replaying: they exclude a market's

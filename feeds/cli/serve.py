@@ -2,11 +2,10 @@
 
 import asyncio
 import gc
-import json
 import logging
-import os
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,13 +14,14 @@ from typing import Any, TypeVar
 import click
 
 from feeds.backlog import BacklogPolicy, Slow
+from feeds.cli.banner import banner, ready_line
 from feeds.cli.guard import guard_options, raise_file_limit, take_limits
+from feeds.cli.parent import at_the_end_of
 from feeds.cli.replay import looking_through, replay_options, take_replay
 from feeds.cli.signals import signals
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError
 from feeds.server import FeedServer
-from ticker import __version__
 from ticker.model import MODELS
 
 __all__ = ["loop_factory", "run_feed", "serve"]
@@ -118,6 +118,8 @@ def _of_slow_consumers(command: F) -> F:
     "--loop", type=click.Choice(["auto", "asyncio", "uvloop"]), default="auto", help="Event loop."
 )
 @click.option("--ready-json", is_flag=True, help="Print one JSON object on stdout when ready.")
+@click.option("--control", is_flag=True, help="Let tests drive it, under /control/.")
+@click.option("--exit-with-parent", is_flag=True, help="Stop when stdin closes.")
 @click.option(
     "--shutdown-timeout",
     type=float,
@@ -143,7 +145,15 @@ def _of_slow_consumers(command: F) -> F:
     help="What is logged, to stderr.",
 )
 @click.option("--verbose", "-v", is_flag=True, help="The same as --log-level info.")
-def serve(*, loop: str, ready_json: bool, log_level: str, verbose: bool, **options: Any) -> int:
+def serve(
+    *,
+    loop: str,
+    ready_json: bool,
+    exit_with_parent: bool,
+    log_level: str,
+    verbose: bool,
+    **options: Any,
+) -> int:
     """Serve a live market until interrupted."""
     logging.basicConfig(
         level="INFO" if verbose and log_level != "debug" else log_level.upper(),
@@ -157,7 +167,8 @@ def serve(*, loop: str, ready_json: bool, log_level: str, verbose: bool, **optio
         config = FeedConfig(**options, limits=limits, backlog=backlog, web_root=_web_root())
         raise_file_limit(limits.max_connections)
         with asyncio.Runner(loop_factory=loop_factory(loop)) as runner:
-            return runner.run(run_feed(_server(config), ready_json=ready_json))
+            stdin = 0 if exit_with_parent else None
+            return runner.run(run_feed(_server(config), ready_json=ready_json, parent=stdin))
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
 
@@ -181,14 +192,23 @@ def _calm_the_collector() -> None:
     gc.set_threshold(100_000, 50, 1_000)
 
 
-async def run_feed(server: FeedServer, *, ready_json: bool) -> int:
-    """Serve until SIGINT or SIGTERM; give the exit code: 0, or 1 when the feed failed."""
+async def run_feed(server: FeedServer, *, ready_json: bool, parent: int | None = None) -> int:
+    """
+    Serve until SIGINT or SIGTERM; give the exit code: 0, or 1 when the feed failed.
+
+    Args:
+        server: what to serve.
+        ready_json: whether to print one JSON object when it is ready.
+        parent: a file descriptor whose end is an end, too.
+    """
     _calm_the_collector()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    with signals(lambda: loop.call_soon_threadsafe(stop.set)):
+    with signals(lambda: loop.call_soon_threadsafe(stop.set)), ExitStack() as stack:
         async with server:
-            click.echo(_ready_line(server) if ready_json else _banner(server))
+            if parent is not None:
+                stack.enter_context(at_the_end_of(parent, stop.set))
+            click.echo(ready_line(server) if ready_json else banner(server))
             sys.stdout.flush()
             waiting = [asyncio.ensure_future(w) for w in (stop.wait(), server.wait())]
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -204,37 +224,3 @@ async def run_feed(server: FeedServer, *, ready_json: bool) -> int:
         sum(stats.evicted.values()),
     )
     return 0 if server.pump.failure is None else 1
-
-
-def _ready_line(server: FeedServer) -> str:
-    ready = {
-        "event": "ready",
-        "url": server.url,
-        "ws": server.ws_url,
-        "port": server.port,
-        "seed": server.config.seed,
-        "pid": os.getpid(),
-        "version": __version__,
-    }
-    if server.tls is not None and server.tls.certificate is not None:
-        ready["certificate"] = server.tls.certificate
-    return json.dumps(ready, separators=(",", ":"))
-
-
-def _banner(server: FeedServer) -> str:
-    config, symbols = server.config, len(server.market.universe)
-    page = server.url + "/" if config.web_root else "(not installed)"
-    fingerprint = server.tls and server.tls.fingerprint
-    made = f"  certificate of this run, SHA-256\n    {fingerprint}\n" if fingerprint else ""
-    noun = "symbol" if symbols == 1 else "symbols"
-    what = (
-        f"{symbols} invented {noun}, about {config.rate * symbols:,.0f} events a second, seed {config.seed}"
-        if config.replay is None
-        else f"{symbols} {noun} of {config.replay.path}"
-    )
-    return (
-        f"tickerplant {__version__}: {what}, clock {server.clock.name}\n"
-        f"  page       {page}\n"
-        f"  websocket  {server.ws_url}\n{made}"
-        "Ctrl-C stops it."
-    )

@@ -1,0 +1,48 @@
+"""What ``tickerplant serve`` says when it is ready."""
+
+import json
+import os
+
+from feeds.server import FeedServer
+from ticker import __version__
+
+__all__ = ["banner", "ready_line"]
+
+
+def ready_line(server: FeedServer) -> str:
+    """Give the line of JSON that says where it is served."""
+    ready = {
+        "event": "ready",
+        "url": server.url,
+        "ws": server.ws_url,
+        "port": server.port,
+        "seed": server.config.seed,
+        "pid": os.getpid(),
+        "version": __version__,
+    }
+    if server.config.control:
+        ready["control"] = f"{server.url}/control"
+    if server.tls is not None and server.tls.certificate is not None:
+        ready["certificate"] = server.tls.certificate
+    return json.dumps(ready, separators=(",", ":"))
+
+
+def banner(server: FeedServer) -> str:
+    """Give the same for people."""
+    config, symbols = server.config, len(server.market.universe)
+    page = server.url + "/" if config.web_root else "(not installed)"
+    fingerprint = server.tls and server.tls.fingerprint
+    made = f"  certificate of this run, SHA-256\n    {fingerprint}\n" if fingerprint else ""
+    driven = f"  control    {server.url}/control\n" if config.control else ""
+    noun = "symbol" if symbols == 1 else "symbols"
+    what = (
+        f"{symbols} invented {noun}, about {config.rate * symbols:,.0f} events a second, seed {config.seed}"
+        if config.replay is None
+        else f"{symbols} {noun} of {config.replay.path}"
+    )
+    return (
+        f"tickerplant {__version__}: {what}, clock {server.clock.name}\n"
+        f"  page       {page}\n"
+        f"  websocket  {server.ws_url}\n{driven}{made}"
+        "Ctrl-C stops it."
+    )

@@ -1,0 +1,140 @@
+"""Answers the control API over HTTP."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from feeds.answers import json_answer
+from feeds.control.commands import Desk
+from feeds.control.document import SESSION, openapi
+from feeds.control.errors import ControlCode, ControlError
+from feeds.control.operations import OPERATIONS, Operation
+from feeds.control.schema import check
+from feeds.director import Director
+from feeds.errors import (
+    Code,
+    CommandError,
+    ConfigError,
+    RequestError,
+    UnknownSession,
+    WaitTimeout,
+)
+from feeds.plants import Plants
+
+__all__ = ["DOCUMENT_PATH", "Control"]
+
+DOCUMENT_PATH = "/control/openapi.json"
+_COMMON = ("session", "token")
+_TAIL = 20
+
+
+class Control:
+    """
+    The control API of one server.
+
+    Args:
+        plants: its sessions.
+        director: gives what drives one.
+        secured: whether a token is wanted.
+    """
+
+    def __init__(
+        self, plants: Plants, director: Callable[[str], Director], *, secured: bool
+    ) -> None:
+        self._plants, self._director, self._secured = plants, director, secured
+
+    def add_routes(self, app: web.Application) -> None:
+        """Add the paths to an application."""
+        for operation in OPERATIONS:
+            app.router.add_route(operation.method, operation.path, self._handler(operation))
+        app.router.add_route("GET", DOCUMENT_PATH, self._document)
+
+    async def _document(self, request: web.Request) -> web.Response:
+        url = f"{request.scheme}://{request.host}"
+        return json_answer(openapi(url, secured=self._secured))
+
+    def _handler(self, operation: Operation) -> Callable[[web.Request], Any]:
+        async def handle(request: web.Request) -> web.Response:
+            desk = None
+            try:
+                args = await _arguments(operation, request)
+                desk = self._desk(operation, request)
+                return json_answer(await operation.run(desk, args))
+            except ControlError as error:
+                return _refused(error.status, error.code, error.message)
+            except RequestError as error:
+                return _refused(400, error.code, error.message)
+            except UnknownSession as error:
+                return _refused(404, ControlCode.UNKNOWN_SESSION, str(error))
+            except WaitTimeout as error:
+                message = str(error).partition("\n")[0]
+                return _refused(408, ControlCode.TIMEOUT, message, **_tail(desk))
+            except AssertionError as error:
+                message = str(error).partition("\nclients:\n")[0]
+                return _refused(409, ControlCode.ASSERTION_FAILED, message, **_tail(desk))
+            except (CommandError, ConfigError) as error:
+                return _refused(409, ControlCode.CONFLICT, str(error))
+
+        return handle
+
+    def _desk(self, operation: Operation, request: web.Request) -> Desk:
+        given = request.query.getall("session", [])
+        if len(given) > 1:
+            raise RequestError(Code.INVALID_VALUE, "the parameter 'session' is given twice")
+        session = check(given[0], SESSION, "'session'") if given else ""
+        if operation.opens and session not in self._plants.sessions:
+            self._plants.open(session)
+        return Desk(self._director(session), self._plants)
+
+
+async def _arguments(operation: Operation, request: web.Request) -> dict[str, Any]:
+    """Take the fields of a request, checked."""
+    args: dict[str, Any] = {}
+    for name, text in request.query.items():
+        if name in _COMMON:
+            continue
+        if name not in operation.query:
+            known = ", ".join([*_COMMON, *operation.query])
+            raise RequestError(
+                Code.UNKNOWN_FIELD,
+                f"{operation.path} has no parameter {name[:80]!r}; its parameters are {known}",
+            )
+        if name in args:
+            raise RequestError(Code.INVALID_VALUE, f"the parameter {name!r} is given twice")
+        schema = operation.query[name]
+        args[name] = check(_number(text, schema), schema, repr(name))
+    raw = await request.read()
+    if operation.body is None:
+        if raw:
+            raise RequestError(Code.INVALID_REQUEST, f"{operation.path} takes no body")
+        return args
+    try:
+        body = orjson.loads(raw) if raw else {}
+    except orjson.JSONDecodeError as error:
+        raise RequestError(Code.INVALID_JSON, f"the body is not JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise RequestError(Code.INVALID_REQUEST, f"the body must be an object, not {raw[:80]!r}")
+    return {**args, **check(body, operation.body)}
+
+
+def _number(text: str, schema: dict[str, Any]) -> Any:
+    """Read a parameter that is to be a whole number."""
+    whole = schema.get("type") == "integer" and text.isascii() and text.isdecimal()
+    return int(text) if whole and len(text) < 19 else text
+
+
+def _tail(desk: Desk | None) -> dict[str, Any]:
+    """Give what happened last, for messages."""
+    assert desk is not None
+    director = desk.director
+    entries = director.journal.entries()[-_TAIL:]
+    return {
+        "journal": [entry.as_json() for entry in entries],
+        "clients": [client.as_json() for client in director.clients[-_TAIL:]],
+    }
+
+
+def _refused(status: int, code: str, message: str, **more: Any) -> web.Response:
+    return json_answer({"type": "error", "code": code, "message": message, **more}, status)

@@ -1,0 +1,174 @@
+"""The values of the control API, as JSON Schema. No I/O."""
+
+from typing import Any
+
+from feeds.control.schema import Schema
+from ticker.status import REASONS, STATUSES
+
+__all__ = [
+    "CHANGES",
+    "CHANNEL",
+    "CLIENT",
+    "CLIENTS",
+    "CLIENT_ID",
+    "DURATION",
+    "ENTRY",
+    "EVENTS",
+    "FLAG",
+    "MOMENT",
+    "QUOTE",
+    "STATUS",
+    "SYMBOL",
+    "TIMEOUT",
+    "TOLD",
+    "TRADE",
+    "of",
+]
+
+_DURATION = r"^[0-9]{1,9}(\.[0-9]{1,6})?(us|ms|s|m|h)$"
+_MOST = 1e12
+
+
+def of(*required: str, **properties: Schema) -> Schema:
+    """Make the schema of an object that has these fields and no others; those named first must be there."""
+    schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return schema | ({"required": list(required)} if required else {})
+
+
+def _integer(low: int, high: int, description: str) -> Schema:
+    return {"type": "integer", "minimum": low, "maximum": high, "description": description}
+
+
+def _number(low: float, high: float, description: str) -> Schema:
+    return {"type": "number", "minimum": low, "maximum": high, "description": description}
+
+
+def _text(description: str, most: int = 200) -> Schema:
+    return {"type": "string", "minLength": 1, "maxLength": most, "description": description}
+
+
+SYMBOL = _text("a symbol of the market", 32)
+CLIENT_ID = _integer(1, 10**9, "a client's id: connections are counted from 1 since the last reset")
+CHANNEL: Schema = {
+    "type": "string",
+    "pattern": r"^(trades|quotes|status|bars(:[0-9]{1,2}[smhd])?)$",
+    "description": "a channel: trades, quotes, status, bars, or bars of an interval such as bars:1m",
+}
+FLAG: Schema = {"type": "boolean", "description": "true or false"}
+DURATION: Schema = {
+    "anyOf": [
+        {"type": "string", "pattern": _DURATION},
+        {"type": "number", "minimum": 0, "maximum": 3_000_000_000},
+    ],
+    "description": "a length of time: 250ms, 1.5s, 2m, 1h, or a number of seconds",
+    "examples": ["250ms"],
+}
+TIMEOUT: Schema = {
+    "anyOf": [
+        {"type": "string", "pattern": r"^[0-9]{1,5}(\.[0-9]{1,6})?(ms|s)$"},
+        {"type": "number", "minimum": 0, "maximum": 600},
+    ],
+    "default": "5s",
+    "description": "how long to wait in real time, 10 minutes at most: 250ms, 5s, or a number of seconds",
+    "examples": ["5s"],
+}
+MOMENT = _text(
+    "a moment: 09:45 or 09:45:30 of the market's day in New York, or an ISO 8601 time", 64
+) | {"examples": ["09:45"]}
+
+_PRICE = _number(-_MOST, _MOST, "a price, on the symbol's grid unless raw")
+_SIZE = _number(-_MOST, _MOST, "a number of shares")
+_RAW = FLAG | {"default": False, "description": "true to send the values as they are, whatever"}
+_SIZE_100 = _SIZE | {"default": 100}
+
+_TRADE = {"symbol": SYMBOL, "price": _PRICE, "size": _SIZE_100, "raw": _RAW}
+_QUOTE = {"symbol": SYMBOL, "bid": _PRICE, "ask": _PRICE}
+_QUOTE |= {"bid_size": _SIZE_100, "ask_size": _SIZE_100, "raw": _RAW}
+_REASON: Schema = {"enum": list(REASONS), "default": None, "description": "a reason, or null"}
+_STATUS = {"symbol": SYMBOL, "status": {"enum": list(STATUSES)}, "reason": _REASON}
+
+TRADE = of("symbol", "price", **_TRADE)
+QUOTE = of("symbol", "bid", "ask", **_QUOTE)
+STATUS = of("symbol", "status", **_STATUS)
+
+_WHEN: dict[str, Schema] = {
+    "at": DURATION,
+    "time": _number(0, 1e14, "a Unix time in milliseconds"),
+    "seq": {"type": "integer", "description": "a whole number, which the market replaces"},
+}
+
+
+def _event(kind: str, required: tuple[str, ...], properties: dict[str, Schema]) -> Schema:
+    return of("type", *required, type={"type": "string", "const": kind}, **properties, **_WHEN)
+
+
+EVENTS: Schema = {
+    "type": "array",
+    "maxItems": 10_000,
+    "description": "a list of at most 10000 events",
+    "items": {
+        "oneOf": [
+            _event("trade", ("symbol", "price"), _TRADE),
+            _event("quote", ("symbol", "bid", "ask"), _QUOTE),
+            _event("status", ("symbol", "status"), _STATUS),
+        ],
+        "discriminator": {"propertyName": "type"},
+    },
+}
+
+CHANGES: dict[str, Schema] = {
+    "symbols": _text("a number of symbols, or symbols with commas between", 10_000),
+    "rate": _number(0, 1e6, "events a second and symbol"),
+    "seed": _integer(-(2**63), 2**63 - 1, "a seed of 64 bits"),
+    "model": {"enum": ["full", "gbm"]},
+    "clock": {
+        "type": "string",
+        "pattern": r"^(wall|manual|max|x[0-9]{1,6}(\.[0-9]{1,6})?)$",
+        "description": "a clock: wall, manual, max, or x10",
+    },
+    "start_us": _integer(0, 10**17, "a Unix time in microseconds"),
+    "turn_ms": _number(1, 1_000, "milliseconds from 1 to 1000"),
+    "turn_events": _integer(1, 10**9, "a number of events"),
+    "heartbeat_s": _number(0.1, 3_600, "seconds from 0.1 to 3600"),
+    "history_mb": _number(0, 1_000, "megabytes from 0 to 1000"),
+    "slow": {"enum": ["conflate", "drop", "disconnect"]},
+}
+"""Options in which a session may differ; see :data:`feeds.plants.CHANGES`."""
+
+# What comes back.
+
+_ANY: Schema = {}
+TOLD: dict[str, Schema] = {
+    "time": {"type": "number", "description": "the market's time, Unix time in milliseconds"},
+    "now": {"type": "string", "format": "date-time", "description": "the same, in UTC"},
+}
+_NULLABLE: Schema = {"type": ["string", "null"]}
+_CLIENT: dict[str, Any] = {
+    "id": {"type": "integer"},
+    "transport": {"enum": ["websocket", "sse", "stream"]},
+    "path": {"type": "string"},
+    "headers": {"type": "object", "additionalProperties": {"type": "string"}},
+    "is_open": {"type": "boolean"},
+    "close_code": {"type": ["integer", "null"]},
+    "close_reason": {"type": "string"},
+    "closed_by": _NULLABLE,
+    "sent": {"type": "array", "items": _ANY},
+    "subscriptions": {
+        "type": "object",
+        "additionalProperties": {"type": "array", "items": {"type": "string"}},
+    },
+    "resume": {"type": ["object", "null"]},
+}
+CLIENT: Schema = {"type": "object", "properties": _CLIENT, "required": list(_CLIENT)}
+CLIENTS: Schema = {"type": "array", "items": CLIENT}
+ENTRY: Schema = {
+    "type": "object",
+    "properties": {
+        "number": {"type": "integer"},
+        "at": {"type": "number"},
+        "time": {"type": "number"},
+        "kind": {"type": "string"},
+        "client": {"type": "integer"},
+    },
+    "required": ["number", "at", "time", "kind"],
+}

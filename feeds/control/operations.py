@@ -1,0 +1,220 @@
+"""
+What can be asked for under ``/control/``: one table, which routes, checks, documents and does it. No HTTP.
+
+Each operation is a method of :class:`feeds.director.Director`, its fields that method's arguments.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from feeds.control import commands
+from feeds.control.commands import JOURNAL_ENTRIES, Desk
+from feeds.control.kinds import (
+    CHANGES,
+    CHANNEL,
+    CLIENT,
+    CLIENT_ID,
+    CLIENTS,
+    DURATION,
+    ENTRY,
+    EVENTS,
+    FLAG,
+    MOMENT,
+    QUOTE,
+    STATUS,
+    SYMBOL,
+    TIMEOUT,
+    TOLD,
+    TRADE,
+    of,
+)
+from feeds.control.schema import Schema
+
+__all__ = ["OPERATIONS", "Operation"]
+
+Run = Callable[[Desk, dict[str, Any]], Awaitable[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation."""
+
+    method: str
+    name: str
+    """Its path under ``/control/``."""
+    summary: str
+    run: Run
+    """Does it: takes the desk of the session, and the fields."""
+    result: Schema
+    body: Schema | None = None
+    """Its fields, in a body of JSON."""
+    query: dict[str, Schema] = field(default_factory=dict)
+    """Its fields, as parameters."""
+    errors: tuple[int, ...] = ()
+    """Statuses that it may have, beside those that all have."""
+
+    @property
+    def path(self) -> str:
+        return f"/control/{self.name}"
+
+    @property
+    def opens(self) -> bool:
+        """Whether it begins a session that isn't there; what only looks, or ends one, doesn't."""
+        return self.method in ("POST", "PUT")
+
+
+_TIME = of(**TOLD)
+_EVENTS_AND_TIME = of(events={"type": "integer"}, **TOLD)
+_PATH: Schema = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 4_096,
+    "pattern": r"^[^\u0000]+$",
+    "description": "a path of a file of the server's machine",
+}
+_LOAD = of("path", path=_PATH, rebase=FLAG | {"default": False}, wait=FLAG | {"default": True})
+_N: Schema = {"type": "integer", "minimum": 1, "maximum": 1_000_000}
+_N |= {"description": "a number of events from 1 to 1000000", "default": 1}
+_NTH = CLIENT_ID | {"description": "the number of a connection, counted from 1", "default": 1}
+_OF_CLIENT = {"client": CLIENT_ID}
+_NAME: Schema = {"type": "string", "minLength": 1, "maxLength": 100}
+_NAME |= {"description": "the name of a scenario"}
+
+
+def _awaited(what: str, *required: str, **properties: Schema) -> Schema:
+    told = {"for": {"type": "string", "const": what}}
+    return of("for", *required, **told, **properties, timeout=TIMEOUT)
+
+
+_WAIT: Schema = {
+    "oneOf": [
+        _awaited("client", n=_NTH),
+        _awaited("subscription", "symbol", symbol=SYMBOL, channel=CHANNEL, client=CLIENT_ID),
+        _awaited("close", "client", client=CLIENT_ID),
+    ],
+    "discriminator": {"propertyName": "for"},
+}
+_LAST: Schema = {"type": "integer", "minimum": 1, "maximum": 1_000_000, "default": JOURNAL_ENTRIES}
+_LAST |= {"description": "how many of the newest entries"}
+_KIND: Schema = {"enum": ["open", "in", "out", "close", "command", "fault"]}
+_STRINGS: Schema = {"type": "array", "items": {"type": "string"}}
+_STATE = of(
+    session={"type": "string"},
+    sessions=_STRINGS,
+    **TOLD,
+    clock={"type": "string"},
+    seed={"type": "integer"},
+    epoch={"type": "string"},
+    symbols=_STRINGS,
+    events={"type": "integer"},
+    clients={"type": "integer"},
+)
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation("POST", "trade", "Let a trade happen.", commands.trade, _TIME, TRADE, errors=(404,)),
+    Operation("POST", "quote", "Let a quote happen.", commands.quote, _TIME, QUOTE, errors=(404,)),
+    Operation(
+        "POST",
+        "status",
+        "Halt a symbol, or resume it.",
+        commands.status,
+        _TIME,
+        STATUS,
+        errors=(404,),
+    ),
+    Operation(
+        "POST",
+        "play",
+        "Let events happen, each at its time.",
+        commands.play,
+        _EVENTS_AND_TIME,
+        of("events", events=EVENTS, wait=FLAG | {"default": True}),
+    ),
+    Operation("POST", "load", "Play a tape.", commands.load, _EVENTS_AND_TIME, _LOAD),
+    Operation(
+        "POST",
+        "scenario",
+        "Begin a scenario.",
+        commands.scenario,
+        _TIME,
+        of("name", name=_NAME, symbol=SYMBOL),
+        errors=(404,),
+    ),
+    Operation(
+        "POST", "advance", "Move the time on.", commands.advance, _TIME, of("by", by=DURATION)
+    ),
+    Operation(
+        "POST",
+        "run_until",
+        "Move the time to a moment.",
+        commands.run_until,
+        _TIME,
+        of("when", when=MOMENT),
+    ),
+    Operation(
+        "POST",
+        "step",
+        "Let the market's next events happen.",
+        commands.step,
+        _EVENTS_AND_TIME,
+        of(n=_N),
+    ),
+    Operation(
+        "POST", "reset", "Begin anew, perhaps otherwise.", commands.reset, _TIME, of(**CHANGES)
+    ),
+    Operation(
+        "POST",
+        "sync",
+        "Wait until a client has read everything.",
+        commands.sync,
+        _TIME,
+        of("client", client=CLIENT_ID, timeout=TIMEOUT),
+        errors=(404, 408),
+    ),
+    Operation(
+        "POST",
+        "wait",
+        "Wait for a client, a subscription, or an end.",
+        commands.wait,
+        of(client=CLIENT, **TOLD),
+        _WAIT,
+        errors=(404, 408),
+    ),
+    Operation(
+        "POST",
+        "assert_subscribed",
+        "Assert that somebody is subscribed.",
+        commands.assert_subscribed,
+        _TIME,
+        of("symbol", symbol=SYMBOL, channel=CHANNEL, client=CLIENT_ID),
+        errors=(404,),
+    ),
+    Operation(
+        "POST",
+        "assert_no_unknown_messages",
+        "Assert that all that clients sent were requests.",
+        commands.assert_no_unknown_messages,
+        _TIME,
+        of(**_OF_CLIENT),
+        errors=(404,),
+    ),
+    Operation(
+        "GET",
+        "clients",
+        "List the clients, and what they sent.",
+        commands.clients,
+        of(clients=CLIENTS),
+    ),
+    Operation(
+        "GET",
+        "journal",
+        "Tell what happened.",
+        commands.journal,
+        of(count={"type": "integer"}, entries={"type": "array", "items": ENTRY}),
+        query={"kind": _KIND, "client": CLIENT_ID, "last": _LAST},
+    ),
+    Operation("GET", "state", "Tell the state of the session.", commands.state, _STATE),
+    Operation("DELETE", "session", "End the session.", commands.end, of(sessions=_STRINGS)),
+)
+"""All operations, in the order in which they are documented."""
