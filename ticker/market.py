@@ -5,10 +5,11 @@ Plan: the walk and the order flow are made a *block* of whole cells ahead, for a
 :meth:`Market.step` hands out slices of the block. What is handed out depends on time alone, never on how the block
 was cut or on the step length: stream equals batch, byte for byte.
 
-What somebody scheduled is laid over the walk's blocks by :mod:`ticker.overlay`; :mod:`ticker.books` keep what was handed out.
+What is scheduled and played is laid over the blocks by :mod:`ticker.overlay`; :mod:`ticker.books` keep what was handed out.
 """
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from ticker.daybook import Snapshot
 from ticker.model import FULL, Model, model_named
 from ticker.overlay import Overlay
 from ticker.past import Past
+from ticker.play import Play, chosen
+from ticker.scenario import Scenario
 from ticker.script import ScriptedEvent
 from ticker.source import MAX_RATE, MAX_TOTAL_RATE, Block, Source
 from ticker.universe import Universe
@@ -83,6 +86,7 @@ class Market:
             model=self.model,
             block_events=block_events,
         )
+        self._flow = rate, trade_share
         self._block = Block(TickBatch.empty(), start_us)
         self._overlay: Overlay | None = None
         # Rows of the block that were handed out, and that are in the books.
@@ -140,11 +144,32 @@ class Market:
         Raises:
             ValueError: the time has passed, or there is no symbol with such an id; then nothing is added.
         """
-        if at_us < self.now_us:
-            raise ValueError(f"time {at_us!r} has passed: the market is at {self.now_us!r}")
-        if self._overlay is None:
-            self._overlay = Overlay(self._block, self._source.flow.seq)
-        self._overlay.add(at_us, events)
+        self._lay_over(at_us).add(at_us, events)
+
+    def play(
+        self,
+        scenario: Scenario,
+        at_us: int | None = None,
+        symbols: Sequence[int] | None = None,
+        seed: int | None = None,
+    ) -> None:
+        """
+        Play a scenario over the walk, beside those that are played already.
+
+        Args:
+            scenario: what happens.
+            at_us: when it begins, Unix time in microseconds, :attr:`now_us` or later; None: now.
+            symbols: the ids of its symbols; None: all, or the first, as the scenario says.
+            seed: of its noise; None: the market's.
+
+        Raises:
+            ValueError: the time has passed, there is no symbol with such an id, or it is too much.
+        """
+        at_us = self.now_us if at_us is None else at_us
+        seed = self.seed if seed is None else seed
+        ids = chosen(symbols, scenario, len(self.universe))
+        play = Play(scenario, at_us, ids, seed=seed, universe=self.universe, flow=self._flow)
+        self._lay_over(at_us).play(play)
 
     def snapshot(self, symbol: int) -> Snapshot:
         """Give the state of one symbol now."""
@@ -192,6 +217,19 @@ class Market:
         self._at = end
         self.now_us = reached
         return part
+
+    def _lay_over(self, at_us: int) -> Overlay:
+        """Begin to lay over what wasn't handed out yet, if that hasn't begun."""
+        if at_us < self.now_us:
+            raise ValueError(f"time {at_us!r} has passed: the market is at {self.now_us!r}")
+        if self._overlay is None:
+            self._bring_up_to_date()
+            self._block = Block(self._block.batch[self._at :], self._block.end_us)
+            self._at = self._booked = 0
+            seq, quotes = self._books.seq, self._books.day.quotes()
+            walk_seq = self._source.flow.seq
+            self._overlay = Overlay(self._block, self.now_us, seq, quotes, walk_seq)
+        return self._overlay
 
     def _make_block(self) -> None:
         self._bring_up_to_date()
