@@ -1,9 +1,4 @@
-"""
-The books of a market: what was handed out, as sequences, snapshots and bars.
-
-They lag behind what was handed out and are brought up to date when somebody looks, at each full second, and before a
-block is dropped; so a step of a single event costs microseconds.
-"""
+"""The books of a venue: what was handed out, as sequences, snapshots and bars."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +6,6 @@ from numpy.typing import NDArray
 from ticker.bars import BarBuilder
 from ticker.batch import BARS, CHANNELS, INTERVALS, QUOTES, STATUS, TRADES, BarTable, TickBatch
 from ticker.daybook import DayBook
-from ticker.past import Past
-from ticker.universe import Universe
 
 __all__ = ["Books"]
 
@@ -26,33 +19,19 @@ class Books:
     Sequences, day statistics and bars of all symbols.
 
     Args:
-        universe: what is traded.
-        past: gives the bars from before the start.
-        first: the first price of each symbol, in ticks.
-        bid: the standing bid at the start, in ticks.
-        ask: the standing ask at the start, in ticks.
-        start_us: Unix time of the start, in microseconds.
+        symbols: how many there are.
+        day: their state at the start.
     """
 
-    def __init__(
-        self,
-        universe: Universe,
-        past: Past,
-        first: NDArray[np.float64],
-        bid: I64,
-        ask: I64,
-        start_us: int,
-    ) -> None:
-        self.day = DayBook(first.astype(np.int64), bid, ask, universe, start_us)
+    def __init__(self, symbols: int, day: DayBook) -> None:
+        self.day = day
         """Snapshots."""
-        self.seq: I64 = np.zeros((CHANNELS, len(universe)), dtype=np.int64)
+        self.seq: I64 = np.zeros((CHANNELS, symbols), dtype=np.int64)
         """The last sequence handed out, by channel number and symbol id."""
-        self.bars = BarBuilder(len(universe))
-        self._past = past
-        self._universe, self._first = universe, first
+        self.bars = BarBuilder(symbols)
 
     def enter(self, rows: TickBatch) -> None:
-        """Enter trades, quotes and changes of status, in the order of time. Linear in them."""
+        """Enter the trades and quotes among some events, in the order of time. Linear in them."""
         channel = rows.channel
         trade = channel == TRADES
         symbol, price, size = rows.symbol[trade], rows.price[trade], rows.size[trade]
@@ -90,15 +69,10 @@ class Books:
             self.day.close_day()
         return TickBatch.join(parts)
 
-    def newest_bars(
+    def newest(
         self, symbol: int, interval: str, limit: int, now_us: int
-    ) -> tuple[BarTable, bool]:
-        """Give the newest bars of a symbol, and whether the last one is under way; see :meth:`Market.bars`."""
+    ) -> tuple[BarTable, bool, bool]:
+        """Give the newest bars of a symbol, whether the last one is under way, and whether none was forgotten."""
         number, length = list(INTERVALS).index(interval), INTERVALS[interval] * _SECOND_US
         bars, partial = self.bars.newest(number, symbol, now_us // length * length, limit)
-        missing = limit - len(bars)
-        if missing > 0 and self.bars.history[number].complete:
-            instrument, first = self._universe[symbol], float(self._first[symbol])
-            past = self._past.bars(symbol, instrument, first, interval, missing)
-            bars = BarTable.join([past, bars])
-        return bars, partial
+        return bars, partial, self.bars.history[number].complete

@@ -11,8 +11,8 @@ from abc import ABC, abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
-from ticker.bars import BarBuilder
-from ticker.batch import BARS, CHANNELS, INTERVALS, QUOTES, TRADES, BarTable, TickBatch
+from ticker.batch import BarTable, TickBatch
+from ticker.books import Books
 from ticker.daybook import DayBook, Snapshot
 from ticker.source import Block
 from ticker.universe import Universe
@@ -45,9 +45,7 @@ class Outlet(ABC):
         # Rows of the block that were handed out, and that are in the books.
         self._at = self._booked = 0
         self._next_second = start_us + _SECOND_US
-        self._book = book
-        self._bars = BarBuilder(len(universe))
-        self._seq = np.zeros((CHANNELS, len(universe)), dtype=np.int64)
+        self._books = Books(len(universe), book)
 
     @abstractmethod
     def _next_block(self) -> Block:
@@ -85,7 +83,7 @@ class Outlet(ABC):
     def snapshot(self, symbol: int) -> Snapshot:
         """Give the state of one symbol now."""
         self._bring_up_to_date()
-        return self._book.snapshot(symbol)
+        return self._books.day.snapshot(symbol)
 
     def sequences(self) -> NDArray[np.int64]:
         """
@@ -94,7 +92,7 @@ class Outlet(ABC):
         A read-only view, which later steps change.
         """
         self._bring_up_to_date()
-        view = self._seq.view()
+        view = self._books.seq.view()
         view.flags.writeable = False
         return view
 
@@ -106,8 +104,8 @@ class Outlet(ABC):
             The bars, and whether the last of them is of an interval that is still under way.
         """
         self._bring_up_to_date()
-        number, length = list(INTERVALS).index(interval), INTERVALS[interval] * _SECOND_US
-        return self._bars.newest(number, symbol, self.now_us // length * length, limit)
+        bars, partial, _ = self._books.newest(symbol, interval, limit, self.now_us)
+        return bars, partial
 
     def _release(self, edge: int, room: int | None) -> TickBatch:
         """Hand out rows of the block up to ``edge``, and move the time."""
@@ -134,33 +132,14 @@ class Outlet(ABC):
             return
         rows = self._block.batch[self._booked : self._at]
         self._booked = self._at
-        trade = rows.channel == TRADES
-        symbol, price, size = rows.symbol[trade], rows.price[trade], rows.size[trade]
-        self._bars.add(symbol, price, size)
-        self._book.trade(symbol, price, size, rows.time[trade])
-        self._seq[TRADES, symbol] = rows.seq[trade]
-        quote = rows.channel == QUOTES
-        symbol = rows.symbol[quote]
-        self._book.quote(
-            symbol,
-            rows.price[quote],
-            rows.size[quote],
-            rows.ask[quote],
-            rows.ask_size[quote],
-            rows.time[quote],
-        )
-        self._seq[QUOTES, symbol] = rows.seq[quote]
+        self._enter(rows)
+
+    def _enter(self, rows: TickBatch) -> None:
+        self._books.enter(rows)
 
     def _close_second(self) -> TickBatch:
         """Close the bars, and the day, that end now."""
         self._bring_up_to_date()
         second = self._next_second // _SECOND_US
         self._next_second += _SECOND_US
-        parts = []
-        for number, bars in self._bars.close(second):
-            seq = self._seq[BARS + number]
-            seq[bars.symbol] += 1
-            parts.append(TickBatch.of_bars(BARS + number, bars, seq[bars.symbol], self.now_us))
-        if second % INTERVALS["1d"] == 0:
-            self._book.close_day()
-        return TickBatch.join(parts)
+        return self._books.close(second)
