@@ -59,6 +59,11 @@ def moved(batch: TickBatch, plain: TickBatch, seconds: float, symbol: int = 0) -
 
 # However it is asked.
 
+limited = st.builds(
+    lambda size, begin: Scenario("limited", path=((0, 0), (begin, 0), (2 * begin, size)), bands=1),
+    st.floats(-0.5, 0.5),
+    st.floats(0.01, 3),
+)
 named = st.builds(
     lambda name, duration, size: scenario_named(
         name,
@@ -71,7 +76,9 @@ named = st.builds(
 )
 symbols = st.one_of(st.none(), st.lists(st.integers(0, SYMBOLS - 1), min_size=1, max_size=3))
 times = st.one_of(st.integers(START, END - 1), st.sampled_from([START, START + SECOND, END]))
-plays = st.lists(st.tuples(times, named, symbols, st.integers(0, 3)), max_size=3)
+plays = st.lists(
+    st.tuples(times, st.one_of(named, limited), symbols, st.integers(0, 3)), max_size=3
+)
 scripted = st.one_of(
     st.builds(ScriptedTrade, st.integers(0, 2), st.integers(1, 20_000), st.integers(1, 500)),
     st.builds(
@@ -338,9 +345,9 @@ def test_the_closing_auction_prints_and_closes() -> None:
 
 
 def test_a_short_squeeze_goes_up_and_comes_down_by_a_part() -> None:
-    batch, plain, _ = played("short_squeeze", 130, size=0.5, duration_s=100, volatility=1.0)
-    assert moved(batch, plain, 119) == pytest.approx(0.3, abs=0.02)
-    assert moved(batch, plain, 40) > 0.05
+    batch, plain, _ = played("short_squeeze", 700, size=0.5, duration_s=100, volatility=1.0)
+    assert moved(batch, plain, 20) == pytest.approx(0.05 * 2 / 3, abs=0.01)
+    assert moved(batch, plain, 699) == pytest.approx(0.3, abs=0.02)
 
 
 def test_scenarios_add_up() -> None:

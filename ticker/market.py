@@ -23,6 +23,7 @@ from ticker.play import Play, chosen
 from ticker.scenario import Scenario
 from ticker.scenes import Scene
 from ticker.script import ScriptedEvent
+from ticker.shape import DayShape
 from ticker.source import MAX_RATE, MAX_TOTAL_RATE, Block, Source
 from ticker.universe import Universe
 
@@ -90,6 +91,8 @@ class Market(Outlet):
         super().__init__(universe, start_us, book)
         self.seed = seed
         self._flow = rate, trade_share
+        minute = (self.model.shape or DayShape()).first_minute
+        self._day_us = start_us - minute * 60_000_000
         self._past = Past(seed, start_us, rate * trade_share)
         self._overlay: Overlay | None = None
         for scene in scenes:
@@ -165,7 +168,8 @@ class Market(Outlet):
             self._at = self._booked = 0
             seq, quotes = self._books.seq, self._books.day.quotes()
             walk_seq = self._source.flow.seq
-            self._overlay = Overlay(self._block, self.now_us, seq, quotes, walk_seq)
+            day_us = self._day_us
+            self._overlay = Overlay(self._block, self.now_us, seq, quotes, walk_seq, day_us)
         return self._overlay
 
     def _next_block(self) -> Block:

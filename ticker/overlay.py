@@ -13,10 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ticker.bands import Bands, limited
 from ticker.batch import STATUS, TickBatch
 from ticker.grid import CELL_US
 from ticker.play import Play
-from ticker.repricing import EXTRA, SCRIPT, WALK, Prices, grouped, reprice
+from ticker.repricing import Prices, reprice
+from ticker.rows import CHANNELS, EXTRA, SCRIPT, WALK, count, insert, sequences, statuses
 from ticker.script import Script, ScriptedEvent
 from ticker.source import Block
 from ticker.status import QUOTES_IN, STATUSES, TRADES_IN
@@ -26,8 +28,6 @@ __all__ = ["Overlay"]
 I64 = NDArray[np.int64]
 Origin = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
-
-_CHANNELS = STATUS + 1
 
 _MADE = np.array([[s in TRADES_IN, s in QUOTES_IN, True] for s in STATUSES])
 """By status and channel, whether the walk's events come out."""
@@ -46,6 +46,8 @@ class _State:
     prices: Prices
     plays: dict[Play, I64]
     """The plays that aren't over, with their levels."""
+    bands: dict[int, Bands]
+    """Limit up, limit down, by the symbols that have it."""
 
 
 class Overlay:
@@ -57,14 +59,17 @@ class Overlay:
         now_us: from when on it is left.
         seq: the last sequences, by channel and symbol.
         quote: the standing bids and asks, shape (2, symbols).
+        day_us: when a day of the market began.
         walk_seq: the walk's last sequences at the end of the block, by channel (trades, quotes) and symbol.
     """
 
-    def __init__(self, rest: Block, now_us: int, seq: I64, quote: I64, walk_seq: I64) -> None:
-        self._walk, self._begin_us = rest, now_us
-        seq = seq[:_CHANNELS].copy()
+    def __init__(
+        self, rest: Block, now_us: int, seq: I64, quote: I64, walk_seq: I64, day_us: int
+    ) -> None:
+        self._walk, self._begin_us, self._day_us = rest, now_us, day_us
+        seq = seq[:CHANNELS].copy()
         none = np.zeros(seq.shape[1], dtype=np.int64)
-        self._state = _State(seq[:STATUS].copy(), seq, none, Prices.of(quote), {})
+        self._state = _State(seq[:STATUS].copy(), seq, none, Prices.of(quote), {}, {})
         self._after = self._state
         self._walk_seq = walk_seq
         self._now, self._later = Script(), Script()
@@ -93,7 +98,12 @@ class Overlay:
         for at_us, change in play.changes():
             self.add(at_us, (change,))
         none = np.zeros(len(play.symbols), dtype=np.int64)
-        self._state = replace(self._state, plays=self._state.plays | {play: none})
+        bands = dict(self._state.bands)
+        for symbol, limits in play.bands(self._day_us).items():
+            bid, ask = self._state.prices.newest_shown[:, symbol].tolist()
+            bands.setdefault(symbol, replace(limits, bid=bid, ask=ask))
+        plays = self._state.plays | {play: none}
+        self._state = replace(self._state, plays=plays, bands=bands)
         self.stale = True
 
     def begin(self, block: Block, walk_seq: I64) -> Block:
@@ -110,7 +120,8 @@ class Overlay:
         """Lay over the block from its start. One with nothing to do costs a pass over its sequences."""
         self.stale = False
         state = self._state
-        if len(self._now) or state.plays or state.status.any() or state.prices.level.any():
+        busy = len(self._now) or state.plays or state.bands
+        if busy or state.status.any() or state.prices.level.any():
             return Block(self._laid_over(), self._walk.end_us)
         batch = self._walk.batch
         prices = state.prices.copy()
@@ -118,7 +129,7 @@ class Overlay:
         moved = state.seq[:STATUS] - state.walk_seq
         seq = state.seq.copy()
         seq[:STATUS] = self._walk_seq + moved
-        self._after = _State(self._walk_seq, seq, state.status, prices, {})
+        self._after = _State(self._walk_seq, seq, state.status, prices, {}, {})
         numbers = batch.seq + moved[batch.channel, batch.symbol]
         return Block(replace(batch, seq=numbers), self._walk.end_us)
 
@@ -128,20 +139,21 @@ class Overlay:
         for play in before.plays:
             extras = play.extras.between(self._begin_us, self._walk.end_us)
             if extras is not None:
-                batch, origin = _insert(batch, origin, extras, EXTRA)
+                batch, origin = insert(batch, origin, extras, EXTRA)
         if len(self._now):
-            batch, origin = _insert(batch, origin, self._now.rows(), SCRIPT)
+            batch, origin = insert(batch, origin, self._now.rows(), SCRIPT)
         batch = replace(batch, price=batch.price.copy(), ask=batch.ask.copy())
         prices, plays = self._price(batch, origin)
-        status, status_after = _statuses(batch, before.status)
+        batch, origin, bands = limited(batch, origin, before.bands, self._walk.end_us)
+        status, status_after = statuses(batch, before.status)
         out = _MADE[status, batch.channel]
         for play in before.plays:
             if play.scenario.silences:
                 out &= ~play.silent(batch.symbol, batch.time)
         batch = batch[out | (origin == SCRIPT)]
-        seq = before.seq + _count(batch, len(status_after))
-        self._after = _State(self._walk_seq, seq, status_after, prices, plays)
-        return replace(batch, seq=_sequences(batch, before.seq))
+        seq = before.seq + count(batch, len(status_after))
+        self._after = _State(self._walk_seq, seq, status_after, prices, plays, bands)
+        return replace(batch, seq=sequences(batch, before.seq))
 
     def _price(self, batch: TickBatch, origin: Origin) -> tuple[Prices, dict[Play, I64]]:
         """Reprice a block, in place, and give what stands at its end and the plays that go on."""
@@ -168,47 +180,3 @@ class Overlay:
             path = play.path(np.array([play.end_us]))
             prices.level[play.symbols] += levels[play][1][:, -1] + (0 if path is None else path)
         return prices, going
-
-
-def _insert(
-    batch: TickBatch, origin: Origin, rows: TickBatch, source: int
-) -> tuple[TickBatch, Origin]:
-    """Put rows into a batch, each behind all of its time, and note where they are from."""
-    at = np.searchsorted(batch.time, rows.time, "right")
-    names = ("symbol", "channel", "seq", "time", "price", "size", "ask", "ask_size")
-    columns = {name: np.insert(getattr(batch, name), at, getattr(rows, name)) for name in names}
-    return TickBatch(**columns, bars=batch.bars), np.insert(origin, at, source)
-
-
-def _statuses(batch: TickBatch, before: I64) -> tuple[I64, I64]:
-    """Give the status in which each event's symbol is, and that of each symbol at the end."""
-    order, first = grouped(batch.symbol, len(before))
-    row = np.where(batch.channel[order] == STATUS, np.arange(len(batch)), -1)
-    row = np.maximum.accumulate(row)
-    symbol = batch.symbol[order]
-    code = np.where(row >= first[symbol], batch.price[order][row], before[symbol])
-    status = np.empty(len(batch), dtype=np.int64)
-    status[order] = code
-    after = before.copy()
-    present = np.flatnonzero(first[1:] > first[:-1])
-    after[present] = code[first[1:][present] - 1]
-    return status, after
-
-
-def _key(batch: TickBatch, symbols: int) -> I64:
-    return batch.channel * np.int64(symbols) + batch.symbol
-
-
-def _count(batch: TickBatch, symbols: int) -> I64:
-    """Count events by channel and symbol."""
-    counts = np.bincount(_key(batch, symbols), minlength=_CHANNELS * symbols)
-    return counts.reshape(_CHANNELS, symbols)
-
-
-def _sequences(batch: TickBatch, before: I64) -> I64:
-    """Number the events of each channel and symbol on from those before."""
-    key = _key(batch, before.shape[1])
-    order, first = grouped(key, before.size)
-    seq = np.empty(len(batch), dtype=np.int64)
-    seq[order] = np.arange(1, len(batch) + 1) - first[key[order]]
-    return seq + before.reshape(-1)[key]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ticker.bands import Bands
 from ticker.extras import Extras
 from ticker.grid import CELL_US, CELLS_PER_SECOND
 from ticker.knots import Knots
@@ -63,6 +64,8 @@ class Play:
         self.column[symbols] = np.arange(len(symbols))
         self.end_us = at_us + math.ceil(scenario.duration_s * 1e6) + len(symbols) + 2
         """When nothing changes any more."""
+        self._ticks = [instrument.tick_size for instrument in universe]
+        self._lots = [instrument.round_lot for instrument in universe]
         names = [universe.symbols[i] for i in symbols]
         purpose = f"scenario.{scenario.name}"
         self._common = Stream(seed, f"{purpose}.common", [""])
@@ -130,6 +133,16 @@ class Play:
             for change in self.scenario.changes
             for place, symbol in enumerate(self.symbols.tolist())
         ]
+
+    def bands(self, day_us: int) -> dict[int, Bands]:
+        """Give the bands that hold from the beginning on, by symbol id; ``day_us``: when a day of the market began."""
+        tier = self.scenario.bands
+        if tier is None:
+            return {}
+        return {
+            symbol: Bands(tier, self._ticks[symbol], self._lots[symbol], self.at_us, day_us)
+            for symbol in self.symbols.tolist()
+        }
 
     def silent(self, symbol: NDArray[np.int32], time: I64) -> NDArray[np.bool_]:
         """Tell which events don't come out."""

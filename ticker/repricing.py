@@ -15,15 +15,13 @@ from ticker.batch import QUOTES, TRADES, TickBatch
 from ticker.draws import exp
 from ticker.grid import CELL_US
 from ticker.play import ONE, Play
+from ticker.rows import EXTRA, SCRIPT, WALK, grouped
 
-__all__ = ["EXTRA", "SCRIPT", "WALK", "Prices", "grouped", "reprice"]
+__all__ = ["Prices", "reprice"]
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-
-WALK, SCRIPT, EXTRA = 0, 1, 2
-"""Where an event is from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +66,6 @@ class Prices:
             symbol = batch.symbol[rows]
             for pair in pairs:
                 pair[:, symbol] = batch.price[rows], batch.ask[rows]
-
-
-def grouped(key: NDArray[np.integer], groups: int) -> tuple[NDArray[np.intp], I64]:
-    """Give the order of rows by key, else as they are, and where in it each group starts, with the end."""
-    # A stable sort of 16 bits is linear.
-    small = key.astype(np.uint16) if groups <= 1 << 16 else key
-    order = np.argsort(small, kind="stable")
-    first = np.concatenate(([0], np.cumsum(np.bincount(key, minlength=groups))))
-    return order, first
 
 
 class _Rows:

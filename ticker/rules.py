@@ -16,6 +16,7 @@ __all__ = [
     "REFERENCE_S",
     "Breaker",
     "band_ticks",
+    "doubled",
 ]
 
 REFERENCE_S = 300
@@ -68,3 +69,17 @@ def band_ticks(reference: float, tick_size: float, *, tier: int, doubled: bool =
     else:
         distance = (0.05 if tier == 1 else 0.10) * price
     return max(1, round((2 if doubled else 1) * distance / tick_size))
+
+
+def doubled(time_us: int, day_us: int, tier: int, price: float) -> bool:
+    """
+    Tell whether the bands are twice as wide: from 9:30 to 9:45, and from 15:35 on, there only of tier 1 and up to 3 dollars.
+
+    Args:
+        time_us: the time, in microseconds.
+        day_us: when a day of 390 minutes began; every one begins when the one before ends.
+        tier: 1 or 2.
+        price: the reference price, in currency units.
+    """
+    minute = (time_us - day_us) // 60_000_000 % 390
+    return minute < 15 or (minute >= 365 and (tier == 1 or price <= 3.0))
