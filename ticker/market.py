@@ -20,6 +20,7 @@ from ticker.outlet import Outlet
 from ticker.overlay import Overlay
 from ticker.past import Past
 from ticker.play import Play, chosen
+from ticker.prelude import Standing
 from ticker.scenario import Scenario
 from ticker.scenes import Scene
 from ticker.script import ScriptedEvent
@@ -85,15 +86,15 @@ class Market(Outlet):
             model=self.model,
             block_events=block_events,
         )
-        self._first = first = universe.start_ticks()
-        close, flow = first.astype(np.int64), source.flow
+        close, flow = universe.start_ticks().astype(np.int64), source.flow
+        self._start = np.stack((close, flow.bid, flow.ask))
         book = DayBook(close, flow.bid, flow.ask, universe, start_us)
         super().__init__(universe, start_us, book)
         self.seed = seed
         self._flow = rate, trade_share
         minute = (self.model.shape or DayShape()).first_minute
         self._day_us = start_us - minute * 60_000_000
-        self._past = Past(seed, start_us, rate * trade_share)
+        self._past = Past(seed, start_us, rate, trade_share)
         self._overlay: Overlay | None = None
         for scene in scenes:
             at_us = start_us + round(scene.start_s * 1e6)
@@ -153,10 +154,16 @@ class Market(Outlet):
         bars, partial, complete = self._books.newest(symbol, interval, limit, self.now_us)
         missing = limit - len(bars)
         if missing > 0 and complete:
-            instrument, first = self.universe[symbol], float(self._first[symbol])
-            past = self._past.bars(symbol, instrument, first, interval, missing)
+            standing = self._standing(symbol)
+            past = self._past.bars(symbol, self.universe[symbol], standing, interval, missing)
             bars = BarTable.join([past, bars])
         return bars, partial
+
+    def recent(self, symbol: int) -> TickBatch:
+        return self._past.events(symbol, self.universe[symbol], self._standing(symbol))
+
+    def _standing(self, symbol: int) -> Standing:
+        return Standing(*self._start[:, symbol].tolist())
 
     def _lay_over(self, at_us: int) -> Overlay:
         """Begin to lay over what wasn't handed out yet, if that hasn't begun."""

@@ -107,6 +107,14 @@ class Outlet(ABC):
         bars, partial, _ = self._books.newest(symbol, interval, limit, self.now_us)
         return bars, partial
 
+    def recent(self, _symbol: int) -> TickBatch:
+        """
+        Give the trades and quotes of a symbol from just before the start; none, where there was nothing.
+
+        Their sequences end with 0, so that the first event handed out follows on.
+        """
+        return TickBatch.empty()
+
     def _release(self, edge: int, room: int | None) -> TickBatch:
         """Hand out rows of the block up to ``edge``, and move the time."""
         if self._at == len(self._block.batch) and self.now_us >= self._block.end_us:

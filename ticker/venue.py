@@ -54,3 +54,7 @@ class Venue(Protocol):
     def bars(self, symbol: int, interval: str, limit: int) -> tuple[BarTable, bool]:
         """Give the newest bars of a symbol, oldest first, and whether the last of them is still under way."""
         ...
+
+    def recent(self, symbol: int) -> TickBatch:
+        """Give the trades and quotes of a symbol from just before the start, if any; their sequences end with 0."""
+        ...
