@@ -1,6 +1,7 @@
 """Plain HTTP beside the stream: health, symbols, snapshots, bars, events; and errors as JSON."""
 
 import hashlib
+import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -16,6 +17,7 @@ from feeds.feed import Feed, instrument_object
 from feeds.fields import MAX_ID
 from feeds.health import Health
 from feeds.pump import Pump
+from feeds.recall import Recall
 from ticker import __version__
 from ticker.batch import CHANNELS, INTERVALS, channel_name
 
@@ -49,6 +51,7 @@ class Api:
     ) -> None:
         self._feed, self._pump, self._config, self._clients = feed, pump, config, clients
         self._health = health
+        self._recall = Recall(feed.market, feed.encoder, feed.hub.history)
         self._started = time.monotonic()
 
     async def health(self, request: web.Request) -> web.Response:
@@ -120,24 +123,19 @@ class Api:
                 Code.UNKNOWN_CHANNEL,
                 f"unknown channel {channel!r}; the channels are {', '.join(names)}",
             )
-        since = _number(request, "since", -1, 0, MAX_ID)
+        since = _number(request, "since", 0, -MAX_ID, MAX_ID)
         await self._pump.between_turns()
-        market, history = self._feed.market, self._feed.hub.history
-        number = names.index(channel)
-        newest = int(market.sequences()[number, symbol])
-        slot = number * len(market.universe) + symbol
+        number, recall = names.index(channel), self._recall
+        newest = recall.seq(symbol, number)
         answer: dict[str, Any] = {
             "epoch": self._feed.epoch,
-            "symbol": market.universe.symbols[symbol],
+            "symbol": self._feed.market.universe.symbols[symbol],
             "channel": channel,
             "seq": newest,
         }
-        found: list[bytes] | None = None
-        if since < 0:
-            found = history.last(slot, _NEWEST_EVENTS)
-        elif since <= newest:
-            found = history.after(slot, since, newest)
-        if found is None:
+        if "since" not in request.query:
+            found: list[bytes] | None = recall.newest(symbol, number, _NEWEST_EVENTS)
+        elif (found := recall.after(symbol, number, since)) is None:
             reason = "ahead" if since > newest else "too_old"
             answer["gap"] = {"from": since + 1, "to": newest, "reason": reason}
         events = b",".join(fragment[:-1] for fragment in found or ())
@@ -165,7 +163,7 @@ def _number(request: web.Request, name: str, default: int, low: int, high: int) 
     text = request.query.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdecimal() and len(text) < 17 and low <= int(text) <= high):
+    if not (re.fullmatch(r"-?[0-9]{1,16}", text) and low <= int(text) <= high):
         raise RequestError(
             Code.INVALID_VALUE, f"{name} {text!r} is not a whole number from {low} to {high}"
         )

@@ -56,7 +56,7 @@ FLOORS = (
         "subscription",
         "timing",
     },
-    {"answers", "bodies", "deflate", "group", "newest", "query", "staged", "states"},
+    {"answers", "bodies", "deflate", "group", "newest", "query", "recall", "staged", "states"},
     {"lanes", "visit"},
     {"observed", "roster"},
     {"clientele"},

@@ -140,7 +140,10 @@ async def test_history_over_http_is_the_same_ring() -> None:
         async with http.get(f"{path}&since=x") as response:
             assert response.status == 400
             message = (await response.json())["message"]
-            assert message == "since 'x' is not a whole number from 0 to 9007199254740991"
+            assert (
+                message
+                == "since 'x' is not a whole number from -9007199254740991 to 9007199254740991"
+            )
 
 
 @pytest.mark.asyncio

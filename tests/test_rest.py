@@ -251,6 +251,47 @@ async def test_without_a_sequence_it_gives_the_newest() -> None:
         assert [e["seq"] for e in newest] == list(range(seq - 99, seq + 1))
 
 
+async def test_before_anything_happened_there_is_a_tape_and_what_happens_joins_it() -> None:
+    """In the first second, then while both are part of the newest; with a sequence of 0 or less, exactly."""
+    async with served(symbols="AAPL", rate=20) as http:
+        for channel in ("trades", "quotes"):
+            path = f"/api/history?symbol=AAPL&channel={channel}"
+            first = await http.get(path)
+            assert first["seq"] == 0
+            assert [e["seq"] for e in first["events"]] == list(range(-99, 1))
+        await step(http.server, 3 * S)
+        for channel in ("trades", "quotes"):
+            path = f"/api/history?symbol=AAPL&channel={channel}"
+            newest = await http.get(path)
+            seq = newest["seq"]
+            assert 0 < seq < 100
+            assert [e["seq"] for e in newest["events"]] == list(range(seq - 99, seq + 1))
+            times = [e["time"] for e in newest["events"]]
+            assert times == sorted(times)
+            if channel == "quotes":
+                assert first["events"][-10:] == [e for e in newest["events"] if -10 < e["seq"] <= 0]
+            since = (await http.get(path + "&since=-7"))["events"]
+            assert since == newest["events"][-7 - seq :]
+            assert (await http.get(path + "&since=0"))["events"] == newest["events"][-seq:]
+
+
+async def test_further_back_than_the_past_goes_is_a_gap() -> None:
+    """And so is a past that what is kept doesn't join; bars of the past are elsewhere."""
+    async with served(symbols="AAPL", rate=20) as http:
+        for path in ("trades&since=-9000", "bars:1s&since=-3", "status&since=-1"):
+            since = int(path.rpartition("=")[2])
+            answer = await http.get(f"/api/history?symbol=AAPL&channel={path}")
+            assert answer["gap"] == {"from": since + 1, "to": 0, "reason": "too_old"}
+            assert answer["events"] == []
+    async with served(symbols="AAPL", rate=100, history_mb=0.01) as http:
+        await step(http.server, 5 * S)
+        answer = await http.get("/api/history?symbol=AAPL&since=-5")
+        assert answer["gap"]["reason"] == "too_old"
+        newest = (await http.get("/api/history?symbol=AAPL"))["events"]
+        assert 0 < len(newest) < 100
+        assert newest[0]["seq"] > 0
+
+
 async def test_bars_have_a_history_by_interval() -> None:
     async with served(symbols="AAPL", rate=100) as http:
         await step(http.server, 5 * S)
@@ -292,16 +333,16 @@ async def test_what_it_cant_give_it_says() -> None:
             ),
         ),
         (
-            "?symbol=AAPL&since=-1",
+            "?symbol=AAPL&since=1.5",
             400,
             "invalid_value",
-            "since '-1' is not a whole number from 0 to 9007199254740991",
+            "since '1.5' is not a whole number from -9007199254740991 to 9007199254740991",
         ),
         (
             "?symbol=AAPL&since=x",
             400,
             "invalid_value",
-            "since 'x' is not a whole number from 0 to 9007199254740991",
+            "since 'x' is not a whole number from -9007199254740991 to 9007199254740991",
         ),
     ],
 )
