@@ -103,8 +103,9 @@ class Survey:
         digest = hashlib.blake2b(digest_size=8)
         for rows in tape.chunks():
             self._add(rows, len(tape.symbols))
-            for field in fields(TapeRows):
-                digest.update(getattr(rows, field.name).astype("<i8").tobytes())
+            # Row by row, so that chunks don't matter.
+            columns = [getattr(rows, field.name) for field in fields(TapeRows)]
+            digest.update(np.column_stack(columns).astype("<i8", copy=False).tobytes())
         if not len(self):
             raise TapeError("there is no trade and no quote on the tape")
         digest.update("\x1f".join(tape.symbols).encode())

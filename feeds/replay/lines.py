@@ -19,8 +19,8 @@ from ticker.tape import TapeError
 
 __all__ = ["CHUNK_ROWS", "CsvFile", "NdjsonFile"]
 
-CHUNK_ROWS = 4_096
-"""Rows of a chunk: some megabytes, and some milliseconds to read."""
+CHUNK_ROWS = 1_024
+"""Rows of a chunk: the event loop waits while one is read, two or three milliseconds."""
 
 _MAX_LINE = 1 << 20
 
