@@ -111,6 +111,33 @@ async def test_what_was_recorded_from_a_server_is_served_again(tmp_path: Path, s
 
 
 @on_both_loops
+async def test_a_recording_of_some_symbols_is_put_into_order(tmp_path: Path) -> None:
+    """In each message their events came by symbol."""
+    path, stop = tmp_path / "tape.ndjson", asyncio.Event()
+    async with running(rate=100) as server:
+        of_some = record(
+            server.ws_url,
+            output=str(path),
+            symbols=["AAPL", "MSFT"],
+            channels=["trades", "quotes"],
+            stop=stop,
+            count=2_000,
+        )
+        recording = asyncio.create_task(of_some)
+        await eventually(lambda: server.hub.roster.interested, "the recorder is subscribed")
+        await step(server, 60 * S)
+        async with asyncio.timeout(TIMEOUT_S):
+            assert await recording == 0
+    times = [json.loads(line)["time"] for line in path.read_text().splitlines()[3:]]
+    assert times != sorted(times)
+    async with running(replay=ReplayOptions(path)) as server:
+        batch = server.market.step(server.market.now_us + 60 * S)
+    batch = batch[batch.channel < 2]
+    assert len(batch) == 2_000
+    assert [t / 1000 for t in batch.time.tolist()] == sorted(times)
+
+
+@on_both_loops
 async def test_as_fast_as_clients_read_a_tape_is_played_to_its_end(tmp_path: Path) -> None:
     """And no further: the time stands there."""
     replay = of_market(tmp_path)

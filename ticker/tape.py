@@ -53,6 +53,10 @@ class TapeRows:
         """Give some of the rows, as views."""
         return TapeRows(*(getattr(self, f.name)[rows] for f in fields(self)))
 
+    def take(self, rows: NDArray[np.intp]) -> "TapeRows":
+        """Give some of the rows, in this order."""
+        return TapeRows(*(getattr(self, f.name)[rows] for f in fields(self)))
+
     @staticmethod
     def join(parts: Sequence["TapeRows"]) -> "TapeRows":
         """Give the rows of several chunks, at least one, one after the other."""

@@ -56,10 +56,9 @@ class Converter:
     left_out: Counter[str] = field(default_factory=Counter)
     """What was left out, and how often."""
     _scale: float | None = None
-    _last_us: int | None = None
 
-    def convert(self, raw: Raw) -> TapeRows | None:
-        """Give the trades and quotes in some rows; None if there are none."""
+    def convert(self, raw: Raw) -> tuple[TapeRows, I64]:
+        """Give the trades and quotes in some rows, with the number of each one's line or row."""
         columns, where = raw.columns, raw.where
         time = self._times(columns["time"], where)
         symbol = self._symbols(columns.get("symbol"), where)
@@ -73,8 +72,6 @@ class Converter:
         neither = np.isnan(price) & ~quote & ~one_sided
         self.left_out["rows without a price"] += int(neither.sum())
         quotes = np.flatnonzero(quote)
-        if not len(trade) + len(quotes):
-            return None
         rows = np.concatenate((quotes, trade))
         order = np.argsort(rows, kind="stable")  # of one row, the quote stands before the trade
         zeros = np.zeros(len(trade), dtype=np.int64)
@@ -86,7 +83,7 @@ class Converter:
         def put(of_quotes: I64, of_trades: I64) -> I64:
             return np.concatenate((of_quotes, of_trades))[order]
 
-        return TapeRows(
+        found = TapeRows(
             symbol=symbol[rows[order]],
             quote=order < len(quotes),
             time=time[rows[order]],
@@ -95,6 +92,7 @@ class Converter:
             ask=put(_units(ask[quotes]), zeros),
             ask_size=put(ask_size, zeros),
         )
+        return found, np.asarray(where)[rows[order]]
 
     def _refuse(self, where: Sequence[int], row: Any, what: str) -> None:
         raise TapeError(f"{self.place} {where[int(row)]}: {what}")
@@ -126,15 +124,6 @@ class Converter:
             if self._scale is None:
                 self._scale = next(s for most, s in _UNITS if abs(numbers[0]) < most)
             time = np.rint(numbers * self._scale).astype(np.int64)
-        before = time[0] if self._last_us is None else self._last_us
-        if (back := np.diff(time, prepend=before) < 0).any():
-            row = int(back.argmax())
-            self._refuse(
-                where,
-                row,
-                f"time {values[row]!r} is before the {self.place}'s above; sort the file by time",
-            )
-        self._last_us = int(time[-1])
         return time
 
     def _prices(self, name: str, columns: Mapping[str, Values], where: Sequence[int]) -> F64:

@@ -9,6 +9,7 @@ from feeds.errors import ConfigError
 from feeds.replay.columns import Converter, Raw
 from feeds.replay.lines import CsvFile, NdjsonFile
 from feeds.replay.mapping import ColumnMap
+from feeds.replay.order import InOrder
 from feeds.replay.parquet import ParquetFile
 from ticker.instruments import SYMBOL_PATTERN
 from ticker.tape import TapeError, TapeRows
@@ -29,9 +30,9 @@ class _Reader(Protocol):
 
 class FileTape:
     """
-    A file of trades and quotes, in the order of time, as a :class:`~ticker.tape.Tape`.
+    A file of trades and quotes, about in the order of time, as a :class:`~ticker.tape.Tape`.
 
-    Memory: a chunk of some thousand rows, however long the file.
+    Memory: some thousand rows, however long the file.
 
     Args:
         path: the file; the end of its name tells its format.
@@ -83,10 +84,14 @@ class FileTape:
         converter = Converter(
             self._ids, self._reader.place, self._size_scale, only, left_out=self.left_out
         )
+        order = InOrder(self._reader.place)
         try:
             for raw in self._reader.chunks():
-                if (rows := converter.convert(raw)) is not None:
-                    yield rows
+                rows, where = converter.convert(raw)
+                if len(rows) and (given := order.add(rows, where)) is not None:
+                    yield given
+            if (given := order.rest()) is not None:
+                yield given
         except OSError as error:
             raise TapeError(f"can't read {str(self.path)!r}: {error.strerror or error}") from error
         except TapeError as error:
