@@ -20,6 +20,7 @@ from feeds.pump import Pump
 from feeds.recall import Recall
 from ticker import __version__
 from ticker.batch import CHANNELS, INTERVALS, channel_name
+from ticker.replay import Replay
 
 __all__ = ["MAX_BARS", "Api"]
 
@@ -57,6 +58,9 @@ class Api:
     async def health(self, request: web.Request) -> web.Response:
         url = f"{request.scheme}://{request.host}"  # as it was addressed
         state = self._health.state()
+        if isinstance(market := self._feed.market, Replay):
+            tape = {"played": round(market.played, 4), "rounds": market.rounds, "over": market.over}
+            state |= {"replay": tape}
         return json_answer(
             state
             | {

@@ -104,6 +104,8 @@ def test_a_loop_begins_anew_at_the_next_whole_second() -> None:
     once = [0.25, 0.25, 0.25, 1.0, 1.75, 2.5]
     assert times(batch) == [t + 3 * n for n in range(3) for t in once]
     assert played.rounds == 3
+    played.step(START + 10_500_000)
+    assert (played.played, played.over) == (0.5, False)
     assert not played.over
     aapl = batch[(batch.symbol == 0) & (batch.channel == TRADES)]
     assert aapl.seq.tolist() == [1, 2, 3, 4, 5, 6]

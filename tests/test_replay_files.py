@@ -319,9 +319,9 @@ def test_bad_names_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("px", "replay-map 'px' is not FIELD=COLUMN; the fields are time, symbol, price"),
-        ("last=px", "replay-map 'last=px' is not FIELD=COLUMN"),
-        ("price=a,price=b", "replay-map has 'price' twice"),
+        ("px", "the column map 'px' is not FIELD=COLUMN; the fields are time, symbol, price"),
+        ("last=px", "the column map 'last=px' is not FIELD=COLUMN"),
+        ("price=a,price=b", "the column map has 'price' twice"),
     ],
 )
 def test_bad_maps_are_refused(text: str, message: str) -> None:

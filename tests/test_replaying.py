@@ -148,7 +148,9 @@ async def test_as_fast_as_clients_read_a_tape_is_played_to_its_end(tmp_path: Pat
             follower.feed(await client.message())
         assert (follower.events, follower.merged) == (wanted, 0)
         await eventually(lambda: server.market.over, "the end")
-        assert (await get(server, "/health"))["status"] == "ok"
+        health = await get(server, "/health")
+        assert health["status"] == "ok"
+        assert health["replay"] == {"played": 1.0, "rounds": 1, "over": True}
 
 
 @on_both_loops
@@ -190,7 +192,9 @@ def test_options_that_have_no_effect_are_refused(tmp_path: Path) -> None:
     _, err = run("serve", "--replay-size-scale", "5", code=2)
     assert err == "tickerplant: --replay-size-scale needs --replay FILE\n"
     _, err = run("serve", "--replay", path, "--replay-map", "x=y", code=2)
-    assert err.startswith("tickerplant: replay-map 'x=y' is not FIELD=COLUMN; the fields are time")
+    assert err.startswith(
+        "tickerplant: the column map 'x=y' is not FIELD=COLUMN; the fields are time"
+    )
     _, err = run("serve", code=2, TICKERPLANT_REPLAY=str(tmp_path / "nowhere.csv"))
     assert err == f"tickerplant: can't read '{tmp_path}/nowhere.csv': No such file or directory\n"
 

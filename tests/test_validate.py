@@ -111,10 +111,10 @@ def test_a_short_simulation_says_what_it_is(capsys: pytest.CaptureFixture[str]) 
     [
         (b'{"type":"hello"}\n', "there is no trade and no quote on the tape"),
         (b"nonsense\n", "line 1 is no JSON: b'nonsense\\n'"),
-        (b"[1]\n", "line 1 is no object: b'[1]\\n'"),
+        (b"[1]\n", "line 1 is no JSON object: b'[1]\\n'"),
         (
             b'{"type":"trade","symbol":"A","time":1.5,"size":3}\n',
-            "line 1: this trade has no good 'price'",
+            "line 1: there is no 'price'",
         ),
         (
             b'{"type":"trade","symbol":"A","time":1.5,"size":3,"price":1.5}\n',
@@ -130,6 +130,26 @@ def test_a_bad_tape_is_one_clear_line(
     path.write_bytes(content)
     assert run("--input", str(path)) == 2
     assert capsys.readouterr().err == f"tickerplant: {path}: {message}\n"
+
+
+def test_any_file_of_trades_and_quotes_is_judged(
+    tape: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same verdicts for the same events as CSV with other names; what can't be used is told."""
+    events = [orjson.loads(line) for line in tape.read_bytes().splitlines()]
+    names = ("symbol", "time", "price", "size", "bid", "bid_size", "ask", "ask_size")
+    rows = [",".join(str(e.get(name, "")) for name in names) for e in events if "seq" in e]
+    path = tmp_path / "real.csv"
+    header = ",".join(names).replace("price", "px")
+    path.write_text("\n".join([header, *rows, "AAPL,1767630000000,,,,,,"]))
+    assert run("--input", str(path), "--input-map", "price=px", "--json") == 0
+    captured = capsys.readouterr()
+    assert captured.err == f"tickerplant: {path}: left out 1 rows without a price\n"
+    assert run("--input", str(tape), "--json") == 0
+    facts = json.loads(capsys.readouterr().out)["facts"]
+    assert json.loads(captured.out)["facts"] == facts
+    assert run("--input", str(path), "--input-map", "x=y") == 2
+    assert "the column map 'x=y' is not FIELD=COLUMN" in capsys.readouterr().err
 
 
 def test_a_missing_tape_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -83,7 +83,7 @@ class Replay(Outlet):
         self.rounds = 0
         """How many times the tape was begun."""
         self._tape, self._survey, self._loop = tape, survey, terms.loop
-        self._shift = start_us - survey.start_us
+        self._begun_us, self._shift = start_us, start_us - survey.start_us
         self._given = np.zeros(2 * len(universe), dtype=np.int64)
         self._ended = False
         self._played = self._play()
@@ -92,6 +92,14 @@ class Replay(Outlet):
     def over(self) -> bool:
         """Whether the tape has come to its end for good."""
         return self._ended and self._at == len(self._block.batch)
+
+    @property
+    def played(self) -> float:
+        """How much of the tape has been played in this round, by time, from 0 to 1."""
+        if self.over:
+            return 1.0
+        passed = (self.now_us - self._begun_us) % self._survey.period_us
+        return passed / self._survey.period_us
 
     def _next_block(self) -> Block:
         return next(self._played)

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from feeds.errors import ConfigError
+from feeds.replay import ColumnMap, FileTape
 from ticker.facts import NothingToJudgeError, Panel, Verdict, accepted, judge, simulate
 from ticker.facts.recorded import read_tape
 from ticker.instruments import UniverseError
@@ -23,6 +25,7 @@ __all__ = ["validate"]
 
 _MOST_SESSIONS = 1_000
 _MOST_SYMBOLS = 2_000
+_ANY_ORDER = 1 << 40  # all of it is in memory anyhow
 _WORDS = {True: "[green]pass", False: "[red]FAIL", None: "[dim]not judged"}
 
 
@@ -47,7 +50,13 @@ _WORDS = {True: "[green]pass", False: "[red]FAIL", None: "[dim]not judged"}
     "--input",
     "tape",
     type=click.Path(path_type=Path),
-    help="Judge this tape, which `tickerplant record` wrote, and simulate nothing.",
+    help="Judge this tape (NDJSON, CSV, Parquet), and simulate nothing.",
+)
+@click.option(
+    "--input-map",
+    default="",
+    metavar="FIELD=COLUMN,...",
+    help="The tape's columns for time, symbol, price, size, bid, bid_size, ask, ask_size.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option(
@@ -60,6 +69,7 @@ def validate(
     sessions: int,
     model: str,
     tape: Path | None,
+    input_map: str,
     as_json: bool,
     plot: Path | None,
 ) -> int:
@@ -72,9 +82,9 @@ def validate(
         _can_draw(plot)
     begun = time.perf_counter()
     try:
-        panel = _of_tape(tape) if tape else _simulated(seed, symbols, sessions, model)
+        panel = _of_tape(tape, input_map) if tape else _simulated(seed, symbols, sessions, model)
         verdicts = judge(panel)
-    except (UniverseError, TapeError) as error:
+    except (UniverseError, TapeError, ConfigError) as error:
         raise click.UsageError(str(error)) from error
     except NothingToJudgeError as error:
         click.echo(f"tickerplant: {error}", err=True)
@@ -108,14 +118,17 @@ def _can_draw(plot: Path) -> None:
         raise click.UsageError("--plot needs matplotlib: pip install 'tickerplant[plot]'") from None
 
 
-def _of_tape(path: Path) -> Panel:
+def _of_tape(path: Path, columns: str) -> Panel:
     try:
-        with path.open("rb") as file:
-            return read_tape(file).panel()
-    except OSError as error:
-        raise TapeError(f"can't read {str(path)!r}: {error.strerror or error}") from error
+        tape = FileTape(path, ColumnMap.parse(columns), most_late=_ANY_ORDER)
+        panel = read_tape(tape).panel()
     except TapeError as error:
-        raise TapeError(f"{path}: {error}") from error
+        text = str(error)
+        raise TapeError(text if str(path) in text else f"{path}: {text}") from error
+    for what, count in tape.left_out.items():
+        if count:
+            click.echo(f"tickerplant: {path}: left out {count} {what}", err=True)
+    return panel
 
 
 def _simulated(seed: int, symbols: str, sessions: int, model: str) -> Panel:

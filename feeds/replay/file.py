@@ -9,7 +9,7 @@ from feeds.errors import ConfigError
 from feeds.replay.columns import Converter, Raw
 from feeds.replay.lines import CsvFile, NdjsonFile
 from feeds.replay.mapping import ColumnMap
-from feeds.replay.order import InOrder
+from feeds.replay.order import MOST_ROWS, InOrder
 from feeds.replay.parquet import ParquetFile
 from ticker.instruments import SYMBOL_PATTERN
 from ticker.tape import TapeError, TapeRows
@@ -38,6 +38,7 @@ class FileTape:
         path: the file; the end of its name tells its format.
         columns: which of its columns is what.
         size_scale: multiplies each size, which is then rounded to whole shares.
+        most_late: how many rows too late a row may come; so many are held in memory.
 
     Raises:
         ConfigError: the format is unknown, or what reads it isn't installed.
@@ -45,9 +46,13 @@ class FileTape:
     """
 
     def __init__(
-        self, path: Path, columns: ColumnMap | None = None, size_scale: float = 1.0
+        self,
+        path: Path,
+        columns: ColumnMap | None = None,
+        size_scale: float = 1.0,
+        most_late: int = MOST_ROWS,
     ) -> None:
-        self.path, self._size_scale = path, size_scale
+        self.path, self._size_scale, self._most_late = path, size_scale, most_late
         self.left_out: Counter[str] = Counter()
         """What was left out in the last pass, and how often."""
         self._ids: dict[str, int] = {}
@@ -84,7 +89,7 @@ class FileTape:
         converter = Converter(
             self._ids, self._reader.place, self._size_scale, only, left_out=self.left_out
         )
-        order = InOrder(self._reader.place)
+        order = InOrder(self._reader.place, self._most_late)
         try:
             for raw in self._reader.chunks():
                 rows, where = converter.convert(raw)

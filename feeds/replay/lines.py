@@ -103,9 +103,10 @@ class NdjsonFile(_Lines):
                 line_number = where[columns[field].index(None)]
                 raise TapeError(f"line {line_number}: there is no {self._columns[field]!r}")
         for i, item in enumerate(items):
-            if (
-                "merged" in item and "volume" in item
-            ):  # it stands for several, and has the shares of all
+            if columns["price"][i] is None and item.get("type") == "trade":
+                raise TapeError(f"line {where[i]}: there is no {self._columns['price']!r}")
+            # A trade that stands for several has the shares of all of them.
+            if "merged" in item and "volume" in item:
                 columns["size"][i] = item["volume"]
         return Raw(where, columns)
 

@@ -34,10 +34,10 @@ class ColumnMap:
             name, _, column = (piece.strip() for piece in part.partition("="))
             if name not in FIELDS or not column:
                 raise ConfigError(
-                    f"replay-map {part!r} is not FIELD=COLUMN; the fields are {', '.join(FIELDS)}"
+                    f"the column map {part!r} is not FIELD=COLUMN; the fields are {', '.join(FIELDS)}"
                 )
             if name in given:
-                raise ConfigError(f"replay-map has {name!r} twice")
+                raise ConfigError(f"the column map has {name!r} twice")
             given[name] = column
         return cls(given)
 

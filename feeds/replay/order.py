@@ -19,11 +19,13 @@ class InOrder:
 
     Args:
         place: what a row is called: ``line`` or ``row``.
+        most_rows: how many rows too late a row may come; so many are held.
     """
 
-    def __init__(self, place: str) -> None:
-        self._place = place
-        self._held: TapeRows | None = None
+    def __init__(self, place: str, most_rows: int = MOST_ROWS) -> None:
+        self._place, self._most_rows = place, most_rows
+        self._held: list[TapeRows] = []
+        self._rows = 0
         self._given_us: int | None = None
 
     def add(self, rows: TapeRows, where: NDArray[np.int64]) -> TapeRows | None:
@@ -42,20 +44,25 @@ class InOrder:
             raise TapeError(
                 f"{self._place} {int(where[row])}: its time is"
                 f" {(self._given_us - int(rows.time[row])) / 1e6:g} s before that of a {self._place}"
-                f" {MOST_ROWS:,} or more above; sort the file by time"
+                f" {self._most_rows:,} or more above; sort the file by time"
             )
-        held = rows if self._held is None else TapeRows.join([self._held, rows])
-        if (np.diff(held.time) < 0).any():
-            held = held.take(np.argsort(held.time, kind="stable"))
-        ready = len(held) - MOST_ROWS
+        self._held.append(rows)
+        self._rows += len(rows)
+        ready = self._rows - self._most_rows
         if ready <= 0:
-            self._held = held
             return None
-        self._held, given = held[ready:], held[:ready]
+        held = self._sorted()
+        self._held, self._rows = [held[ready:]], self._most_rows
+        given = held[:ready]
         self._given_us = int(given.time[-1])
         return given
 
     def rest(self) -> TapeRows | None:
         """Give what is left."""
-        held, self._held = self._held, None
+        return self._sorted() if self._held else None
+
+    def _sorted(self) -> TapeRows:
+        held = TapeRows.join(self._held)
+        if (np.diff(held.time) < 0).any():
+            return held.take(np.argsort(held.time, kind="stable"))
         return held

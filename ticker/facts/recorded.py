@@ -1,11 +1,8 @@
-"""Read a recorded tape: one JSON object a line, as ``tickerplant record`` writes it."""
+"""A recorded tape, to be judged."""
 
-import json
-from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import gcd
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +10,7 @@ from numpy.typing import NDArray
 from ticker.facts.panel import Panel
 from ticker.facts.ticks import Ticks
 from ticker.shape import DAY_S
-from ticker.tape import UNIT, TapeError
+from ticker.tape import UNIT, Tape, TapeError, TapeRows
 
 __all__ = ["Recording", "read_tape"]
 
@@ -66,64 +63,23 @@ class Recording:
         return panel
 
 
-def read_tape(lines: Iterable[bytes]) -> Recording:
+def read_tape(tape: Tape) -> Recording:
     """
-    Read a tape.
+    Read all of a tape into memory.
 
     Raises:
-        TapeError: a line is no JSON object or lacks a field, or there is no trade and no quote.
+        TapeError: as the tape; or there is no trade and no quote on it.
     """
-    ids: dict[str, int] = {}
-    symbols, times, quotes = array("q"), array("q"), array("b")
-    columns: tuple[array[Any], ...] = array("q"), array("q"), array("d")
-    for number, line in enumerate(lines, 1):
-        item = _object(line, number)
-        kind = item.get("type") if item else None
-        if kind not in ("trade", "quote"):
-            continue
-        try:
-            quote = kind == "quote"
-            price, size = (item["bid"], 0) if quote else (item["price"], item["size"])
-            row = (
-                round(price * UNIT),
-                round(item["ask"] * UNIT) if quote else 0,
-                float(size),
-            )
-            time, symbol = round(item["time"] * 1000), item["symbol"]
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise TapeError(f"line {number}: this {kind} has no good {error}") from error
-        symbols.append(ids.setdefault(symbol, len(ids)))
-        times.append(time)
-        quotes.append(quote)
-        for column, value in zip(columns, row, strict=True):
-            column.append(value)
-    if not ids:
+    chunks = list(tape.chunks())
+    if not chunks:
         raise TapeError("there is no trade and no quote on the tape")
-    symbol = np.array(symbols, dtype=np.int64)
-    price, ask = (np.array(c, dtype=np.int64) for c in columns[:2])
-    order = np.argsort(np.array(times, dtype=np.int64), kind="stable")
-    tick = _ticks(symbol, price, ask, len(ids))
-    rows = Ticks(
-        symbol[order],
-        np.array(times, dtype=np.int64)[order],
-        np.array(quotes, dtype=bool)[order],
-        (price / tick[symbol])[order],
-        (ask / tick[symbol])[order],
-        np.array(columns[2])[order],
-    )
-    return Recording(list(ids), (tick / UNIT).tolist(), rows)
-
-
-def _object(line: bytes, number: int) -> dict[str, Any]:
-    if not line.strip():
-        return {}
-    try:
-        item = json.loads(line)
-    except ValueError as error:
-        raise TapeError(f"line {number} is no JSON: {line[:60]!r}") from error
-    if not isinstance(item, dict):
-        raise TapeError(f"line {number} is no object: {line[:60]!r}")
-    return item
+    rows = TapeRows.join(chunks)
+    symbol = rows.symbol.astype(np.int64)
+    tick = _ticks(symbol, rows.price, rows.ask, len(tape.symbols))
+    price, ask = rows.price / tick[symbol], rows.ask / tick[symbol]
+    size = np.where(rows.quote, 0, rows.size).astype(np.float64)
+    ticks = Ticks(symbol, rows.time, rows.quote, price, ask, size)
+    return Recording(list(tape.symbols), (tick / UNIT).tolist(), ticks)
 
 
 def _ticks(
