@@ -13,6 +13,7 @@ from feeds.replay import ReplayOptions
 from ticker.instruments import UniverseError
 from ticker.market import MAX_RATE, Market
 from ticker.model import model_named
+from ticker.scenes import read_scenes
 from ticker.universe import Universe
 
 __all__ = ["FeedConfig"]
@@ -41,6 +42,8 @@ class FeedConfig:
     """The same seed and options give the same events."""
     model: str = "full"
     """What the market is made of: ``full``, or ``gbm``, a plain random walk."""
+    scenario: str | Iterable[str] = ()
+    """What is played from the start on: names of scenarios and TOML files, or one of them."""
     clock: str = "wall"
     """``wall``, ``manual``, ``max``, or ``x10``."""
     start_us: int | None = None
@@ -107,7 +110,7 @@ class FeedConfig:
                 raise ConfigError(f"{given} needs {other} as well: a certificate and its key")
         if self.tls_self_signed and self.tls_cert is not None:
             raise ConfigError("tls-self-signed and tls-cert exclude each other: choose one")
-        for name in ("token", "origin"):
+        for name in ("token", "origin", "scenario"):
             value = getattr(self, name)
             object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value))
 
@@ -119,6 +122,8 @@ class FeedConfig:
             raise ConfigError(
                 f"slow {self.slow!r} is unknown; conflate, drop and disconnect are allowed"
             ) from None
+        if self.scenario and self.replay is not None:
+            raise ConfigError("scenario and replay exclude each other: choose one")
         try:
             model_named(self.model)
         except ValueError as error:
@@ -151,12 +156,17 @@ class FeedConfig:
             start_us: its time at the start, Unix time in microseconds.
 
         Raises:
-            ConfigError: ``symbols`` is no universe, or it is too much for one market.
+            ConfigError: ``symbols`` is no universe, a scenario can't be read or played, or it is too much for one market.
         """
         universe = self.universe()
         try:
             return Market(
-                universe, seed=self.seed, rate=self.rate, start_us=start_us, model=self.model
+                universe,
+                seed=self.seed,
+                rate=self.rate,
+                start_us=start_us,
+                model=self.model,
+                scenes=[scene for text in self.scenario for scene in read_scenes(text)],
             )
         except ValueError as error:  # what only the market can know: too much for one symbol count
             raise ConfigError(str(error)) from error

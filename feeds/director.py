@@ -15,7 +15,8 @@ from feeds.options import MarketOptions, as_changes
 from feeds.plant import Plant
 from feeds.plants import Plants
 from feeds.scripted import Item, Scripts, timed
-from feeds.times import Duration, Moment, as_datetime, duration_us, moment_us
+from feeds.staged import begin
+from feeds.times import Duration, Moment, as_datetime, duration_us, moment_us, seconds_of
 from ticker.market import Market
 
 __all__ = ["Director"]
@@ -129,12 +130,30 @@ class Director(Expectations):
         await self._play(items, wait=wait, rebase=rebase)
         return len(items)
 
-    async def scenario(self, name: str, *, symbol: str | None = None) -> None:
-        """Begin a scenario of :mod:`ticker.scenario`, for one symbol or for all."""
-        play = getattr(self.plant.market, "play", None)
-        if play is None:
-            raise CommandError(f"scenario {name!r}: this market has no scenarios")
-        raise CommandError(f"unknown scenario {name!r}")
+    async def scenario(
+        self,
+        name: str,
+        *,
+        symbol: str | None = None,
+        size: float | None = None,
+        duration: Duration | None = None,
+        volatility: float | None = None,
+        seed: int | None = None,
+    ) -> None:
+        """
+        Begin a scenario now; it takes its course as the market's time moves on.
+
+        Args:
+            name: one of :data:`ticker.scenarios.SCENARIOS`.
+            symbol: the symbol to which it happens; None: all of them, or the first, as the scenario says.
+            size: how far the price goes, as a return; of ``microburst``, how many quotes there are.
+            duration: how long it takes.
+            volatility: the multiplier on the volatility.
+            seed: of its noise; None: the market's.
+        """
+        length = None if duration is None else seconds_of(duration)
+        async with self.plant.directing:
+            begin(self.plant.market, name, symbol, size, length, volatility, seed)
 
     async def advance(self, by: Duration) -> None:
         """Move the market's time on; returns when everything up to then is written."""

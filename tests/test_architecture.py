@@ -58,7 +58,7 @@ FLOORS = (
         "subscription",
         "timing",
     },
-    {"answers", "bodies", "deflate", "group", "newest", "query", "recall", "states"},
+    {"answers", "bodies", "deflate", "group", "newest", "query", "recall", "staged", "states"},
     {"lanes", "visit"},
     {"observed", "roster"},
     {"clientele"},

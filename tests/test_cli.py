@@ -155,6 +155,7 @@ def test_every_option_can_come_from_the_environment(served: list[Any]) -> None:
         "handshake_s": "2.5",
     }
     lists = {"token": "one two", "origin": "https://a.example http://b.example:81"}
+    lists["scenario"] = "calm microburst"
     tls = {"tls_self_signed": "1"}
     flags = {"loop": "asyncio", "ready_json": "1", "verbose": "1", "compress": "1"}
     flags |= {"log_level": "info", "control": "1", "exit_with_parent": "1"}

@@ -92,6 +92,10 @@ class DayBook:
         self._ask[symbol], self._ask_size[symbol] = ask, ask_size
         np.maximum.at(self._time, symbol, time)
 
+    def quotes(self) -> I64:
+        """Give the standing bids and asks, shape (2, symbols)."""
+        return np.stack((self._bid, self._ask))
+
     def status(self, symbol: I32, status: I64, reason: I64, time: I64) -> None:
         """Enter changes of status, as their numbers, in the order of time."""
         self._status[symbol], self._reason[symbol] = status, reason

@@ -5,18 +5,26 @@ Plan: the walk and the order flow are made a *block* of whole cells ahead, for a
 :meth:`Market.step` hands out slices of the block. What is handed out depends on time alone, never on how the block
 was cut or on the step length: stream equals batch, byte for byte.
 
-What somebody scheduled is laid over the walk's blocks by :mod:`ticker.overlay`; :mod:`ticker.books` keep what was handed out.
+What is scheduled and played is laid over the blocks by :mod:`ticker.overlay`; :mod:`ticker.books` keep what was handed out.
 """
 
 import hashlib
+from collections.abc import Sequence
 
-from ticker.batch import TickBatch
-from ticker.books import Books
+import numpy as np
+
+from ticker.batch import BarTable, TickBatch
+from ticker.daybook import DayBook
 from ticker.model import FULL, Model, model_named
 from ticker.outlet import Outlet
 from ticker.overlay import Overlay
 from ticker.past import Past
+from ticker.play import Play, chosen
+from ticker.prelude import Standing
+from ticker.scenario import Scenario
+from ticker.scenes import Scene
 from ticker.script import ScriptedEvent
+from ticker.shape import DayShape
 from ticker.source import MAX_RATE, MAX_TOTAL_RATE, Block, Source
 from ticker.universe import Universe
 
@@ -27,6 +35,8 @@ TAPE = 2
 
 DEFAULT_START_US = 1_767_623_400_000_000
 """2026-01-05 14:30 UTC, the opening of a Monday in New York: where a market starts that nobody gave a time."""
+
+_SECOND_US = 1_000_000
 
 
 class Market(Outlet):
@@ -40,6 +50,7 @@ class Market(Outlet):
         trade_share: the fraction of events that are trades.
         start_us: Unix time at which the market starts, in microseconds; whole seconds.
         model: what the market is made of, or the name of one of :data:`~ticker.model.MODELS`.
+        scenes: what is played from the start on.
         block_events: about how many events to make in one pass. Changes memory and pace, never an event.
 
     Raises:
@@ -55,14 +66,15 @@ class Market(Outlet):
         trade_share: float = 0.25,
         start_us: int = DEFAULT_START_US,
         model: Model | str = FULL,
+        scenes: Sequence[Scene] = (),
         block_events: int = 16_384,
     ) -> None:
-        self.seed = seed
         self.synthetic, self.over = True, False
         self.model = model_named(model) if isinstance(model, str) else model
         """What the market is made of."""
         numbers = (int(seed), float(rate), float(trade_share), int(start_us))
-        run = (TAPE, universe.instruments, *numbers, self.model)
+        played = (tuple(scenes),) if scenes else ()
+        run = (TAPE, universe.instruments, *numbers, self.model, *played)
         self.epoch = hashlib.blake2b(repr(run).encode(), digest_size=8).hexdigest()
         """Names this run: markets of one epoch give the same events, so sequences of one mean the same in another."""
         self._source = source = Source(
@@ -74,11 +86,19 @@ class Market(Outlet):
             model=self.model,
             block_events=block_events,
         )
+        close, flow = universe.start_ticks().astype(np.int64), source.flow
+        self._start = np.stack((close, flow.bid, flow.ask))
+        book = DayBook(close, flow.bid, flow.ask, universe, start_us)
+        super().__init__(universe, start_us, book)
+        self.seed = seed
+        self._flow = rate, trade_share
+        minute = (self.model.shape or DayShape()).first_minute
+        self._day_us = start_us - minute * 60_000_000
+        self._past = Past(seed, start_us, rate, trade_share)
         self._overlay: Overlay | None = None
-        first, flow = universe.start_ticks(), source.flow
-        past = Past(seed, start_us, rate, trade_share)
-        books = Books(universe, first, flow.bid, flow.ask, start_us, past)
-        super().__init__(universe, start_us, books)
+        for scene in scenes:
+            at_us = start_us + round(scene.start_s * 1e6)
+            self.play(scene.scenario, at_us, scene.ids(universe), scene.seed)
 
     def schedule(self, at_us: int, *events: ScriptedEvent) -> None:
         """
@@ -94,20 +114,81 @@ class Market(Outlet):
         Raises:
             ValueError: the time has passed, or there is no symbol with such an id; then nothing is added.
         """
+        self._lay_over(at_us).add(at_us, events)
+
+    def play(
+        self,
+        scenario: Scenario,
+        at_us: int | None = None,
+        symbols: Sequence[int] | None = None,
+        seed: int | None = None,
+    ) -> None:
+        """
+        Play a scenario over the walk, beside those that are played already.
+
+        Args:
+            scenario: what happens.
+            at_us: when it begins, Unix time in microseconds, :attr:`now_us` or later; None: now.
+            symbols: the ids of its symbols; None: all, or the first, as the scenario says.
+            seed: of its noise; None: the market's.
+
+        Raises:
+            ValueError: the time has passed, there is no symbol with such an id, or it is too much.
+        """
+        at_us = self.now_us if at_us is None else at_us
+        seed = self.seed if seed is None else seed
+        ids = chosen(symbols, scenario, len(self.universe))
+        play = Play(scenario, at_us, ids, seed=seed, universe=self.universe, flow=self._flow)
+        self._lay_over(at_us).play(play)
+
+    def bars(self, symbol: int, interval: str, limit: int) -> tuple[BarTable, bool]:
+        """
+        Give the newest bars of a symbol, oldest first, at most ``limit``, which is at least 1.
+
+        They begin before the market did, with whole intervals of the :class:`~ticker.past.Past`.
+
+        Returns:
+            The bars, and whether the last of them is of an interval that is still under way.
+        """
+        self._bring_up_to_date()
+        bars, partial, complete = self._books.newest(symbol, interval, limit, self.now_us)
+        missing = limit - len(bars)
+        if missing > 0 and complete:
+            standing = self._standing(symbol)
+            past = self._past.bars(symbol, self.universe[symbol], standing, interval, missing)
+            bars = BarTable.join([past, bars])
+        return bars, partial
+
+    def recent(self, symbol: int) -> TickBatch:
+        return self._past.events(symbol, self.universe[symbol], self._standing(symbol))
+
+    def _standing(self, symbol: int) -> Standing:
+        return Standing(*self._start[:, symbol].tolist())
+
+    def _lay_over(self, at_us: int) -> Overlay:
+        """Begin to lay over what wasn't handed out yet, if that hasn't begun."""
         if at_us < self.now_us:
             raise ValueError(f"time {at_us!r} has passed: the market is at {self.now_us!r}")
         if self._overlay is None:
-            self._overlay = Overlay(self._block, self._source.flow.seq)
-        self._overlay.add(at_us, events)
+            self._bring_up_to_date()
+            self._block = Block(self._block.batch[self._at :], self._block.end_us)
+            self._at = self._booked = 0
+            seq, quotes = self._books.seq, self._books.day.quotes()
+            walk_seq = self._source.flow.seq
+            day_us = self._day_us
+            self._overlay = Overlay(self._block, self.now_us, seq, quotes, walk_seq, day_us)
+        return self._overlay
 
     def _next_block(self) -> Block:
         block = self._source.block()
-        return block if self._overlay is None else self._overlay.begin(block, self._source.flow.seq)
+        if self._overlay is not None:
+            block = self._overlay.begin(block, self._source.flow.seq)
+        return block
 
-    def _make_ready(self) -> None:
-        super()._make_ready()
+    def _release(self, edge: int, room: int | None) -> TickBatch:
         if self._overlay is not None and self._overlay.stale:
             self._block = self._overlay.block()
+        return super()._release(edge, room)
 
     def _enter(self, rows: TickBatch) -> None:
         super()._enter(rows)

@@ -1,8 +1,9 @@
 """
-The outlet: hands out slices of blocks of events by time, and the bars that they make.
+The outlet: hands out trades and quotes by time, adds the bars that they make, and keeps the books.
 
 What is handed out depends on time alone, never on how the blocks were cut or on the step length: stream equals batch,
-byte for byte. :mod:`ticker.books` keep what was handed out.
+byte for byte. The books (last prices, day statistics, bars) lag behind what was handed out and are brought up to date
+when somebody looks, at each full second, and before a block is dropped; so a step of a single event costs microseconds.
 """
 
 from abc import ABC, abstractmethod
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from ticker.batch import BarTable, TickBatch
 from ticker.books import Books
-from ticker.daybook import Snapshot
+from ticker.daybook import DayBook, Snapshot
 from ticker.source import Block
 from ticker.universe import Universe
 
@@ -28,13 +29,13 @@ class Outlet(ABC):
     Args:
         universe: what is traded.
         start_us: Unix time of the start, in microseconds; whole seconds.
-        books: the state of all symbols at the start.
+        book: the state of all symbols at the start.
 
     Raises:
         ValueError: the start is no whole second.
     """
 
-    def __init__(self, universe: Universe, start_us: int, books: Books) -> None:
+    def __init__(self, universe: Universe, start_us: int, book: DayBook) -> None:
         if start_us % _SECOND_US:
             raise ValueError(f"start {start_us!r} is not a whole second")
         self.universe = universe
@@ -44,7 +45,7 @@ class Outlet(ABC):
         # Rows of the block that were handed out, and that are in the books.
         self._at = self._booked = 0
         self._next_second = start_us + _SECOND_US
-        self._books = books
+        self._books = Books(len(universe), book)
 
     @abstractmethod
     def _next_block(self) -> Block:
@@ -99,25 +100,27 @@ class Outlet(ABC):
         """
         Give the newest bars of a symbol, oldest first, at most ``limit``, which is at least 1.
 
-        Where there is a :class:`~ticker.past.Past`, they begin before the start, with its whole intervals.
-
         Returns:
             The bars, and whether the last of them is of an interval that is still under way.
         """
         self._bring_up_to_date()
-        return self._books.newest_bars(symbol, interval, limit, self.now_us)
+        bars, partial, _ = self._books.newest(symbol, interval, limit, self.now_us)
+        return bars, partial
 
-    def recent(self, symbol: int) -> TickBatch:
+    def recent(self, _symbol: int) -> TickBatch:
         """
-        Give the trades and quotes of a symbol from just before the start, as far as there are any.
+        Give the trades and quotes of a symbol from just before the start; none, where there was nothing.
 
         Their sequences end with 0, so that the first event handed out follows on.
         """
-        return self._books.recent(symbol)
+        return TickBatch.empty()
 
     def _release(self, edge: int, room: int | None) -> TickBatch:
         """Hand out rows of the block up to ``edge``, and move the time."""
-        self._make_ready()
+        if self._at == len(self._block.batch) and self.now_us >= self._block.end_us:
+            self._bring_up_to_date()
+            self._block = self._next_block()
+            self._at = self._booked = 0
         batch = self._block.batch
         end = int(np.searchsorted(batch.time, edge))
         reached = min(edge, self._block.end_us)
@@ -131,19 +134,13 @@ class Outlet(ABC):
         self.now_us = reached
         return part
 
-    def _make_ready(self) -> None:
-        """Have a block that isn't used up."""
-        if self._at == len(self._block.batch) and self.now_us >= self._block.end_us:
-            self._bring_up_to_date()
-            self._block = self._next_block()
-            self._at = self._booked = 0
-
     def _bring_up_to_date(self) -> None:
         """Enter what was handed out into the books. Linear in those events."""
-        if self._booked != self._at:
-            rows = self._block.batch[self._booked : self._at]
-            self._booked = self._at
-            self._enter(rows)
+        if self._booked == self._at:
+            return
+        rows = self._block.batch[self._booked : self._at]
+        self._booked = self._at
+        self._enter(rows)
 
     def _enter(self, rows: TickBatch) -> None:
         self._books.enter(rows)

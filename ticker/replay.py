@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ticker.batch import TickBatch
-from ticker.books import Books
+from ticker.daybook import DayBook
 from ticker.instruments import Instrument, UniverseError
 from ticker.names import FAMOUS
 from ticker.outlet import Outlet
@@ -75,8 +75,7 @@ class Replay(Outlet):
         self._scale = scale
         close = self._ticks(np.arange(len(symbols)), np.array(first, dtype=np.int64))
         no_quote = np.zeros(len(symbols), dtype=np.int64)
-        books = Books(universe, close.astype(np.float64), no_quote, no_quote, start_us)
-        super().__init__(universe, start_us, books)
+        super().__init__(universe, start_us, DayBook(close, no_quote, no_quote, universe, start_us))
         self.seed, self.synthetic = terms.seed, terms.synthetic
         run = ("replay", survey.digest, universe.instruments, scale, terms.loop, start_us)
         self.epoch = hashlib.blake2b(repr(run).encode(), digest_size=8).hexdigest()

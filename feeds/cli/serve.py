@@ -95,6 +95,12 @@ def _of_slow_consumers(command: F) -> F:
     help="Market with the literature's stylised facts, or a plain random walk.",
 )
 @click.option(
+    "--scenario",
+    multiple=True,
+    metavar="NAME|FILE",
+    help="What is played from the start on, such as flash_crash, or a TOML file; may be repeated.",
+)
+@click.option(
     "--clock",
     default="wall",
     metavar="wall|manual|max|xN",

@@ -1,0 +1,85 @@
+"""Rows of a batch, as what is laid over it needs them: put in, grouped, followed, counted, numbered."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ticker.batch import STATUS, TickBatch
+
+__all__ = [
+    "CHANNELS",
+    "EXTRA",
+    "SCRIPT",
+    "WALK",
+    "count",
+    "grouped",
+    "insert",
+    "sequences",
+    "statuses",
+]
+
+I64 = NDArray[np.int64]
+Origin = NDArray[np.uint8]
+
+CHANNELS = STATUS + 1
+"""Trades, quotes, and changes of status; bars are made later."""
+
+WALK, SCRIPT, EXTRA = 0, 1, 2
+"""Where an event is from."""
+
+
+def grouped(key: NDArray[np.integer], groups: int) -> tuple[NDArray[np.intp], I64]:
+    """Give the order of rows by key, else as they are, and where in it each group starts, with the end."""
+    # A stable sort of 16 bits is linear.
+    small = key.astype(np.uint16) if groups <= 1 << 16 else key
+    order = np.argsort(small, kind="stable")
+    first = np.concatenate(([0], np.cumsum(np.bincount(key, minlength=groups))))
+    return order, first
+
+
+def insert(
+    batch: TickBatch,
+    origin: Origin,
+    rows: TickBatch,
+    source: int,
+    at: NDArray[np.intp] | None = None,
+) -> tuple[TickBatch, Origin]:
+    """Put rows into a batch, each before row ``at`` or, by default, behind all of its time, and note where they are from."""
+    if at is None:
+        at = np.searchsorted(batch.time, rows.time, "right")
+    names = ("symbol", "channel", "seq", "time", "price", "size", "ask", "ask_size")
+    columns = {name: np.insert(getattr(batch, name), at, getattr(rows, name)) for name in names}
+    return TickBatch(**columns, bars=batch.bars), np.insert(origin, at, source)
+
+
+def statuses(batch: TickBatch, before: I64) -> tuple[I64, I64]:
+    """Give the status in which each event's symbol is, and that of each symbol at the end."""
+    order, first = grouped(batch.symbol, len(before))
+    row = np.where(batch.channel[order] == STATUS, np.arange(len(batch)), -1)
+    row = np.maximum.accumulate(row)
+    symbol = batch.symbol[order]
+    code = np.where(row >= first[symbol], batch.price[order][row], before[symbol])
+    status = np.empty(len(batch), dtype=np.int64)
+    status[order] = code
+    after = before.copy()
+    present = np.flatnonzero(first[1:] > first[:-1])
+    after[present] = code[first[1:][present] - 1]
+    return status, after
+
+
+def _key(batch: TickBatch, symbols: int) -> I64:
+    return batch.channel * np.int64(symbols) + batch.symbol
+
+
+def count(batch: TickBatch, symbols: int) -> I64:
+    """Count events by channel and symbol."""
+    counts = np.bincount(_key(batch, symbols), minlength=CHANNELS * symbols)
+    return counts.reshape(CHANNELS, symbols)
+
+
+def sequences(batch: TickBatch, before: I64) -> I64:
+    """Number the events of each channel and symbol on from those before."""
+    key = _key(batch, before.shape[1])
+    order, first = grouped(key, before.size)
+    seq = np.empty(len(batch), dtype=np.int64)
+    seq[order] = np.arange(1, len(batch) + 1) - first[key[order]]
+    return seq + before.reshape(-1)[key]

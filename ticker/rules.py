@@ -1,0 +1,85 @@
+"""
+Rules of the US market, as data.
+
+Circuit breakers of the whole market: NYSE Rule 7.12, Nasdaq Equity 4, 4121. Limit up, limit down: the NMS "Plan to
+Address Extraordinary Market Volatility" (luldplan.com), sections I, V to VII and appendix A.
+"""
+
+from dataclasses import dataclass
+
+__all__ = [
+    "BREAKERS",
+    "LIMIT_STATE_S",
+    "PAUSE_S",
+    "REFERENCE_CHECK_S",
+    "REFERENCE_MOVE",
+    "REFERENCE_S",
+    "Breaker",
+    "band_ticks",
+    "doubled",
+]
+
+REFERENCE_S = 300
+"""The reference price is the mean price of the trades of so many seconds."""
+
+REFERENCE_CHECK_S = 30
+"""It is looked at so often,"""
+
+REFERENCE_MOVE = 0.01
+"""and replaced when it has moved by so much."""
+
+LIMIT_STATE_S = 15
+"""A limit state of so many seconds ends in a pause."""
+
+PAUSE_S = 300
+"""The length of a pause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """A level of the market-wide circuit breakers."""
+
+    decline: float
+    """The fall of the S&P 500 from the last close at which it trips."""
+    reason: str
+    """The reason code of the halts."""
+    halt_s: int | None
+    """How long the halt is; None: for the rest of the day."""
+
+
+BREAKERS = (Breaker(0.07, "MWC1", 900), Breaker(0.13, "MWC2", 900), Breaker(0.20, "MWC3", None))
+"""The levels, the smallest fall first."""
+
+
+def band_ticks(reference: float, tick_size: float, *, tier: int, doubled: bool = False) -> int:
+    """
+    Give how far the bands are from a reference price, in whole ticks, at least 1.
+
+    Args:
+        reference: the reference price, in ticks.
+        tick_size: a tick, in currency units.
+        tier: 1 (S&P 500, Russell 1000, some funds) or 2 (the others).
+        doubled: whether it is the beginning or the end of the day.
+    """
+    price = reference * tick_size
+    if price < 0.75:
+        distance = min(0.15, 0.75 * price)
+    elif price <= 3.0:
+        distance = 0.20 * price
+    else:
+        distance = (0.05 if tier == 1 else 0.10) * price
+    return max(1, round((2 if doubled else 1) * distance / tick_size))
+
+
+def doubled(time_us: int, day_us: int, tier: int, price: float) -> bool:
+    """
+    Tell whether the bands are twice as wide: from 9:30 to 9:45, and from 15:35 on, there only of tier 1 and up to 3 dollars.
+
+    Args:
+        time_us: the time, in microseconds.
+        day_us: when a day of 390 minutes began; every one begins when the one before ends.
+        tier: 1 or 2.
+        price: the reference price, in currency units.
+    """
+    minute = (time_us - day_us) // 60_000_000 % 390
+    return minute < 15 or (minute >= 365 and (tier == 1 or price <= 3.0))

@@ -1,0 +1,112 @@
+"""
+Scenarios: what happens to some symbols for a while, as data.
+
+A :class:`Scenario` says how prices, volatility, spreads and activity change over time, when symbols halt, and when
+nothing comes of them. It is laid over the walk (:mod:`ticker.play`), so that several of them at once add up, and the
+market goes on from where they leave it. Those that have a name are in :mod:`ticker.scenarios`.
+"""
+
+import math
+from dataclasses import dataclass
+
+from ticker.status import reason_number, status_number
+
+__all__ = ["MAX_S", "Change", "Points", "Scenario", "check_range"]
+
+Points = tuple[tuple[float, float], ...]
+"""Seconds since the beginning, and values; straight lines between them."""
+
+MAX_S = 30 * 86_400.0
+"""The longest scenario, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of status."""
+
+    at_s: float
+    """Seconds since the beginning."""
+    status: str
+    reason: str | None = None
+    cross: bool = False
+    """Whether there is an auction: one large print at the middle of the quote, when trading begins or just before it ends."""
+
+    def __post_init__(self) -> None:
+        check_range("a change's time", self.at_s, 0, MAX_S)
+        status_number(self.status)
+        reason_number(self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """
+    What happens, in seconds since its beginning.
+
+    Raises:
+        ValueError: a value is out of range, or points are not in the order of time; the message names it.
+    """
+
+    name: str
+    path: Points = ()
+    """Returns since the beginning: -0.1 is 10 % below what the price would be. The last one stays."""
+    volatility: Points = ()
+    """Multipliers on the volatility; 1 before and after."""
+    spread: Points = ()
+    """Multipliers on the spread, at least 1; 1 before and after."""
+    activity: Points = ()
+    """Multipliers on the rate of events, at least 1; 1 before and after. A market without events counts as one of 2 a second."""
+    quotes_s: Points = ()
+    """Quotes a second and symbol that come on top; 0 before and after."""
+    changes: tuple[Change, ...] = ()
+    """Changes of status."""
+    silences: Points = ()
+    """From when to when nothing comes of the symbols, and nothing says so."""
+    bands: int | None = None
+    """The tier of limit-up/limit-down bands that hold from the beginning on; None: none."""
+    everybody: bool = True
+    """Whether it happens to all symbols where nobody says to which; else to the first one."""
+
+    def __post_init__(self) -> None:
+        limits = {
+            "path": (-0.99, 99.0),
+            "volatility": (0.0, 100.0),
+            "spread": (1.0, 1_000.0),
+            "activity": (1.0, 1_000.0),
+            "quotes_s": (0.0, 100_000.0),
+        }
+        for name, (low, high) in limits.items():
+            points = getattr(self, name)
+            for seconds, value in points:
+                check_range(f"{name}: a time", seconds, 0, MAX_S)
+                check_range(f"{name}: a value", value, low, high)
+            times = [seconds for seconds, _ in points]
+            if times != sorted(times):
+                raise ValueError(f"{name}: the times {times} are not in order")
+        for begin, end in self.silences:
+            if not 0 <= begin < end <= MAX_S:
+                raise ValueError(f"silences: {begin:g} to {end:g} is not an interval of time")
+        if self.bands not in (None, 1, 2):
+            raise ValueError(
+                f"bands {self.bands!r} is not 1 or 2, the tiers of limit up, limit down"
+            )
+
+    @property
+    def duration_s(self) -> float:
+        """When the last thing happens, in seconds since the beginning."""
+        points = (self.path, self.volatility, self.spread, self.activity, self.quotes_s)
+        times = [seconds for part in points for seconds, _ in part]
+        times += [change.at_s for change in self.changes] + [end for _, end in self.silences]
+        return max(times, default=0.0)
+
+
+def check_range(what: str, value: float, low: float, high: float) -> None:
+    """
+    Check a number.
+
+    Raises:
+        ValueError: it is none, or out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{what} {value!r} is not a number")
+    if not math.isfinite(value) or not low <= value <= high:
+        raise ValueError(f"{what} {value!r} is not between {low:g} and {high:g}")
