@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Unpack
 
+from feeds import driving
 from feeds.clock import ManualClock
 from feeds.dialects.raw import RawEncoder
 from feeds.errors import CommandError
@@ -20,10 +21,6 @@ from feeds.times import Duration, Moment, as_datetime, duration_us, moment_us, s
 from ticker.market import Market
 
 __all__ = ["Director"]
-
-_LOOK_S = 0.001
-_SLICE_US = 10_000_000
-_STEP_US = 3_600_000_000
 
 
 class Director(Expectations):
@@ -159,8 +156,9 @@ class Director(Expectations):
         """Move the market's time on; returns when everything up to then is written."""
         us = duration_us(by)
         self._note("advance", by=str(by))
-        async with self.plant.directing:
-            await self._reach(self._time() + us)
+        plant = self.plant
+        async with plant.directing:
+            await driving.reach(plant, self._time() + us)
 
     async def run_until(self, when: Moment) -> None:
         """Move the market's time to a moment, of its day in New York if it is written ``"09:45"``."""
@@ -169,8 +167,9 @@ class Director(Expectations):
         if target < now_us:
             raise CommandError(f"{when!r} has passed: the market is at {self.now.isoformat()}")
         self._note("run_until", when=str(when))
-        async with self.plant.directing:
-            await self._reach(target)
+        plant = self.plant
+        async with plant.directing:
+            await driving.reach(plant, target)
 
     async def step(self, n: int = 1) -> int:
         """
@@ -183,21 +182,10 @@ class Director(Expectations):
             raise CommandError(f"n {n!r}: at least one event")
         plant, clock = self.plant, self.plant.clock
         if clock.speed:
-            raise CommandError(
-                f"step needs the clock 'manual' or 'max': {clock.name!r} moves by itself"
-            )
+            raise CommandError(f"step needs the clock 'manual' or 'max', not {clock.name!r}")
         self._note("step", n=n)
         async with plant.directing:
-            done, last = 0, plant.market.now_us + _STEP_US
-            while done < n:
-                done += await plant.pump.direct(plant.market.now_us + _SLICE_US, n - done)
-                if isinstance(clock, ManualClock):
-                    clock.advance(max(0, plant.market.now_us - clock.now_us()))
-                if plant.market.now_us > last:
-                    raise CommandError(
-                        f"the market gave {done} of {n} events in an hour of its time"
-                    )
-        return done
+            return await driving.step(plant, n)
 
     async def reset(self, **changes: Unpack[MarketOptions]) -> None:
         """
@@ -220,12 +208,7 @@ class Director(Expectations):
         stands = isinstance(plant.clock, ManualClock)
         if stands and self._round is not None and self._round[::2] == (plant, plant.market.now_us):
             return self._round[1]
-        return self._earliest(plant)
-
-    @staticmethod
-    def _earliest(plant: Plant) -> int:
-        """Give the first time at which something can still happen."""
-        return max(plant.market.now_us, plant.clock.now_us() or 0)
+        return driving.earliest(plant)
 
     def _note(self, command: str, **arguments: Any) -> None:
         if (clientele := self.plant.clientele) is not None:
@@ -244,7 +227,7 @@ class Director(Expectations):
             raise CommandError("what plays is a tape, and nothing can be laid over a tape")
         async with plant.directing:
             await plant.pump.between_turns()
-            base, now = self._time(), self._earliest(plant)
+            base, now = self._time(), driving.earliest(plant)
             coming = timed(items, base, now, rebase=rebase)
             for at, item in coming:
                 if item.raw is not None:
@@ -252,7 +235,7 @@ class Director(Expectations):
                 market.schedule(at, item.event)
             if wait and coming:
                 last = max(at for at, _ in coming)
-                await self._reach(last + 1)
+                await driving.reach(plant, last + 1)
                 self._round = plant, last if last > now else base, last + 1
 
     @staticmethod
@@ -261,18 +244,3 @@ class Director(Expectations):
         if not isinstance(encoder, RawEncoder) or item.raw is None:
             raise CommandError("raw needs the server's own encoder, and another was handed in")
         encoder.overrule(at, item.event, item.raw)
-
-    async def _reach(self, until: int) -> None:
-        """Bring the market's time to a moment, and have everything before it written."""
-        plant, clock = self.plant, self.plant.clock
-        if isinstance(clock, ManualClock):
-            clock.advance(max(0, until - clock.now_us()))
-        elif clock.speed and (now := clock.now_us()) is not None:
-            await asyncio.sleep(max(0.0, (until - now) / 1e6 / clock.speed))
-        while plant.market.now_us < until:
-            most = plant.config.turn_events if clock.drains else None
-            await plant.pump.direct(until, most)
-            while clock.drains and plant.hub.slow.congested:
-                if plant.hub.slow.relieved(clock.seconds()):
-                    break
-                await asyncio.sleep(_LOOK_S)

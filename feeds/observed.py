@@ -149,6 +149,7 @@ class Client:
     def closed(self, code: int | None, /) -> None:
         self.closing("network", 1006 if code is None else code, "")
         self.is_open = False
+        self.member = None
         self._house.journal.note(
             "close", self.id, code=self.close_code, reason=self.close_reason, by=self.closed_by
         )
@@ -160,6 +161,7 @@ class Client:
             error = "a binary message"
         if error is not None:
             self._unknown.append((message, error))
+            del self._unknown[:-_MOST_SENT]
         self._keep(message, **({} if error is None else {"error": error}))
 
     def _keep(self, message: Any, **more: Any) -> None:

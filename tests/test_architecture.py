@@ -73,7 +73,7 @@ FLOORS = (
     {"streams", "websocket"},
     {"plant"},
     {"plants"},
-    {"expect", "routes"},
+    {"driving", "expect", "routes"},
     {"director"},
     {"control"},
     {"cassette", "facade", "server"},

@@ -1,0 +1,50 @@
+"""Moving the time of a plant: by its clock where that stands still, past it where it doesn't; and having it written."""
+
+import asyncio
+
+from feeds.clock import ManualClock
+from feeds.errors import CommandError
+from feeds.plant import Plant
+
+__all__ = ["earliest", "reach", "step"]
+
+_LOOK_S = 0.001
+_SLICE_US = 10_000_000
+_LONGEST_US = 3_600_000_000
+
+
+def earliest(plant: Plant) -> int:
+    """Give the first time at which something can still happen."""
+    return max(plant.market.now_us, plant.clock.now_us() or 0)
+
+
+async def reach(plant: Plant, until: int) -> None:
+    """Bring the market's time to a moment, in microseconds, and have everything before it written."""
+    clock = plant.clock
+    if isinstance(clock, ManualClock):
+        clock.advance(max(0, until - clock.now_us()))
+    elif clock.speed and (now := clock.now_us()) is not None:
+        await asyncio.sleep(max(0.0, (until - now) / 1e6 / clock.speed))
+    while plant.market.now_us < until:
+        await plant.pump.direct(until, plant.config.turn_events if clock.drains else None)
+        while clock.drains and plant.hub.slow.congested:
+            if plant.hub.slow.relieved(clock.seconds()):
+                break
+            await asyncio.sleep(_LOOK_S)
+
+
+async def step(plant: Plant, count: int) -> int:
+    """
+    Let so many events happen, and move a manual clock to just after them; gives how many there were.
+
+    Raises:
+        CommandError: there are fewer in an hour of the market's time.
+    """
+    clock, done, last = plant.clock, 0, plant.market.now_us + _LONGEST_US
+    while done < count:
+        done += await plant.pump.direct(plant.market.now_us + _SLICE_US, count - done)
+        if isinstance(clock, ManualClock):
+            clock.advance(max(0, plant.market.now_us - clock.now_us()))
+        if plant.market.now_us > last:
+            raise CommandError(f"the market gave {done} of {count} events in an hour of its time")
+    return done
