@@ -1,0 +1,89 @@
+"""The samples of tests in JavaScript pass: with Node's own runner, and with Playwright in a real browser."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from node_scripts import CLIENTS, NODE, flags
+
+pytestmark = pytest.mark.node
+
+SAMPLES = CLIENTS / "node"
+SCRIPTS = Path(sys.executable).parent
+CHROMIUM = Path(os.environ.get("CHROMIUM") or "/usr/bin/chromium")
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("TICKERPLANT_")}
+ENVIRONMENT["PATH"] = f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"
+
+
+def give_up(reason: str) -> None:
+    """Skip, or fail where that isn't allowed."""
+    if "node" in os.environ.get("TICKERPLANT_REQUIRE", ""):
+        pytest.fail(f"TICKERPLANT_REQUIRE wants node, and {reason}")
+    pytest.skip(reason)
+
+
+def test_the_sample_with_nodes_own_runner_passes() -> None:
+    done = subprocess.run(
+        [NODE or "node", *flags(), str(SAMPLES / "feed.test.mjs")],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"pass 3$", done.stdout, re.MULTILINE)
+
+
+def test_a_feed_that_does_not_start_is_told(tmp_path: Path) -> None:
+    """And none is left behind when the test is killed, as `tests/test_parent.py` shows."""
+    script = tmp_path / "script.mjs"
+    module = (SAMPLES / "feed.mjs").as_uri()
+    script.write_text(
+        f'import {{ startFeed }} from "{module}";\n'
+        'await startFeed("--clock", "slow").catch(({ message }) => console.log(message));\n'
+    )
+    done = subprocess.run(
+        [NODE or "node", *flags(), str(script)],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.stdout == "tickerplant ended with 2\n"
+    assert "unknown clock 'slow'" in done.stderr
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(300)
+def test_the_sample_with_playwright_passes(tmp_path: Path) -> None:
+    """As its page says, but for the browser, which is the system's."""
+    flags()
+    npm = shutil.which("npm")
+    if npm is None:
+        give_up("npm is not installed")
+    if not CHROMIUM.exists():
+        give_up(f"there is no Chromium at {CHROMIUM}")
+    assert npm is not None
+    sample = tmp_path / "node"
+    shutil.copytree(SAMPLES, sample, ignore=shutil.ignore_patterns("node_modules", "test-results"))
+    environment = ENVIRONMENT | {"CHROMIUM": str(CHROMIUM), "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1"}
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=sample, env=environment, capture_output=True, text=True, timeout=200
+        )
+
+    installed = run(npm, "install", "--no-save", "--no-audit", "--no-fund", "@playwright/test")
+    if installed.returncode:
+        give_up(f"npm can't install @playwright/test: {installed.stderr[-500:]}")
+    done = run(
+        npm, "exec", "--", "playwright", "test", "--config", "playwright", "--reporter", "line"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed" in done.stdout
