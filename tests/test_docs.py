@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from ticker.scenes import read_scenes
+
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [
     ROOT / "README.md",
@@ -114,10 +116,12 @@ def test_console_blocks_show_the_real_output(text: str) -> None:
 
 @pytest.mark.parametrize("text", of_language("toml"))
 def test_toml_blocks_are_taken_by_the_command_line(text: str, tmp_path: Path) -> None:
-    """A configuration that a document shows is accepted."""
+    """A configuration, or a file of scenes, that a document shows is accepted."""
     file = tmp_path / "market.toml"
     file.write_text(text)
-    assert tomllib.loads(text)
+    if "scene" in tomllib.loads(text):
+        assert read_scenes(str(file))
+        return
     subprocess.run(
         [sys.executable, "-m", "feeds", "--config", str(file), "serve", "--help"],
         check=True,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from markets import START, content, run
 
+import ticker
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError
 from feeds.replay import ReplayOptions
+from ticker.batch import STATUS
 from ticker.market import Market
 from ticker.scenario import MAX_S, Change, Scenario
 from ticker.scenarios import SCENARIOS, scenario_named
@@ -162,3 +165,30 @@ def test_a_tape_has_no_scenario(tmp_path: Path) -> None:
     """What happened has happened."""
     with pytest.raises(ConfigError, match="scenario and replay exclude each other"):
         FeedConfig(scenario="calm", replay=ReplayOptions(tmp_path / "tape.ndjson"))
+
+
+README = (Path(ticker.__file__).parent / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_table_of_the_document_has_every_scenario_with_its_defaults() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| [^|]* \| (\w+) \| ([^|]*) \| ([^|]*) \| x ([^|]*) \|$", README, re.M
+    )
+    documented = {
+        name: (who == "all", *(float(n.replace(",", "")) for n in numbers))
+        for name, who, *numbers in rows
+    }
+    assert documented == {
+        name: (scenario_named(name).everybody, named.size, named.duration_s, named.volatility)
+        for name, named in SCENARIOS.items()
+    }
+
+
+def test_the_example_of_the_document_can_be_played(tmp_path: Path) -> None:
+    (example,) = re.findall(r"^```toml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    crash, own = read_scenes(written(tmp_path, example))
+    assert crash.scenario.name == "flash_crash"
+    market = Market(Universe.parse("AAPL,MSFT,META,TSLA"), seed=7, scenes=[crash, own])
+    batch = run(market, 101)
+    changed = batch[batch.channel == STATUS]
+    assert set(changed.symbol.tolist()) == {3}
