@@ -212,6 +212,18 @@ def _market() -> tuple[Kind, ...]:
             "Does what a restart looks like: everybody is closed, and who comes back finds another epoch.",
             {"code": _whole(1012, 1000, 4999)},
         ),
+        Kind(
+            "microburst",
+            layer,
+            "Lays quotes over those that there are, at even intervals.",
+            {"events": _whole(20_000, 1, 1_000_000), "seconds": _number(1.0, 0, 3_600)},
+        ),
+        Kind(
+            "halt",
+            layer,
+            "Halts a symbol, or all; when cleared, it trades again.",
+            {"reason": _text("T1", 10, none="none is given")},
+        ),
     )
 
 
