@@ -86,6 +86,24 @@ def test_there_is_a_method_for_every_fault_with_its_parameters_and_defaults(name
     assert added == [Fault.make(name)]
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_a_schema_says_what_is_allowed(name: str) -> None:
+    """As far as JSON Schema can: types, and the ends of ranges."""
+    for key, parameter in KINDS[name].parameters.items():
+        schema, kind = parameter.schema, parameter.schema["type"]
+        assert parameter.check(parameter.default)
+        assert parameter.check(None) == isinstance(kind, list)
+        if "maxLength" in schema:
+            assert parameter.check("x" * schema["maxLength"])
+            assert not parameter.check("x" * (schema["maxLength"] + 1))
+            continue
+        low = schema.get("minimum", schema.get("exclusiveMinimum"))
+        assert parameter.check(schema["maximum"])
+        assert not parameter.check(schema["maximum"] + 1)
+        assert parameter.check(low) == ("minimum" in schema)
+        assert not parameter.check(str(low)), key
+
+
 # The plan.
 
 

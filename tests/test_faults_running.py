@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +12,7 @@ import aiohttp
 import orjson
 import pytest
 import websockets
+from doubles import ScriptedMarket
 from fault_table import inject
 from streaming import StreamClient
 from websockets.asyncio.client import ClientConnection
@@ -18,7 +20,8 @@ from wire import CLOSE, TEXT, TIMEOUT_S, RawClient, eventually, on_both_loops, r
 
 from feeds.backlog import BacklogPolicy
 from feeds.director import Director
-from feeds.faults.fault import FaultError
+from feeds.faults import scripting
+from feeds.faults.fault import Fault, FaultError
 from feeds.server import FeedServer
 
 TRADES = {"action": "subscribe", "symbols": ["AAPL"], "channels": ["trades"]}
@@ -503,3 +506,72 @@ async def test_during_a_turn_a_fault_waits_for_its_end() -> None:
         while TEXT not in opcodes:
             opcodes.append((await client.frame())[0])
         assert opcodes == [9, 9, 9, TEXT]
+
+
+@on_both_loops
+async def test_a_server_that_stops_lets_go_of_upgrades_that_it_holds_up() -> None:
+    async with quiet_market() as server:
+        armed = inject(server, "silence")
+        connecting = asyncio.create_task(websockets.connect(server.ws_url).__aenter__())
+        await eventually(lambda: armed.fired, "an upgrade")
+        await server.stop()
+        async with asyncio.timeout(TIMEOUT_S):
+            ws = await connecting
+            assert await ending(ws) == (1001, [])
+
+
+@on_both_loops
+async def test_over_tls_connections_are_cut_and_held_up_alike() -> None:
+    pytest.importorskip("cryptography")
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    async with quiet_market(tls_self_signed=True) as server:
+        refused = inject(server, "refuse", times=1)
+        with pytest.raises((OSError, websockets.InvalidMessage)):
+            await websockets.connect(server.ws_url, ssl=trusting)
+        assert refused.fired
+        for name in ("abort", "half_open", "truncated"):
+            async with websockets.connect(server.ws_url, ssl=trusting) as ws:
+                await read(ws)
+                armed = inject(server, name)
+                server.websockets.faults.clear(armed.id)
+                assert await ending(ws) == (1006, [])
+        async with websockets.connect(server.ws_url, ssl=trusting) as ws:
+            inject(server, "sliced", size=3)
+            await ws.send(text(action="ping"), text=True)
+            assert [(await read(ws))[0]["type"] for _ in range(2)] == ["hello", "pong"]
+
+
+async def _bytes_of_a_run() -> bytes:
+    async with quiet_market() as server, RawClient(server) as client:
+        inject(server, "gap", probability=0.2, seed=1)
+        inject(server, "stale", probability=0.2, seed=2)
+        inject(server, "reorder", after=3)
+        inject(server, "ping_flood", after=10, pings=2)
+        inject(server, "close", after=25, code=4000)
+        client.send(**TRADES | {"channels": ["trades", "quotes"]})
+        got = b""
+        await eventually(lambda: server.feed.stats.requests["subscribe"], "a request")
+        await step(server, 1_000_000)
+        try:
+            while True:
+                opcode, payload = await client.frame()
+                got += bytes([opcode]) + payload
+        except EOFError:
+            return got
+
+
+@on_both_loops
+async def test_the_same_faults_give_the_same_bytes() -> None:
+    one, two = await _bytes_of_a_run(), await _bytes_of_a_run()
+    assert one == two
+    assert one.count(b"\x09") == 2
+    assert one.endswith(b"\x08\x0f\xa0")
+
+
+def test_nothing_can_be_laid_over_a_tape() -> None:
+    tape: Any = ScriptedMarket()
+    for name in ("halt", "microburst"):
+        with pytest.raises(FaultError, match=f"{name}: what plays is a tape"):
+            scripting.check(tape, Fault.make(name, symbol="AAPL"))
+    scripting.check(tape, Fault.make("gap"))
