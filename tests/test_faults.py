@@ -38,7 +38,7 @@ def test_a_fault_has_all_its_parameters() -> None:
         ("delay", {"seconds": 0}, "delay: seconds 0 must be a number above 0, up to 86400"),
         ("status", {"retry_after": -1}, "or None: no such header"),
         ("gap", {"times": 0}, "gap: times 0 must be a whole number from 1"),
-        ("gap", {"after": -1}, "gap: after -1 must be a whole number from 0"),
+        ("gap", {"after": 0}, "gap: after 0 must be a whole number from 1"),
         ("gap", {"client": "7"}, "gap: client '7' must be a whole number from 1"),
         ("gap", {"probability": 1.5}, "gap: probability 1.5 must be from 0 to 1"),
         ("gap", {"seed": 0.5}, "gap: seed 0.5 must be a whole number"),

@@ -426,7 +426,7 @@ async def test_what_cant_be_done_now_is_an_error_that_says_why() -> None:
         faults = server.websockets.faults
         for name, values, message in [
             ("close", {}, "close: no client is open; on='connect' waits for the next one"),
-            ("stall", {"client": 3}, "stall: there is no open client 3; open: none"),
+            ("stall", {"client": 3}, "stall: no client 3 is open over WebSocket; open: none"),
             ("gap", {"symbol": "APPL"}, "gap: unknown symbol 'APPL'; did you mean 'AAPL'?"),
             ("gap", {"symbol": "?"}, "gap: unknown symbol '?'"),
             ("microburst", {}, "microburst: symbol is needed"),
@@ -436,7 +436,7 @@ async def test_what_cant_be_done_now_is_an_error_that_says_why() -> None:
                 inject(server, name, **values)
             assert message in str(caught.value)
         async with subscribed(server):
-            with pytest.raises(FaultError, match="no open client 3; open: 1"):
+            with pytest.raises(FaultError, match="no client 3 is open over WebSocket; open: 1"):
                 inject(server, "stall", client=3)
         with pytest.raises(FaultError, match="there is no fault 7; in force: none"):
             faults.clear(7)
@@ -499,6 +499,11 @@ async def test_during_a_turn_a_fault_waits_for_its_end() -> None:
         gone = inject(server, "abort")
         faults.clear(gone.id)
         assert not armed.fired
+        pump._idle.set()
+        await step(server, 1_000)
+        stall = inject(server, "stall")
+        pump._idle.clear()
+        faults.clear(stall.id)
         pump._idle.set()
         await step(server, 1_000)
         client.send(action="ping")

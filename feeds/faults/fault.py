@@ -80,7 +80,7 @@ class Fault:
         object.__setattr__(self, "params", defaults | dict(self.params))
         for key in ("client", "nth", "after", "at", "times"):
             value = getattr(self, key)
-            least = 0 if key in ("after", "at") else 1
+            least = 0 if key == "at" else 1
             if value is not None and (type(value) is not int or value < least):
                 raise FaultError(
                     f"{self.name}: {key} {value!r} must be a whole number from {least}"

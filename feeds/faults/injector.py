@@ -87,6 +87,7 @@ class Injector:
             if armed.fault.name == "halt" and armed.fired:
                 scripting.lift(self._feed.market, armed.fault)
             self._late = [late for late in self._late if late is not armed]
+            self.links.cleared(armed)
             self._upgrades.release(one)
             for link in self.links:
                 if link.lasting.pop(one, None) is not None and armed.fault.name == "half_open":
@@ -143,10 +144,10 @@ class Injector:
         self.links.perform()
         late, self._late = self._late, []
         for armed in self.plan:
-            if armed in late or (armed.fault.at is not None and not armed.spent):
+            if armed in late or (armed.fault.at is not None and not armed.begun):
                 self._begin(armed)
         self._alarm.ring()
-        self.links.fit(changed=bool(late))
+        self.links.fit()
         if not self.plan and not self._alarm:
             self._pump.after_turn = None
 
@@ -160,7 +161,9 @@ class Injector:
             raise FaultError(f"{name}: unknown symbol {fault.symbol[:40]!r}{hint}")
         if fault.client is not None and fault.client not in self.links:
             known = ", ".join(str(link.id) for link in self.links) or "none"
-            raise FaultError(f"{name}: there is no open client {fault.client}; open: {known}")
+            raise FaultError(
+                f"{name}: no client {fault.client} is open over WebSocket; open: {known}"
+            )
         scripting.check(self._feed.market, fault)
         waits = (fault.after, fault.at, fault.on, fault.nth)
         at_once = fault.layer is Layer.COMMAND and all(value is None for value in waits)
@@ -170,10 +173,11 @@ class Injector:
     def _begin(self, armed: Armed) -> None:
         """Do what a fault does from now on; called again until its time has come."""
         fault = armed.fault
-        due = fault.at is None or self._now() >= fault.at
+        due = armed.begun = fault.at is None or self._now() >= fault.at
         if fault.name == "epoch_change" and due:
             self._restart(armed)
         elif fault.layer is Layer.MARKET and fault.name != "epoch_change":
+            armed.begun = True  # the market has a time for it
             armed.fired += 1
             self.links.fired(armed)
             scripting.lay(self._feed.market, fault)
@@ -184,6 +188,7 @@ class Injector:
                 self.links.meet(link, armed)
             if fault.layer is Layer.COMMAND:
                 armed.times = armed.fired  # whoever connects from now on isn't meant
+        self.links.changed()
         self.links.fit()
 
     def _restart(self, armed: Armed) -> None:
