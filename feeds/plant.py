@@ -88,6 +88,7 @@ class Plant:
         self.streams = Streams(*parts, clientele=self.clientele)
         self.faults = self.websockets.faults
         """What can go wrong on command."""
+        self.faults.restarted = self.streams.end
         self.directing = asyncio.Lock()
         """Held while somebody moves the market's time."""
         self.clients = partial(_clients, self.websockets, self.streams)

@@ -99,11 +99,16 @@ class Streams:
             self._written = place, str(Cursor(self._feed.epoch, place)).encode()
         return self._written[1]
 
+    def end(self) -> None:
+        """Let every response end with its last chunk."""
+        self._written = None, b""
+        for stream in self.open:
+            stream.over.set()
+
     async def close(self) -> None:
         """End every response with its last chunk, within a bounded time."""
         streams = list(self.open)
-        for stream in streams:
-            stream.over.set()
+        self.end()
         with suppress(TimeoutError):
             async with asyncio.timeout(2 * _CLOSE_WAIT_S):
                 await asyncio.gather(*(stream.ended.wait() for stream in streams))

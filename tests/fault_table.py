@@ -310,6 +310,40 @@ async def _epoch_change(server: FeedServer, fault: Fault) -> str:
     return f"{ending}; then {other} `epoch`, and on resuming a {kinds[0]}"
 
 
+async def _microburst(server: FeedServer, fault: Fault) -> str:
+    async with websockets.connect(server.ws_url) as ws:
+        await _subscribe(server, ws, "quotes")
+        await step(server, 1_000_000)
+        before = len(await _read(ws))
+        server.websockets.faults.add(fault)
+        await step(server, 1_000_000)
+        burst = len(await _read(ws)) >= before + fault.params["events"] // 2
+        more = "thousands more" if burst else "no more"
+        await step(server, 1_000_000)
+        calm = len(await _read(ws)) < fault.params["events"] // 2
+        return f"{more} quotes for a second" + (", then as before" if calm else "")
+
+
+async def _halt(server: FeedServer, fault: Fault) -> str:
+    async with websockets.connect(server.ws_url) as ws:
+        await _read(ws)
+        channels = ["trades", "status"]
+        request = {"action": "subscribe", "symbols": ["AAPL"], "channels": channels}
+        await ws.send(orjson.dumps(request), text=True)
+        await _read(ws)
+        armed = server.websockets.faults.add(fault)
+        seen = []
+        for _ in range(2):
+            await step(server, 1_000_000)
+            items = await _read(ws)
+            seen += [f"`{o['status']}`" if "status" in o else o["type"] for o in items]
+            if armed.id in server.websockets.faults.plan:
+                server.websockets.faults.clear(armed.id)
+        trades = len(seen) - seen.index("`trading`") - 1
+        only = ", ".join(seen[: seen.index("`trading`")])
+        return f"only the status {only}; when cleared, `trading`" + (", and trades" * (trades > 0))
+
+
 Observer = Callable[[FeedServer, Fault], Awaitable[str]]
 
 OBSERVERS: dict[str, Observer] = {
@@ -326,6 +360,8 @@ OBSERVERS: dict[str, Observer] = {
     "slow": _slow,
     "sliced": _sliced,
     "epoch_change": _epoch_change,
+    "microburst": _microburst,
+    "halt": _halt,
 } | {
     kind.name: {"command": _command, "event": _events}[kind.layer.value]
     for kind in KINDS.values()

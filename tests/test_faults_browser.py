@@ -22,7 +22,7 @@ OVER = ("half_open",)  # when it is cleared
 ENDING = [
     kind.name
     for kind in KINDS.values()
-    if kind.name in NOT_OPEN + OVER or kind.layer in (Layer.COMMAND, Layer.MARKET)
+    if kind.name in (*NOT_OPEN, *OVER, "epoch_change") or kind.layer is Layer.COMMAND
 ]
 
 # Gives the CloseEvent, or, if the connection is still there after an answer to a request, nothing.
@@ -59,10 +59,7 @@ async def _observe(page: Page, server: FeedServer, name: str) -> str:
     else:
         assert await page.evaluate(CONNECT, server.ws_url) == "open"
         armed = faults.add(fault)
-    if name in OVER:
-        faults.clear()
-    else:
-        faults.clear(armed.id)
+    faults.clear(armed.id)
     ended = await page.evaluate("() => Promise.race([window.ended, window.asked()])")
     assert isinstance(ended, str)
     return ended

@@ -198,6 +198,16 @@ class FaultCommands:
         """Do what a restart looks like: everybody is closed, and who comes back finds another epoch."""
         return self.add("epoch_change", code=code, **when)
 
+    def microburst(
+        self, events: int = 20_000, seconds: float = 1.0, **when: Unpack[When]
+    ) -> FaultHandle:
+        """Lay quotes of a symbol over those that there are, at even intervals."""
+        return self.add("microburst", events=events, seconds=seconds, **when)
+
+    def halt(self, reason: str | None = "T1", **when: Unpack[When]) -> FaultHandle:
+        """Halt a symbol, or all, for one of :data:`ticker.status.REASONS`; when cleared, it trades again."""
+        return self.add("halt", reason=reason, **when)
+
 
 def _here(function: Callable[[], T]) -> T:
     return function()

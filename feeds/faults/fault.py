@@ -80,7 +80,7 @@ class Fault:
         object.__setattr__(self, "params", defaults | dict(self.params))
         for key in ("client", "nth", "after", "at", "times"):
             value = getattr(self, key)
-            least = 0 if key in ("after", "at") else 1
+            least = 0 if key == "at" else 1
             if value is not None and (type(value) is not int or value < least):
                 raise FaultError(
                     f"{self.name}: {key} {value!r} must be a whole number from {least}"
@@ -127,13 +127,18 @@ class Fault:
         for key in given:
             if key not in allowed:
                 known = ", ".join(allowed)
-                hint = f"its target is {known}, or all" if known else "it hits everybody"
-                raise FaultError(f"{self.name} can't be aimed at a {key!r}; {hint}")
+                raise FaultError(
+                    f"{self.name} can't be aimed at a {key!r}; its target is {known}, or all"
+                )
+        if self.name == "epoch_change" and self.symbol is not None:
+            raise FaultError("epoch_change can't be aimed at a 'symbol'; it hits everybody")
         if self.client is not None and self.nth is not None:
             raise FaultError(f"{self.name}: client and nth: one connection is allowed")
+        if layer is Layer.MARKET and (self.times is not None or self.probability != 1):
+            raise FaultError(f"{self.name} happens once: it has no times and no probability")
         if self.client is not None and self.on == "connect":
             raise FaultError(f"{self.name}: client {self.client} has connected already; give nth")
-        counted = layer is Layer.EVENT or self.after is not None
+        counted = layer in (Layer.EVENT, Layer.MARKET) or self.after is not None
         if self.symbol is not None and not counted:
             raise FaultError(f"{self.name}: symbol is what to count, so after is needed with it")
 
@@ -152,7 +157,7 @@ _WHOM: Mapping[Layer, tuple[str, ...]] = {
     Layer.COMMAND: ("client", "nth", "symbol"),
     Layer.LASTING: ("client", "nth", "symbol"),
     Layer.EVENT: ("client", "nth", "symbol"),
-    Layer.MARKET: (),
+    Layer.MARKET: ("symbol",),
 }
 _DEFAULTS = {f.name: f.default for f in fields(Fault) if f.name not in ("name", "params")}
 _FIELDS = tuple(_DEFAULTS)

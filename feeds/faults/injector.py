@@ -1,12 +1,14 @@
 """The faults of one plant: commands to it come in here, and what the plant asks is answered."""
 
 import asyncio
+from collections.abc import Callable
 from hashlib import blake2b
 
 import orjson
 
 from feeds.clock import Clock
 from feeds.errors import CloseCode, Code
+from feeds.faults import scripting
 from feeds.faults.alarm import Alarm
 from feeds.faults.fault import Fault, FaultError
 from feeds.faults.kinds import Layer
@@ -51,6 +53,8 @@ class Injector:
         self._alarm = Alarm(clock.seconds, self._watch)
         self._upgrades = Upgrades(self.plan, self._alarm, self._now, self.links.fired)
         self._late: list[Armed] = []  # added during a turn
+        self.restarted: Callable[[], object] = lambda: None
+        """Called when a restart is made believe, to end what else is open."""
 
     # Commands.
 
@@ -80,7 +84,10 @@ class Injector:
         ids = [armed.id for armed in self.plan] if fault_id is None else [fault_id]
         for one in ids:
             armed = self.plan.remove(one)
+            if armed.fault.name == "halt" and armed.fired:
+                scripting.lift(self._feed.market, armed.fault)
             self._late = [late for late in self._late if late is not armed]
+            self.links.cleared(armed)
             self._upgrades.release(one)
             for link in self.links:
                 if link.lasting.pop(one, None) is not None and armed.fault.name == "half_open":
@@ -137,10 +144,10 @@ class Injector:
         self.links.perform()
         late, self._late = self._late, []
         for armed in self.plan:
-            if armed in late or (armed.fault.at is not None and not armed.spent):
+            if armed in late or (armed.fault.at is not None and not armed.begun):
                 self._begin(armed)
         self._alarm.ring()
-        self.links.fit(changed=bool(late))
+        self.links.fit()
         if not self.plan and not self._alarm:
             self._pump.after_turn = None
 
@@ -154,7 +161,10 @@ class Injector:
             raise FaultError(f"{name}: unknown symbol {fault.symbol[:40]!r}{hint}")
         if fault.client is not None and fault.client not in self.links:
             known = ", ".join(str(link.id) for link in self.links) or "none"
-            raise FaultError(f"{name}: there is no open client {fault.client}; open: {known}")
+            raise FaultError(
+                f"{name}: no client {fault.client} is open over WebSocket; open: {known}"
+            )
+        scripting.check(self._feed.market, fault)
         waits = (fault.after, fault.at, fault.on, fault.nth)
         at_once = fault.layer is Layer.COMMAND and all(value is None for value in waits)
         if at_once and not len(self.links):
@@ -163,9 +173,14 @@ class Injector:
     def _begin(self, armed: Armed) -> None:
         """Do what a fault does from now on; called again until its time has come."""
         fault = armed.fault
-        due = fault.at is None or self._now() >= fault.at
-        if fault.layer is Layer.MARKET and due:
+        due = armed.begun = fault.at is None or self._now() >= fault.at
+        if fault.name == "epoch_change" and due:
             self._restart(armed)
+        elif fault.layer is Layer.MARKET and fault.name != "epoch_change":
+            armed.begun = True  # the market has a time for it
+            armed.fired += 1
+            self.links.fired(armed)
+            scripting.lay(self._feed.market, fault)
         here = fault.nth is None or fault.at is not None
         waits = fault.on is not None or fault.after is not None
         if fault.layer in CONNECTION and due and here and not waits:
@@ -173,6 +188,7 @@ class Injector:
                 self.links.meet(link, armed)
             if fault.layer is Layer.COMMAND:
                 armed.times = armed.fired  # whoever connects from now on isn't meant
+        self.links.changed()
         self.links.fit()
 
     def _restart(self, armed: Armed) -> None:
@@ -184,6 +200,7 @@ class Injector:
         close = Fault.make("close", code=armed.fault.params["code"], reason="service restart")
         for link in self.links:
             link.do(close, self._now() / 1000)
+        self.restarted()
 
     def _rejection(self) -> Reply:
         text = "the token is wrong"

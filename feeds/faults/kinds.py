@@ -33,6 +33,8 @@ class Parameter:
     check: Callable[[Any], bool]
     allowed: str
     """In words."""
+    schema: Mapping[str, Any]
+    """As JSON Schema has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +55,16 @@ def _whole(default: int | None, low: int, high: int, *, none: str = "") -> Param
         return type(value) is int and low <= value <= high
 
     allowed = f"a whole number from {low:,} to {high:,}" + (f", or None: {none}" if none else "")
-    return Parameter(default, check, allowed)
+    schema = {"type": _type("integer", none), "minimum": low, "maximum": high}
+    return Parameter(default, check, allowed, schema)
 
 
 def _number(default: float, low: float, high: float) -> Parameter:
     def check(value: Any) -> bool:
         return type(value) in (int, float) and low < value <= high
 
-    return Parameter(default, check, f"a number above {low:g}, up to {high:g}")
+    schema = {"type": "number", "exclusiveMinimum": low, "maximum": high}
+    return Parameter(default, check, f"a number above {low:g}, up to {high:g}", schema)
 
 
 def _text(default: str | None, most: int, *, none: str = "") -> Parameter:
@@ -70,7 +74,11 @@ def _text(default: str | None, most: int, *, none: str = "") -> Parameter:
         return isinstance(value, str) and len(value.encode()) <= most
 
     allowed = f"text of at most {most} bytes" + (f", or None: {none}" if none else "")
-    return Parameter(default, check, allowed)
+    return Parameter(default, check, allowed, {"type": _type("string", none), "maxLength": most})
+
+
+def _type(name: str, none: str) -> str | list[str]:
+    return [name, "null"] if none else name
 
 
 _REASON = _text("", 123)  # what fits into a control frame beside the code (RFC 6455, section 5.5)
@@ -211,6 +219,18 @@ def _market() -> tuple[Kind, ...]:
             layer,
             "Does what a restart looks like: everybody is closed, and who comes back finds another epoch.",
             {"code": _whole(1012, 1000, 4999)},
+        ),
+        Kind(
+            "microburst",
+            layer,
+            "Lays quotes over those that there are, at even intervals.",
+            {"events": _whole(20_000, 1, 100_000), "seconds": _number(1.0, 0, 3_600)},
+        ),
+        Kind(
+            "halt",
+            layer,
+            "Halts a symbol, or all; when cleared, it trades again.",
+            {"reason": _text("T1", 10, none="none is given")},
         ),
     )
 

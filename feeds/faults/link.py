@@ -48,6 +48,24 @@ class Link:
         later: calls something back at a time of the feed.
     """
 
+    __slots__ = (
+        "_hub",
+        "_later",
+        "_raw",
+        "_seconds",
+        "_tap",
+        "_timer",
+        "_transport",
+        "_valve",
+        "_visit",
+        "gate",
+        "id",
+        "lasting",
+        "member",
+        "number",
+        "over",
+    )
+
     def __init__(
         self,
         number: int,

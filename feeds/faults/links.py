@@ -77,6 +77,16 @@ class Links:
             )
             self._journal.note("fault", client, id=armed.id, fault=str(armed.fault), **where)
 
+    def cleared(self, armed: Armed) -> None:
+        """Record that a fault is out of force."""
+        self.changed()
+        if self._journal is not None:
+            self._journal.note("fault", id=armed.id, cleared=armed.fault.name)
+
+    def changed(self) -> None:
+        """Note that connections may need something else; see :meth:`fit`."""
+        self._stale = True
+
     # Striking.
 
     def meet(self, link: Link, armed: Armed) -> None:
@@ -102,9 +112,9 @@ class Links:
         for link in {link.id: link for link, _ in struck}.values():
             link.go_on()
 
-    def fit(self, *, changed: bool = True) -> None:
+    def fit(self) -> None:
         """Give every connection what the faults on it need, and everything else back, if anything has changed."""
-        if not (changed or self._stale):
+        if not self._stale:
             return
         for link in self:
             if link.open:
@@ -164,4 +174,4 @@ class Links:
         """Where no turn is under way, there is no end of one to wait for."""
         if self._pump.idle:
             self.perform()
-            self.fit(changed=False)
+            self.fit()

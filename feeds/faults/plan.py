@@ -33,6 +33,8 @@ class Armed:
     """How often it may strike; None: any number."""
     fired: int = 0
     """How often it has struck: an event that goes to many clients counts once."""
+    begun: bool = False
+    """Whether what it does at a time, or at once, was done."""
     met: set[int] = field(default_factory=set)
     """The connections that were asked about already."""
     _asked: int = 0
