@@ -13,7 +13,8 @@ import feeds
 
 pytest_plugins = "pytester"
 
-TEXT = (Path(feeds.__file__).parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(feeds.__file__).parent.parent
+TEXT = (ROOT / "feeds" / "README.md").read_text(encoding="utf-8")
 (SECTION,) = re.findall(r"^## Testing against it\n(.*?)^## ", TEXT, re.MULTILINE | re.DOTALL)
 
 CONFTEST = f"""
@@ -36,7 +37,8 @@ def block(language: str) -> str:
     return found
 
 
-def test_the_example_is_short() -> None:
+def test_the_example_is_short_and_the_first_page_has_the_same() -> None:
+    assert f"```python\n{block('python')}```" in (ROOT / "README.md").read_text(encoding="utf-8")
     assert sum(1 for line in block("python").splitlines() if line.strip()) < 15
 
 
