@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from tapes import market_tape
 from wire import Follower, RawClient, running, step
 
 from feeds.backlog import BacklogPolicy
 from feeds.errors import CommandError
+from feeds.replay import ReplayOptions
 from feeds.staged import begin
 from ticker.market import Market
 from ticker.universe import Universe
@@ -67,3 +71,11 @@ async def test_a_served_microburst_reaches_a_client_whole() -> None:
 def test_what_cannot_be_played_is_refused(terms: dict[str, str], message: str) -> None:
     with pytest.raises(CommandError, match=message):
         begin(Market(Universe.parse("AAPL,MSFT"), seed=1), **terms)  # type: ignore[arg-type]
+
+
+def test_a_tape_knows_no_scenario(tmp_path: Path) -> None:
+    """What is on it has happened."""
+    market_tape(Market(Universe.of_size(2), seed=7), 1.0, tmp_path / "tape.ndjson")
+    prepared = ReplayOptions(tmp_path / "tape.ndjson").prepare()
+    with pytest.raises(CommandError, match="scenario 'calm': what is on a tape has happened"):
+        begin(prepared.replay(prepared.survey.start_us, 7), "calm")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ticker.batch import QUOTES, STATUS, TRADES, TickBatch
-from ticker.rows import EXTRA, SCRIPT, insert
+from ticker.rows import EXTRA, SCRIPT, grouped, insert
 from ticker.rules import (
     LIMIT_STATE_S,
     PAUSE_S,
@@ -101,10 +101,9 @@ class Bands:
         if at == stop:
             return at
         part = slice(at, stop)
-        channel, free = rows.channel[part], rows.origin[part] != SCRIPT
-        quote = (channel == QUOTES) & free
+        quote = (rows.channel[part] == QUOTES) & (rows.origin[part] != SCRIPT)
         hit = (rows.price[part] >= self.high) | (rows.ask[part] <= self.low)
-        turns = channel == STATUS
+        turns = rows.channel[part] == STATUS
         if self.mode == _TRADING:
             turns |= quote & (hit | (self.pending > 0))
         elif self.mode == _LIMITED:
@@ -113,7 +112,7 @@ class Bands:
         end = at + int(found[0]) + 1 if len(found) else stop
         last = end - 1 if len(found) else end
         self._hold(rows, at, last)
-        if len(found):
+        if last < end:
             self._turn(rows, last)
         return end
 
@@ -202,6 +201,7 @@ class Bands:
         self.high = round(reference) + distance
 
     def _enter_quotes(self, rows: _SymbolRows, at: int, end: int) -> None:
+        """Note the newest quote."""
         quotes = np.flatnonzero(rows.channel[at:end] == QUOTES)
         if len(quotes):
             row = at + int(quotes[-1])
@@ -220,8 +220,11 @@ def limited(
     after: dict[int, Bands] = {}
     places: list[int] = []
     made: list[tuple[int, ...]] = []
+    if not bands:
+        return batch, origin, after
+    order, first = grouped(batch.symbol, max(*bands, int(batch.symbol.max(initial=0))) + 1)
     for symbol, before in bands.items():
-        at = np.flatnonzero(batch.symbol == symbol)
+        at = order[first[symbol] : first[symbol + 1]]
         rows = _SymbolRows(
             batch.time[at], batch.channel[at], origin[at], batch.price[at], batch.ask[at]
         )

@@ -145,8 +145,11 @@ class Overlay:
         batch = replace(batch, price=batch.price.copy(), ask=batch.ask.copy())
         prices, plays = self._price(batch, origin)
         batch, origin, bands = limited(batch, origin, before.bands, self._walk.end_us)
-        status, status_after = statuses(batch, before.status)
-        out = _MADE[status, batch.channel]
+        status_after = before.status
+        out: Flags = np.ones(len(batch), dtype=bool)
+        if status_after.any() or STATUS in batch.channel:
+            status, status_after = statuses(batch, before.status)
+            out = _MADE[status, batch.channel]
         for play in before.plays:
             if play.scenario.silences:
                 out &= ~play.silent(batch.symbol, batch.time)
