@@ -328,12 +328,15 @@ def test_focus_follows_its_row(page: Page, feed: FakeFeed) -> None:
 
 
 def test_halt(page: Page, feed: FakeFeed) -> None:
-    """A halted symbol says so until it trades again."""
+    """A symbol in which nothing trades says so until it trades again."""
     badge = row(page, "MSFT").locator(".halt")
     expect(badge).to_be_hidden()
-    feed.event("status", "status", "MSFT", status="halted", reason="LUDP")
-    expect(badge).to_be_visible()
-    feed.event("status", "status", "MSFT", status="trading", reason="")
+    for status in ("halted", "paused", "quoting", "closed"):
+        feed.event("status", "status", "MSFT", status=status, reason="LUDP")
+        expect(badge).to_be_visible()
+        feed.event("status", "status", "MSFT", status="limit_state", reason=None)
+        expect(badge).to_be_hidden()
+    feed.event("status", "status", "MSFT", status="trading", reason=None)
     expect(badge).to_be_hidden()
 
 

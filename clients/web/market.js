@@ -2,6 +2,8 @@
 import { decimalsOf } from "./format.js";
 import { Series } from "./sparkline.js";
 
+const TRADES_IN = new Set(["trading", "limit_state"]); // in any other status, nothing trades
+
 export class Row {
   name = "";
   decimals = 2;
@@ -74,7 +76,7 @@ export class Market {
           this.#quote(row, event);
           break;
         case "status":
-          row.halted = event.status === "halted";
+          row.halted = !TRADES_IN.has(event.status);
           break;
         case "bar":
           // A day is over: the next one's open and previous close come with a snapshot.
@@ -131,7 +133,7 @@ export class Market {
     row.low = event.low;
     row.prevClose = event.prev_close;
     row.volume = event.volume;
-    row.halted = event.status === "halted";
+    row.halted = !TRADES_IN.has(event.status);
     if (event.last !== null) row.series.push(event.time, event.last);
     this.time ??= event.time;
     this.unsure.delete(row.symbol);
