@@ -97,6 +97,20 @@ async def test_events_are_written_when_the_answer_comes() -> None:
         assert snapshot["status"] == "halted"
 
 
+async def test_a_scenario_is_begun_with_its_terms() -> None:
+    async with driven() as remote:
+        terms = {"name": "halt_and_reopen", "symbol": "AAPL", "size": 0.5, "duration": "20s"}
+        status, _ = await remote.ask("POST", "scenario", {**terms, "volatility": 1.5, "seed": 3})
+        assert status == 200
+        await remote.post("advance", by="10s")
+        market = remote.server.market
+        assert (market.snapshot(0).status, market.snapshot(0).reason) == ("halted", "T1")
+        await remote.post("advance", by="11s")
+        state = market.snapshot(0)
+        assert state.status == "trading"
+        assert state.last == pytest.approx(1.5 * state.prev_close, rel=0.01)
+
+
 async def test_time_is_moved() -> None:
     async with driven() as remote:
         assert (await remote.post("advance", by="250ms"))["time"] == 1767623400250

@@ -80,6 +80,18 @@ _NTH = CLIENT_ID | {"description": "the number of a connection, counted from 1",
 _OF_CLIENT = {"client": CLIENT_ID}
 _NAME: Schema = {"type": "string", "minLength": 1, "maxLength": 100}
 _NAME |= {"description": "the name of a scenario"}
+_NUMBER: Schema = {"type": "number", "description": "a number"}
+_SEED: Schema = {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}
+_SEED |= {"description": "a whole number of 64 bits"}
+_SCENARIO = of(
+    "name",
+    name=_NAME,
+    symbol=SYMBOL,
+    size=_NUMBER,
+    duration=DURATION,
+    volatility=_NUMBER,
+    seed=_SEED,
+)
 
 
 def _awaited(what: str, *required: str, **properties: Schema) -> Schema:
@@ -138,7 +150,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Begin a scenario.",
         commands.scenario,
         _TIME,
-        of("name", name=_NAME, symbol=SYMBOL),
+        _SCENARIO,
         errors=(404,),
     ),
     Operation(
