@@ -15,7 +15,7 @@ from ticker.batch import BARS, QUOTES, STATUS, TRADES, TickBatch
 from ticker.instruments import Instrument
 from ticker.market import Market
 from ticker.rows import EXTRA, SCRIPT, WALK
-from ticker.rules import band_ticks, doubled
+from ticker.rules import band_ticks, doubled, round_lot
 from ticker.scenario import Scenario
 from ticker.scenarios import scenario_named
 from ticker.script import ScriptedStatus, ScriptedTrade
@@ -293,6 +293,11 @@ def test_bands_are_those_of_the_plan(price: float, tier: int, wide: bool, distan
     """By price and tier, on the tick grid, at least a tick."""
     ticks = band_ticks(price / 0.01, 0.01, tier=tier, doubled=wide)
     assert ticks * 0.01 == pytest.approx(distance)
+
+
+def test_round_lots_go_by_the_price() -> None:
+    prices = [0.5, 250.0, 250.01, 1_000.0, 1_000.01, 10_000.0, 10_000.01]
+    assert [round_lot(price) for price in prices] == [100, 100, 40, 40, 10, 10, 1]
 
 
 @pytest.mark.parametrize(

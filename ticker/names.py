@@ -2,6 +2,7 @@
 
 from ticker.instruments import Instrument
 from ticker.noise import key
+from ticker.rules import round_lot
 
 __all__ = ["FAMOUS", "SECTORS", "synthetic"]
 
@@ -75,7 +76,7 @@ FAMOUS = tuple(
         price=price,
         volatility=volatility,
         spread=spread,
-        round_lot=40 if price > 250 else 100,
+        round_lot=round_lot(price),
         activity=round(activity / _MEAN_ACTIVITY, 6),
     )
     for symbol, name, sector, price, volatility, spread, activity in _FAMOUS_ROWS
@@ -146,7 +147,7 @@ def synthetic(which: int | str) -> Instrument:
         price=price,
         volatility=round(0.15 + 0.4 * u2 * u2, 4),
         spread=round(max(1.0, price * (0.00008 + 0.00025 * u3) / 0.01), 2),
-        round_lot=40 if price > 250 else 100,
+        round_lot=round_lot(price),
         activity=round(0.25 + 1.5 * u3, 4),
     )
 

@@ -1,6 +1,7 @@
 """
 Rules of the US market, as data.
 
+Round lots: 17 CFR 242.600(b)(93), by the price, which in truth is a mean over a month, since November 2025.
 Circuit breakers of the whole market: NYSE Rule 7.12, Nasdaq Equity 4, 4121. Limit up, limit down: the NMS "Plan to
 Address Extraordinary Market Volatility" (luldplan.com), sections I, V to VII and appendix A.
 """
@@ -14,9 +15,11 @@ __all__ = [
     "REFERENCE_CHECK_S",
     "REFERENCE_MOVE",
     "REFERENCE_S",
+    "ROUND_LOTS",
     "Breaker",
     "band_ticks",
     "doubled",
+    "round_lot",
 ]
 
 REFERENCE_S = 300
@@ -49,6 +52,15 @@ class Breaker:
 
 BREAKERS = (Breaker(0.07, "MWC1", 900), Breaker(0.13, "MWC2", 900), Breaker(0.20, "MWC3", None))
 """The levels, the smallest fall first."""
+
+
+ROUND_LOTS = ((250.0, 100), (1_000.0, 40), (10_000.0, 10))
+"""Up to which price, in dollars, a round lot has how many shares; above the last one it has 1."""
+
+
+def round_lot(price: float) -> int:
+    """Give the round lot of a stock at a price in dollars, in shares."""
+    return next((shares for most, shares in ROUND_LOTS if price <= most), 1)
 
 
 def band_ticks(reference: float, tick_size: float, *, tier: int, doubled: bool = False) -> int:
