@@ -187,8 +187,9 @@ def test_a_wrong_clock_is_told_before_a_file_is_read(tmp_path: Path) -> None:
 def test_options_that_have_no_effect_are_refused(tmp_path: Path) -> None:
     """With a tape, those of a market; without one, those of a tape."""
     path = str(write(tmp_path / "a.csv", TRADES))
-    _, err = run("serve", "--replay", path, "--rate", "5", code=2)
-    assert err == "tickerplant: --replay plays a tape as it is: --rate has no effect on it\n"
+    for option, value in (("--rate", "5"), ("--seed", "1"), ("--scenario", "flash_crash")):
+        _, err = run("serve", "--replay", path, option, value, code=2)
+        assert err == f"tickerplant: --replay plays a tape as it is: {option} has no effect on it\n"
     _, err = run("serve", "--replay-size-scale", "5", code=2)
     assert err == "tickerplant: --replay-size-scale needs --replay FILE\n"
     _, err = run("serve", "--replay", path, "--replay-map", "x=y", code=2)
