@@ -8,6 +8,7 @@ from typing import Any, Literal, TypedDict
 from feeds.backlog import BacklogPolicy, Slow
 from feeds.errors import ConfigError
 from feeds.limits import Limits
+from feeds.replay import ReplayOptions
 
 __all__ = ["FeedOptions", "MarketOptions", "Symbols", "as_changes"]
 
@@ -41,6 +42,7 @@ class FeedOptions(MarketOptions, total=False):
     host: str
     port: int
     journal: int
+    replay: ReplayOptions | None
     limits: Limits
     token: str | Iterable[str]
     origin: str | Iterable[str]

@@ -191,6 +191,9 @@ class Plants:
         task.add_done_callback(self._retiring.discard)
 
 
+_OF_A_MARKET = ("symbols", "rate", "seed", "model")
+
+
 def _changed(config: FeedConfig, changes: Mapping[str, Any] | None) -> FeedConfig:
     """Give options with some changes, which are checked as all options are."""
     for name in changes or ():
@@ -198,4 +201,6 @@ def _changed(config: FeedConfig, changes: Mapping[str, Any] | None) -> FeedConfi
             raise ConfigError(
                 f"{name!r} can't differ between sessions; what can is {', '.join(CHANGES)}"
             )
+        if config.replay is not None and name in _OF_A_MARKET:
+            raise ConfigError(f"what plays is a tape: {name!r} has no effect on it")
     return replace(config, **(changes or {}))

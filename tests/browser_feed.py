@@ -71,6 +71,8 @@ class FakeFeed:
         """False: the handshake fails; "cut": it works, and the connection ends before the hello."""
         self.tried = 0  # handshakes that failed so
         self.history = True
+        self.past: dict[str, list[dict[str, Any]]] = {}
+        """The trades of `/api/history`, by symbol."""
         self.skew_ms = 0.0  # of the feed's clock, against the wall's
         self.requests: list[dict[str, Any]] = []
         self.connections = 0
@@ -197,6 +199,7 @@ class FakeFeed:
         app.router.add_get("/", self._file)
         app.router.add_get("/static/{name}", self._file)
         app.router.add_get("/api/bars", self._bars)
+        app.router.add_get("/api/history", self._history)
         app.router.add_get("/api/symbols", self._symbols)
         app.router.add_get("/api/snapshot", self._snapshots)
         app.router.add_get("/sse", self._sse)
@@ -246,6 +249,11 @@ class FakeFeed:
             for i in range(limit)
         ]
         return web.json_response({"symbol": symbol, "interval": "1m", "bars": bars})
+
+    async def _history(self, request: web.Request) -> web.Response:
+        if not self.history:
+            raise web.HTTPNotFound
+        return web.json_response({"events": self.past.get(request.query["symbol"], [])})
 
     async def _ws(self, request: web.Request) -> web.StreamResponse:
         if self.refusing or self.websockets is False:

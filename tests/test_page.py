@@ -233,6 +233,26 @@ def test_sparkline(page: Page, feed: FakeFeed) -> None:
     feed.wait_for("a history for each row", lambda: feed.history_asked == 3)
 
 
+def test_the_panel_has_trades_from_before_it_was_opened(page: Page, feed: FakeFeed) -> None:
+    """Those of the server's history are under those that come live, each once."""
+    times = {"type": "trade", "symbol": "MSFT", "time": feed.now()}
+    feed.past["MSFT"] = [
+        times | {"seq": seq, "price": 90 + seq, "size": 1000 + seq} for seq in range(-40, 1)
+    ]
+    row(page, "MSFT").click()
+    tape = page.locator("#d-tape tr")
+    expect(tape).to_have_count(14)
+    expect(tape.first).to_contain_text("1,000")
+    expect(tape.nth(13)).to_contain_text("987")
+    feed.trade("MSFT", 140.25, 600)
+    expect(tape.first).to_contain_text("600")
+    expect(tape.nth(1)).to_contain_text("1,000")
+    expect(tape).to_have_count(14)
+    row(page, "AAPL").click()
+    expect(page.locator("#d-symbol")).to_have_text("AAPL")
+    expect(tape).to_have_count(0)
+
+
 def test_detail(page: Page, feed: FakeFeed) -> None:
     """A click on a row opens its chart, its day and its trades; Escape closes it."""
     row(page, "MSFT").click()

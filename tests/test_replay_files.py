@@ -217,6 +217,11 @@ def test_parquet_is_a_tape_whatever_its_types(tmp_path: Path, times: Any) -> Non
     ]
 
 
+MADE = "".join(
+    f'{{"type":"trade","symbol":"{s}","time":{NOON_US / 1000},"price":10.5,"size":{n}}}\n'
+    for s, n in (("A", 3), ("B", 4))
+)
+
 BAD: list[tuple[str, str, str]] = [
     ("a.csv", "", "there is no column 'time' and none was mapped to it; its columns are none"),
     ("a.csv", "ts,symbol,price\n", "its columns are 'ts', 'symbol', 'price'"),
@@ -390,6 +395,27 @@ def _many(path: Path, count: int) -> None:
                 if path.suffix == ".csv"
                 else f'{{"type":"trade","time":{at},"symbol":"A","price":{price},"size":1}}\n'
             )
+
+
+def test_a_file_is_gone_through_once_as_long_as_it_does_not_change(tmp_path: Path) -> None:
+    """A session or a reset plays it anew, with nothing to wait for."""
+    path = write(tmp_path / "a.ndjson", '{"type":"hello","synthetic":true}\n' + MADE)
+    options, told = ReplayOptions(path), list[float]()
+    first = options.prepare(told.append)
+    assert told
+    one, other = (p.replay(p.survey.start_us, 0) for p in (first, options.prepare(told.append)))
+    assert len(told) == 1
+    assert (one.epoch, one.synthetic) == (other.epoch, other.synthetic)
+    assert other.synthetic
+    for played in (one, other):
+        assert played.step(played.now_us + 1_000_000).size.tolist()[:2] == [3, 4]
+    write(path, MADE.replace('"size":4', '"size":44'))
+    changed = options.prepare(told.append)
+    assert len(told) == 2
+    assert changed.replay(changed.survey.start_us, 0).epoch != one.epoch
+    path.unlink()
+    with pytest.raises(ConfigError, match="No such file"):
+        options.prepare()
 
 
 def test_progress_goes_from_nothing_to_all(tmp_path: Path) -> None:

@@ -18,8 +18,12 @@ from test_cli import COMMAND, ENVIRONMENT, run
 from wire import TIMEOUT_S, Follower, RawClient, eventually, on_both_loops, running, step
 
 from clients.record import record
+from feeds.access import Access
+from feeds.auth import Tokens
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError
+from feeds.origins import Origins
+from feeds.plants import Plants
 from feeds.replay import ReplayOptions
 from feeds.server import FeedServer
 from ticker.market import DEFAULT_START_US, Market
@@ -176,6 +180,21 @@ def test_on_the_wall_clock_a_tape_begins_now(tmp_path: Path) -> None:
     assert at == S
 
 
+def test_sessions_play_the_tape_each_from_its_start(tmp_path: Path) -> None:
+    """What has no effect on a tape is refused there, too."""
+    replay = ReplayOptions(write(tmp_path / "a.csv", TRADES))
+    config = FeedConfig(replay=replay, clock="manual")
+    plants = Plants(config, Access(Tokens(()), Origins(config.host)))
+    plants[""].market.step(NOON_MS * 1000 + S)
+    other = plants.open("w1", {"clock": "max"})
+    assert other.market.now_us == NOON_MS * 1000
+    assert len(other.market.step(NOON_MS * 1000 + S)) == 5
+    assert other.market.epoch == plants[""].market.epoch
+    assert plants.reset("w1").market.now_us == NOON_MS * 1000
+    with pytest.raises(ConfigError, match="what plays is a tape: 'rate' has no effect on it"):
+        plants.open("w2", {"rate": 5.0})
+
+
 def test_a_wrong_clock_is_told_before_a_file_is_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="unknown clock 'fast'"):
         FeedServer(FeedConfig(replay=ReplayOptions(tmp_path / "nowhere.csv"), clock="fast"))
@@ -187,8 +206,9 @@ def test_a_wrong_clock_is_told_before_a_file_is_read(tmp_path: Path) -> None:
 def test_options_that_have_no_effect_are_refused(tmp_path: Path) -> None:
     """With a tape, those of a market; without one, those of a tape."""
     path = str(write(tmp_path / "a.csv", TRADES))
-    _, err = run("serve", "--replay", path, "--rate", "5", code=2)
-    assert err == "tickerplant: --replay plays a tape as it is: --rate has no effect on it\n"
+    for option, value in (("--rate", "5"), ("--seed", "1"), ("--scenario", "flash_crash")):
+        _, err = run("serve", "--replay", path, option, value, code=2)
+        assert err == f"tickerplant: --replay plays a tape as it is: {option} has no effect on it\n"
     _, err = run("serve", "--replay-size-scale", "5", code=2)
     assert err == "tickerplant: --replay-size-scale needs --replay FILE\n"
     _, err = run("serve", "--replay", path, "--replay-map", "x=y", code=2)

@@ -111,8 +111,19 @@ export class Detail {
     this.#bars = this.#chart.bars = bars;
     find("d-chart").setAttribute("aria-label", `Prices of ${symbol}, bars of ${bars.interval}`);
     const history = await this.#history.bars(symbol, bars.interval, HISTORY);
-    if (ticket !== this.#loading || !history) return;
-    bars.load(history);
+    if (ticket !== this.#loading) return;
+    if (history) bars.load(history);
+    this.#changed();
+    if (history && this.#tape.length < TAPE) await this.#loadTape(ticket);
+  }
+
+  /** Puts the trades from before those that came since the panel was opened under them. */
+  async #loadTape(ticket) {
+    const trades = await this.#history.trades(this.symbol);
+    if (ticket !== this.#loading || !trades) return;
+    const oldest = this.#tape.at(-1)?.seq ?? Infinity;
+    const before = trades.filter(({ seq }) => seq < oldest).reverse();
+    this.#tape = [...this.#tape, ...before].slice(0, TAPE);
     this.#changed();
   }
 

@@ -1,4 +1,4 @@
-/** Bars from before this page was opened, where the server has them. */
+/** Bars and trades from before this page was opened, where the server has them. */
 
 const AT_ONCE = 4; // a wall of 40 rows must not ask for 40 histories in one breath
 const ENOUGH = 10; // minutes; with fewer, the seconds that come in live say more
@@ -30,6 +30,18 @@ export class History {
       return (await response.json()).bars;
     } catch {
       return null; // the server is gone; the connection's state says so already
+    }
+  }
+
+  /** @returns {Promise<object[] | null>} the newest trades, oldest first; null if there is no telling */
+  async trades(symbol) {
+    if (!this.available) return null;
+    const query = new URLSearchParams({ symbol, channel: "trades" });
+    try {
+      const response = await fetch(`${this.#base}/api/history?${query}`, { headers: this.#headers });
+      return response.ok ? (await response.json()).events : null;
+    } catch {
+      return null;
     }
   }
 

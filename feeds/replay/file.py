@@ -52,14 +52,29 @@ class FileTape:
         size_scale: float = 1.0,
         most_late: int = MOST_ROWS,
     ) -> None:
-        self.path, self._size_scale, self._most_late = path, size_scale, most_late
+        self.path, self._columns = path, columns or ColumnMap()
+        self._size_scale, self._most_late = size_scale, most_late
         self.left_out: Counter[str] = Counter()
         """What was left out in the last pass, and how often."""
         self._ids: dict[str, int] = {}
         try:
-            self._reader = _reader(path, columns or ColumnMap(), self.left_out)
+            self._reader = _reader(path, self._columns, self.left_out)
+            self.stamp = _stamp(path)
+            """Changes when the file does."""
         except OSError as error:
             raise TapeError(f"can't read {str(path)!r}: {error.strerror or error}") from error
+
+    def again(self) -> "FileTape | None":
+        """Give another tape of the same file, which knows what this one saw; None if the file has changed."""
+        try:
+            if _stamp(self.path) != self.stamp:
+                return None
+        except OSError:
+            return None
+        tape = FileTape(self.path, self._columns, self._size_scale, self._most_late)
+        tape._ids.update(self._ids)
+        tape._reader.synthetic = self.synthetic
+        return tape
 
     @property
     def symbols(self) -> Sequence[str]:
@@ -101,6 +116,11 @@ class FileTape:
             raise TapeError(f"can't read {str(self.path)!r}: {error.strerror or error}") from error
         except TapeError as error:
             raise TapeError(f"{self.path}: {error}") from error
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_mtime_ns, stat.st_size
 
 
 def _reader(path: Path, columns: ColumnMap, left_out: Counter[str]) -> _Reader:

@@ -39,6 +39,7 @@ class ReplayOptions:
     """Multiplies prices."""
     size_scale: float = 1.0
     """Multiplies sizes."""
+    _known: list["Prepared"] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("scale", "size_scale"):
@@ -71,12 +72,17 @@ class ReplayOptions:
         """
         Go through the whole file once: every value is checked before anybody is served.
 
+        A second time it is only opened, as long as it hasn't changed: sessions and resets don't wait for it.
+
         Args:
             progress: is told from time to time how far that is, from 0 to 1.
 
         Raises:
             ConfigError: the file can't be read, or a value in it isn't allowed; the message names file, line and value.
         """
+        for known in self._known:
+            if (tape_again := known.tape.again()) is not None:
+                return Prepared(self, tape_again, known.survey)
         try:
             tape = FileTape(self.path, self.columns, self.size_scale)
             survey = Survey(_Watched(tape, progress) if progress else tape)
@@ -86,7 +92,9 @@ class ReplayOptions:
         for what, count in tape.left_out.items():
             if count:
                 log.warning("%s: left out %d %s", self.path, count, what)
-        return Prepared(self, tape, survey)
+        prepared = Prepared(self, tape, survey)
+        self._known[:] = [prepared]
+        return prepared
 
 
 @dataclass(frozen=True, slots=True)
