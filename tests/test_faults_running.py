@@ -213,7 +213,6 @@ async def test_who_isnt_hit_stays_in_the_groups_and_who_was_comes_back() -> None
             assert (first[0], second[0], first) == (2, 1, second[1:])
             assert armed.spent
             assert len(groups) == 1, "nothing is left to do"
-        server.websockets.faults.clear()
         await step(server, 1_000)
         assert server.pump.after_turn is None
 
@@ -462,7 +461,9 @@ async def test_the_director_has_every_fault_and_its_journal_tells_of_them() -> N
         assert gap.fired == 1
         assert (await read(ws))[0]["price"] == 187.52
         late = director.fault.close(4001, "bye", at="23:59", client=client)
-        late.clear()
+        assert [handle.id for handle in director.fault.active] == [late.id]
+        director.fault.clear(late.id)
+        assert director.fault.active == []
         director.fault.close(4001, "bye", client=client.id)
         assert await ending(ws) == (4001, [])
         closed = await director.wait_for_close(client)
