@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,7 +17,18 @@ from doubles import ScriptedMarket
 from fault_table import inject
 from streaming import StreamClient
 from websockets.asyncio.client import ClientConnection
-from wire import CLOSE, TEXT, TIMEOUT_S, RawClient, eventually, on_both_loops, running, step, text
+from wire import (
+    CLOSE,
+    HANDSHAKE,
+    TEXT,
+    TIMEOUT_S,
+    RawClient,
+    eventually,
+    on_both_loops,
+    running,
+    step,
+    text,
+)
 
 from feeds.backlog import BacklogPolicy
 from feeds.director import Director
@@ -195,6 +207,29 @@ async def test_who_goes_while_it_isnt_answered_is_let_go() -> None:
         refused = server.feed.stats.refused
         await eventually(lambda: refused["fault"], "the end of the wait")
         assert not server.websockets.open
+
+
+@on_both_loops
+async def test_refused_and_aborted_is_a_reset_and_truncated_an_end() -> None:
+    """As a plain socket tells them apart (RFC 9293, section 3.10.7)."""
+    loop = asyncio.get_running_loop()
+    async with quiet_market() as server:
+        for name, at in [("refuse", None), ("abort", "connect"), ("truncated", "connect")]:
+            inject(server, name, times=1, **({} if at is None else {"on": at}))
+            with socket.socket() as sock:
+                sock.setblocking(False)
+                await loop.sock_connect(sock, ("127.0.0.1", server.port))
+                await loop.sock_sendall(sock, HANDSHAKE)
+                got, reset = b"", False
+                try:
+                    while data := await loop.sock_recv(sock, 10_000):
+                        got += data
+                except ConnectionResetError:
+                    reset = True
+            assert reset == (name != "truncated")
+            head, _, frames = got.partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 101") == (name != "refuse")
+            assert len(frames) == (52 if name == "truncated" else 0)
 
 
 # Everybody else.
