@@ -29,6 +29,7 @@ class Row(NamedTuple):
     """One row of the table."""
 
     name: str
+    does: str
     parameters: str
     example: str
     observed: str
@@ -40,7 +41,7 @@ def rows() -> dict[str, Row]:
     section = README.read_text().split("\n## Faults\n")[1].split("\n## ")[0]
     found = {}
     for line in section.splitlines():
-        if match := re.fullmatch(r"\| `(\w+)` \| (.*) \| `(.*)` \| (.*) \| (.*) \|", line):
+        if match := re.fullmatch(r"\| `(\w+)` \| (.*) \| (.*) \| `(.*)` \| (.*) \| (.*) \|", line):
             assert match[1] not in found, f"two rows for {match[1]}"
             found[match[1]] = Row(*match.groups())
     return found
@@ -99,9 +100,6 @@ async def _attempt(server: FeedServer, fault: Fault) -> str:
         answer = error.response
         return f"HTTP {answer.status_code}, `Retry-After: {answer.headers['Retry-After']}`"
     except websockets.InvalidHandshake as error:
-        cause = error.__cause__
-        return f"`{type(error).__name__}`" + (f", from `{type(cause).__name__}`" if cause else "")
-    except OSError as error:
         return f"`{type(error).__name__}`"
 
 

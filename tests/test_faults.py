@@ -76,7 +76,7 @@ def test_there_is_a_method_for_every_fault_with_its_parameters_and_defaults(name
 
     def add(fault: Fault) -> FaultHandle:
         added.append(fault)
-        return FaultHandle(1, fault, added.remove, lambda _: 0)  # type: ignore[arg-type]
+        return FaultHandle(Faults().add(fault), added.clear)
 
     method = getattr(FaultCommands(add), name)
     parameters = inspect.signature(method).parameters
@@ -84,6 +84,7 @@ def test_there_is_a_method_for_every_fault_with_its_parameters_and_defaults(name
     assert given == {key: p.default for key, p in KINDS[name].parameters.items()}
     assert repr(method()) == f"<fault 1: {Fault.make(name)}>"
     assert added == [Fault.make(name)]
+    assert FaultCommands(add).active == []
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -91,6 +92,8 @@ def test_a_schema_says_what_is_allowed(name: str) -> None:
     """As far as JSON Schema can: types, and the ends of ranges."""
     for key, parameter in KINDS[name].parameters.items():
         schema, kind = parameter.schema, parameter.schema["type"]
+        assert schema["description"] == parameter.allowed
+        assert schema["default"] == parameter.default
         assert parameter.check(parameter.default)
         assert parameter.check(None) == isinstance(kind, list)
         if "maxLength" in schema:
@@ -199,6 +202,14 @@ def test_faults_are_known_by_their_ids() -> None:
     assert faults.remove(ids[1]).fault.name == "gap"
     assert ids[1] not in faults
     assert len(faults) == 2
+    spent = faults.add(Fault.make("gap", times=1, events=2))
+    for seq, there in [(1, True), (2, False)]:
+        spent.strikes_event(event(seq))
+        faults.turned()
+        assert (spent in list(faults)) == there, "a run goes on"
+    assert spent.id in faults
+    assert faults.ids == [ids[0], ids[2], spent.id]
+    assert faults.remove(spent.id) is spent
     with pytest.raises(FaultError, match="there is no fault 2; in force: 1, 3"):
         faults.remove(ids[1])
     faults.remove(ids[0])

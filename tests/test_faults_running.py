@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,7 +17,18 @@ from doubles import ScriptedMarket
 from fault_table import inject
 from streaming import StreamClient
 from websockets.asyncio.client import ClientConnection
-from wire import CLOSE, TEXT, TIMEOUT_S, RawClient, eventually, on_both_loops, running, step, text
+from wire import (
+    CLOSE,
+    HANDSHAKE,
+    TEXT,
+    TIMEOUT_S,
+    RawClient,
+    eventually,
+    on_both_loops,
+    running,
+    step,
+    text,
+)
 
 from feeds.backlog import BacklogPolicy
 from feeds.director import Director
@@ -197,6 +209,29 @@ async def test_who_goes_while_it_isnt_answered_is_let_go() -> None:
         assert not server.websockets.open
 
 
+@on_both_loops
+async def test_refused_and_aborted_is_a_reset_and_truncated_an_end() -> None:
+    """As a plain socket tells them apart (RFC 9293, section 3.10.7)."""
+    loop = asyncio.get_running_loop()
+    async with quiet_market() as server:
+        for name, at in [("refuse", None), ("abort", "connect"), ("truncated", "connect")]:
+            inject(server, name, times=1, **({} if at is None else {"on": at}))
+            with socket.socket() as sock:
+                sock.setblocking(False)
+                await loop.sock_connect(sock, ("127.0.0.1", server.port))
+                await loop.sock_sendall(sock, HANDSHAKE)
+                got, reset = b"", False
+                try:
+                    while data := await loop.sock_recv(sock, 10_000):
+                        got += data
+                except ConnectionResetError:
+                    reset = True
+            assert reset == (name != "truncated")
+            head, _, frames = got.partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 101") == (name != "refuse")
+            assert len(frames) == (52 if name == "truncated" else 0)
+
+
 # Everybody else.
 
 
@@ -213,7 +248,6 @@ async def test_who_isnt_hit_stays_in_the_groups_and_who_was_comes_back() -> None
             assert (first[0], second[0], first) == (2, 1, second[1:])
             assert armed.spent
             assert len(groups) == 1, "nothing is left to do"
-        server.websockets.faults.clear()
         await step(server, 1_000)
         assert server.pump.after_turn is None
 
@@ -462,7 +496,9 @@ async def test_the_director_has_every_fault_and_its_journal_tells_of_them() -> N
         assert gap.fired == 1
         assert (await read(ws))[0]["price"] == 187.52
         late = director.fault.close(4001, "bye", at="23:59", client=client)
-        late.clear()
+        assert [handle.id for handle in director.fault.active] == [late.id]
+        director.fault.clear(late.id)
+        assert director.fault.active == []
         director.fault.close(4001, "bye", client=client.id)
         assert await ending(ws) == (4001, [])
         closed = await director.wait_for_close(client)

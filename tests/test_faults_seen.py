@@ -17,7 +17,8 @@ def test_every_fault_has_its_row_and_every_row_its_fault() -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_row_tells_the_parameters_and_their_defaults(name: str) -> None:
+def test_a_row_tells_what_is_done_and_the_parameters_with_their_defaults(name: str) -> None:
+    assert ROWS[name].does == KINDS[name].does
     assert ROWS[name].parameters == (parameters_of(KINDS[name]) or "none")
 
 

@@ -1,31 +1,17 @@
 """``fault.<name>(...)``: one method for each fault, and handles that clear themselves."""
 
 from collections.abc import Callable
-from typing import Any, TypedDict, TypeVar, Unpack
+from functools import partial
+from typing import Any, TypeVar, Unpack
 
 from feeds.faults.fault import Fault
-from feeds.faults.handle import FaultHandle
+from feeds.faults.handle import FaultHandle, When
 from feeds.faults.injector import Injector
+from feeds.faults.plan import Armed
 
-__all__ = ["FaultCommands", "When", "commanding"]
+__all__ = ["FaultCommands", "commanding"]
 
 T = TypeVar("T")
-
-
-class When(TypedDict, total=False):
-    """Whom a fault hits, when and how often; see :class:`feeds.faults.fault.Fault`."""
-
-    client: Any
-    """The id of an open client, or what has such an ``id``."""
-    nth: int | None
-    symbol: str | None
-    after: int | None
-    at: Any
-    """The market's time: microseconds, or whatever else the feed's ``run_until`` takes."""
-    on: str | None
-    times: int | None
-    probability: float
-    seed: int
 
 
 class FaultCommands:
@@ -35,14 +21,32 @@ class FaultCommands:
     Args:
         add: puts a fault in force.
         time_us: turns what ``at`` was given into the market's time in microseconds.
+        active: gives those in force.
+        clear: takes one out of force, or all.
     """
 
     def __init__(
         self,
         add: Callable[[Fault], FaultHandle],
         time_us: Callable[[Any], int] = int,
+        active: Callable[[], list[FaultHandle]] = list,
+        clear: Callable[[int | None], object] = lambda _: None,
     ) -> None:
-        self._put, self._time_us = add, time_us
+        self._put, self._time_us, self._active, self._clear = add, time_us, active, clear
+
+    @property
+    def active(self) -> list[FaultHandle]:
+        """Those in force, in the order in which they were added."""
+        return self._active()
+
+    def clear(self, fault_id: int | None = None) -> None:
+        """
+        Take a fault out of force, or all: what they held up goes on.
+
+        Raises:
+            FaultError: there is no such fault.
+        """
+        self._clear(fault_id)
 
     def add(self, name: str, **values: Any) -> FaultHandle:
         """Put a fault in force by its name."""
@@ -227,13 +231,16 @@ def commanding(
         run: calls a function in the plant's event loop and gives what it gives; by default, that is where we are.
     """
 
-    def add(fault: Fault) -> FaultHandle:
-        armed = run(lambda: injector.add(fault))
+    def handle(armed: Armed) -> FaultHandle:
+        def clear() -> None:
+            if armed.id in injector.plan:
+                injector.clear(armed.id)
 
-        def clear(fault_id: int) -> None:
-            if fault_id in injector.plan:
-                injector.clear(fault_id)
+        return FaultHandle(armed, lambda: run(clear))
 
-        return FaultHandle(armed.id, fault, lambda i: run(lambda: clear(i)), lambda _: armed.fired)
-
-    return FaultCommands(add, time_us)
+    return FaultCommands(
+        lambda fault: handle(run(partial(injector.add, fault))),
+        time_us,
+        lambda: [handle(armed) for armed in run(lambda: list(injector.plan)) if armed.in_force],
+        lambda fault_id: run(partial(injector.clear, fault_id)),
+    )

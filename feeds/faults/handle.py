@@ -1,12 +1,28 @@
-"""What is given for a fault in force, so that it can be cleared."""
+"""What a fault is asked for with, and what is given for it, so that it can be cleared."""
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypedDict
 
-from feeds.faults.fault import Fault
+from feeds.faults.plan import Armed
 
-__all__ = ["FaultHandle"]
+__all__ = ["FaultHandle", "When"]
+
+
+class When(TypedDict, total=False):
+    """Whom a fault hits, when and how often; see :class:`feeds.faults.fault.Fault`."""
+
+    client: Any
+    """The id of an open client, or what has such an ``id``."""
+    nth: int | None
+    symbol: str | None
+    after: int | None
+    at: Any
+    """The market's time: microseconds, or whatever else the feed's ``run_until`` takes."""
+    on: str | None
+    times: int | None
+    probability: float
+    seed: int
 
 
 class FaultHandle:
@@ -14,21 +30,13 @@ class FaultHandle:
     A fault in force. As a context manager, ``with`` or ``async with``, it is cleared at the end.
 
     Args:
-        fault_id: its id.
-        fault: what it is.
+        armed: the fault.
         clear: takes it out of force; does nothing if it is already.
-        fired: gives how often it has struck.
     """
 
-    def __init__(
-        self,
-        fault_id: int,
-        fault: Fault,
-        clear: Callable[[int], object],
-        fired: Callable[[int], int],
-    ) -> None:
-        self.id, self.fault = fault_id, fault
-        self._clear, self._fired = clear, fired
+    def __init__(self, armed: Armed, clear: Callable[[], object]) -> None:
+        self.id, self.fault = armed.id, armed.fault
+        self._armed, self._clear = armed, clear
 
     def __repr__(self) -> str:
         return f"<fault {self.id}: {self.fault}>"
@@ -36,11 +44,11 @@ class FaultHandle:
     @property
     def fired(self) -> int:
         """How often it has struck; an event that goes to many clients counts once."""
-        return self._fired(self.id)
+        return self._armed.fired
 
     def clear(self) -> None:
         """Take it out of force: what it held up goes on. May be called twice."""
-        self._clear(self.id)
+        self._clear()
 
     def __enter__(self) -> Self:
         return self

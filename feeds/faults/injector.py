@@ -81,8 +81,7 @@ class Injector:
         Raises:
             FaultError: there is no such fault.
         """
-        ids = [armed.id for armed in self.plan] if fault_id is None else [fault_id]
-        for one in ids:
+        for one in self.plan.ids if fault_id is None else [fault_id]:
             armed = self.plan.remove(one)
             if armed.fault.name == "halt" and armed.fired:
                 scripting.lift(self._feed.market, armed.fault)
@@ -139,8 +138,7 @@ class Injector:
 
     def turned(self) -> None:
         """Do what was put off to the end of a turn."""
-        for armed in self.plan:
-            armed.turned()
+        self.plan.turned()
         self.links.perform()
         late, self._late = self._late, []
         for armed in self.plan:

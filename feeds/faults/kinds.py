@@ -33,8 +33,13 @@ class Parameter:
     check: Callable[[Any], bool]
     allowed: str
     """In words."""
-    schema: Mapping[str, Any]
-    """As JSON Schema has it."""
+    limits: Mapping[str, Any]
+    """As JSON Schema has them."""
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Give the parameter in JSON Schema."""
+        return {**self.limits, "default": self.default, "description": self.allowed}
 
 
 @dataclass(frozen=True, slots=True)

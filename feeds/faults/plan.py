@@ -96,6 +96,12 @@ class Armed:
         """Note the end of a turn: what is sent again from now on, to who missed it, passes."""
         self._struck.clear()
 
+    @property
+    def in_force(self) -> bool:
+        """Whether it may still do something, or is still doing it."""
+        lasts = self.fault.layer is Layer.LASTING or self.fault.name == "halt"
+        return lasts or (self.running() if self.fault.layer is Layer.EVENT else not self.spent)
+
     def running(self) -> bool:
         """Tell whether it may still strike an event: it isn't spent, or a run of events isn't over."""
         return not self.spent or any(
@@ -120,6 +126,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._armed: dict[int, Armed] = {}
+        self._done: dict[int, Armed] = {}
         self._ids = 0
         self.tried = 0
         """How many connections were tried."""
@@ -131,7 +138,12 @@ class Faults:
         return iter(list(self._armed.values()))
 
     def __contains__(self, fault_id: int) -> bool:
-        return fault_id in self._armed
+        return fault_id in self._armed or fault_id in self._done
+
+    @property
+    def ids(self) -> list[int]:
+        """All that were not cleared, in force or not."""
+        return sorted([*self._armed, *self._done])
 
     def add(self, fault: Fault) -> Armed:
         """Put a fault in force."""
@@ -152,16 +164,25 @@ class Faults:
         Raises:
             FaultError: there is none.
         """
-        if (armed := self._armed.get(fault_id)) is None:
+        armed = self._armed.get(fault_id) or self._done.get(fault_id)
+        if armed is None:
             known = ", ".join(map(str, self._armed)) or "none"
             raise FaultError(f"there is no fault {fault_id!r}; in force: {known}")
         return armed
 
     def remove(self, fault_id: int) -> Armed:
-        """Take a fault out of force; as :meth:`get`."""
+        """Take a fault out of force, or forget it; as :meth:`get`."""
         armed = self.get(fault_id)
-        del self._armed[fault_id]
+        self._armed.pop(fault_id, None)
+        self._done.pop(fault_id, None)
         return armed
+
+    def turned(self) -> None:
+        """Note the end of a turn, and put aside what is in force no longer."""
+        for armed in self:
+            armed.turned()
+            if not armed.in_force:
+                self._done[armed.id] = self._armed.pop(armed.id)
 
     def of(self, *layers: Layer) -> list[Armed]:
         """Give those of some layers, in the order in which they were added."""
