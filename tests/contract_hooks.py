@@ -17,8 +17,10 @@ from feeds.errors import RequestError
 HARMLESS = {
     "timeout": (TIMEOUT, "1ms"),
     "by": (DURATION, "250ms"),
+    "duration": (DURATION, "1s"),
     "rate": (CHANGES["rate"], 0),
     "clock": (CHANGES["clock"], "manual"),
+    "symbols": (CHANGES["symbols"], 2),
     "symbol": (SYMBOL, "AAPL"),
 }
 WAITING = ("/control/wait", "/control/sync")

@@ -42,7 +42,7 @@ class Remote:
             assert answer.headers["Cache-Control"] == "no-store"
             return answer.status, await answer.json()
 
-    async def post(self, name: str, session: str = "", **body: Any) -> dict[str, Any]:
+    async def post(self, name: str, session: str = "", /, **body: Any) -> dict[str, Any]:
         """Do something that works."""
         query = {"session": session} if session else {}
         status, item = await self.ask("POST", name, body, **query)
@@ -211,6 +211,58 @@ async def test_who_waits_is_told_of_a_reset() -> None:
         assert "waited for client 1, but the session was reset" in message
 
 
+async def test_faults_are_put_in_force_and_taken_out_of_it() -> None:
+    """What is done at once is done when the answer comes."""
+    async with driven() as remote, RawClient(remote.server) as client:
+        await remote.post("wait", **{"for": "client"})
+        status, put = await remote.ask(
+            "PUT", "faults", {"name": "close", "code": 4001, "client": 1}
+        )
+        assert (status, put["fault"]["code"]) == (200, 4001)
+        assert await client.closed() == 4001
+        _, other = await remote.ask("PUT", "faults", {"name": "gap", "symbol": "AAPL"})
+        _, found = await remote.ask("GET", "faults")
+        assert other["id"] in [armed["id"] for armed in found["faults"]]
+        gone = await remote.ask("DELETE", "faults", id=str(other["id"]))
+        assert other["id"] not in [armed["id"] for armed in gone[1]["faults"]]
+        refused = await remote.refused("DELETE", "faults", id=str(other["id"]))
+        assert refused[:2] == [404, "unknown_fault"]
+        assert (await remote.ask("DELETE", "faults"))[1] == {"faults": []}
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code", "message"),
+    [
+        ({"name": "x"}, 400, "invalid_value", "'name' must be refuse or silence or"),
+        (
+            {"name": "gap", "events": 0},
+            400,
+            "invalid_value",
+            "'events' must be a whole number from",
+        ),
+        ({"name": "gap", "code": 1}, 400, "unknown_field", "has no field 'code'"),
+        ({"name": "abort", "client": 9}, 404, "unknown_client", "unknown client 9"),
+        ({"name": "gap", "symbol": "X"}, 404, "unknown_symbol", "unknown symbol 'X'"),
+        ({"name": "refuse", "on": "ping"}, 409, "conflict", "refuse can't wait for 'on'"),
+    ],
+)
+async def test_a_fault_that_cannot_be_is_told(
+    fault: dict[str, Any], status: int, code: str, message: str
+) -> None:
+    async with driven() as remote:
+        refused = await remote.refused("PUT", "faults", fault)
+        assert refused[:2] == [status, code], refused
+        assert message in refused[2]
+
+
+async def test_a_scenario_takes_its_course() -> None:
+    async with driven(rate=20) as remote, RawClient(remote.server) as client:
+        await remote.post("scenario", name="flash_crash", symbol="AAPL", duration="10s", size=-0.2)
+        await remote.post("advance", by="20s")
+        day = await client.ask(action="snapshot", symbols=["AAPL"])
+        assert day["low"] < 0.85 * day["open"]
+
+
 # Sessions.
 
 
@@ -274,7 +326,7 @@ async def test_only_commands_begin_a_session() -> None:
         ("step", {"n": 0}, 400, "invalid_value", "'n' must be a number of events from 1 to"),
         ("run_until", {"when": "09:00"}, 409, "conflict", "'09:00' has passed"),
         ("run_until", {"when": "late"}, 409, "conflict", "'late' is no moment"),
-        ("scenario", {"name": "doom"}, 409, "conflict", "'doom'"),
+        ("scenario", {"name": "doom"}, 400, "invalid_value", "not 'doom'"),
         (
             "reset",
             {"port": 1},

@@ -24,6 +24,7 @@ SOME: Schema = {
         "choice": {"enum": ["a", None]},
         "inner": of("x", x={"type": "integer"}),
         "any": {},
+        "several": {"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "null"}]},
     },
     "required": ["text"],
     "additionalProperties": False,
@@ -61,6 +62,12 @@ def test_it_allows_what_json_schema_allows(value: dict[str, Any]) -> None:
 def test_whole_numbers_are_whole_however_they_are_written() -> None:
     found = check({"text": "a", "whole": 3.0, "list": [1.0, None]}, SOME)
     assert repr(found) == "{'text': 'a', 'whole': 3, 'list': [1, None]}"
+
+
+@pytest.mark.parametrize("value", [2.0**53, -(2.0**63), 1e300])
+def test_a_float_that_stands_for_several_whole_numbers_is_none(value: float) -> None:
+    with pytest.raises(RequestError, match="'whole' must be a seed"):
+        check(value, CHANGES["seed"] | {"description": "a seed"}, "'whole'")
 
 
 @pytest.mark.parametrize(

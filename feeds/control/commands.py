@@ -10,11 +10,14 @@ from feeds.plants import Plants
 
 __all__ = [
     "Desk",
+    "add_fault",
     "advance",
     "assert_no_unknown_messages",
     "assert_subscribed",
+    "clear_faults",
     "clients",
     "end",
+    "faults",
     "journal",
     "load",
     "play",
@@ -146,6 +149,30 @@ async def assert_subscribed(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
 async def assert_no_unknown_messages(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
     desk.director.assert_no_unknown_messages(**_with_client(desk.director, args))
     return _told(desk)
+
+
+async def add_fault(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
+    director = desk.director
+    if "client" in args:
+        _one(director, args["client"])
+    handle = director.fault.add(args.pop("name"), **_known(director, args))
+    told = {"id": handle.id, "fired": handle.fired, "fault": handle.fault.as_dict()}
+    return told | _told(desk)
+
+
+async def faults(desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
+    armed = desk.director.plant.faults.plan
+    return {"faults": [{"id": a.id, "fired": a.fired, "fault": a.fault.as_dict()} for a in armed]}
+
+
+async def clear_faults(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
+    injector = desk.director.plant.faults
+    if "id" in args and args["id"] not in injector.plan:
+        known = ", ".join(str(armed.id) for armed in injector.plan) or "none"
+        text = f"unknown fault {args['id']}; those in force are {known}"
+        raise ControlError(404, ControlCode.UNKNOWN_FAULT, text)
+    injector.clear(args.get("id"))
+    return await faults(desk, {})
 
 
 async def clients(desk: Desk, _: dict[str, Any]) -> dict[str, Any]:

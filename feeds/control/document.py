@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from feeds.control.kinds import CLIENTS, ENTRY
 from feeds.control.operations import OPERATIONS, Operation
+from feeds.control.results import CLIENTS, ENTRY
 from feeds.control.schema import Schema
 from ticker import __version__
 

@@ -13,6 +13,7 @@ class ControlCode(StrEnum):
     NOT_FOUND = "not_found"
     UNKNOWN_SYMBOL = "unknown_symbol"
     UNKNOWN_CLIENT = "unknown_client"
+    UNKNOWN_FAULT = "unknown_fault"
     UNKNOWN_SESSION = "unknown_session"
     TIMEOUT = "timeout"
     ASSERTION_FAILED = "assertion_failed"

@@ -1,26 +1,25 @@
-"""The values of the control API, as JSON Schema. No I/O."""
-
-from typing import Any
+"""What the control API takes, as JSON Schema. No I/O."""
 
 from feeds.control.schema import Schema
+from feeds.faults.fault import TRIGGERS
+from feeds.faults.kinds import KINDS, Kind
+from ticker.scenarios import SCENARIOS
 from ticker.status import REASONS, STATUSES
 
 __all__ = [
     "CHANGES",
     "CHANNEL",
-    "CLIENT",
-    "CLIENTS",
     "CLIENT_ID",
     "DURATION",
-    "ENTRY",
     "EVENTS",
+    "FAULT",
     "FLAG",
     "MOMENT",
     "QUOTE",
+    "SCENARIO",
     "STATUS",
     "SYMBOL",
     "TIMEOUT",
-    "TOLD",
     "TRADE",
     "of",
 ]
@@ -117,7 +116,18 @@ EVENTS: Schema = {
 }
 
 CHANGES: dict[str, Schema] = {
-    "symbols": _text("a number of symbols, or symbols with commas between", 10_000),
+    "symbols": {
+        "anyOf": [
+            {"type": "integer", "minimum": 1, "maximum": 100_000},
+            {"type": "string", "minLength": 1, "maxLength": 10_000},
+            {"type": "array", "items": SYMBOL, "minItems": 1, "maxItems": 10_000},
+        ],
+        "description": "a number of symbols, a list of them, or symbols with commas between",
+    },
+    "market": {
+        "enum": ["walk", "quiet"],
+        "description": "walk, or quiet, in which nothing happens but what a test commands",
+    },
     "rate": _number(0, 1e6, "events a second and symbol"),
     "seed": _integer(-(2**63), 2**63 - 1, "a seed of 64 bits"),
     "model": {"enum": ["full", "gbm"]},
@@ -135,40 +145,42 @@ CHANGES: dict[str, Schema] = {
 }
 """Options in which a session may differ; see :data:`feeds.plants.CHANGES`."""
 
-# What comes back.
+SCENARIO = of(
+    "name",
+    name={"enum": list(SCENARIOS)},
+    symbol=SYMBOL,
+    size=_number(-1e6, 1e6, "how far the price goes, as a return; of microburst, how many quotes"),
+    duration=DURATION,
+    volatility=_number(0, 1_000, "a multiplier on the volatility"),
+    seed=_integer(-(2**63), 2**63 - 1, "a seed of 64 bits"),
+)
 
-_ANY: Schema = {}
-TOLD: dict[str, Schema] = {
-    "time": {"type": "number", "description": "the market's time, Unix time in milliseconds"},
-    "now": {"type": "string", "format": "date-time", "description": "the same, in UTC"},
+_COUNT = _integer(0, 10**9, "a whole number from 0")
+_FROM_1 = _integer(1, 10**9, "a whole number from 1")
+_AIM: dict[str, Schema] = {
+    "client": CLIENT_ID,
+    "nth": _FROM_1 | {"description": "the number of a connection after now, from 1"},
+    "symbol": SYMBOL,
+    "after": _COUNT | {"description": "how many events, or tries to connect, are let pass before"},
+    "at": MOMENT,
+    "on": {"enum": list(TRIGGERS), "description": "connect, or the action of a request"},
+    "times": _FROM_1 | {"description": "how often it strikes"},
+    "probability": _number(0, 1, "a probability from 0 to 1"),
+    "seed": _integer(-(2**63), 2**63 - 1, "a seed of 64 bits"),
 }
-_NULLABLE: Schema = {"type": ["string", "null"]}
-_CLIENT: dict[str, Any] = {
-    "id": {"type": "integer"},
-    "transport": {"enum": ["websocket", "sse", "stream"]},
-    "path": {"type": "string"},
-    "headers": {"type": "object", "additionalProperties": {"type": "string"}},
-    "is_open": {"type": "boolean"},
-    "close_code": {"type": ["integer", "null"]},
-    "close_reason": {"type": "string"},
-    "closed_by": _NULLABLE,
-    "sent": {"type": "array", "items": _ANY},
-    "subscriptions": {
-        "type": "object",
-        "additionalProperties": {"type": "array", "items": {"type": "string"}},
-    },
-    "resume": {"type": ["object", "null"]},
-}
-CLIENT: Schema = {"type": "object", "properties": _CLIENT, "required": list(_CLIENT)}
-CLIENTS: Schema = {"type": "array", "items": CLIENT}
-ENTRY: Schema = {
-    "type": "object",
-    "properties": {
-        "number": {"type": "integer"},
-        "at": {"type": "number"},
-        "time": {"type": "number"},
-        "kind": {"type": "string"},
-        "client": {"type": "integer"},
-    },
-    "required": ["number", "at", "time", "kind"],
+
+
+def _fault(kind: Kind) -> Schema:
+    own = {
+        name: {**parameter.schema, "default": parameter.default}
+        | {"description": parameter.allowed.replace("None", "null")}
+        for name, parameter in kind.parameters.items()
+    }
+    name: Schema = {"type": "string", "const": kind.name}
+    return of("name", name=name, **own, **_AIM) | {"description": kind.does}
+
+
+FAULT: Schema = {
+    "oneOf": [_fault(kind) for kind in KINDS.values()],
+    "discriminator": {"propertyName": "name"},
 }

@@ -13,21 +13,30 @@ from feeds.control.commands import JOURNAL_ENTRIES, Desk
 from feeds.control.kinds import (
     CHANGES,
     CHANNEL,
-    CLIENT,
     CLIENT_ID,
-    CLIENTS,
     DURATION,
-    ENTRY,
     EVENTS,
+    FAULT,
     FLAG,
     MOMENT,
     QUOTE,
+    SCENARIO,
     STATUS,
     SYMBOL,
     TIMEOUT,
-    TOLD,
     TRADE,
     of,
+)
+from feeds.control.results import (
+    ARMED,
+    CLIENT,
+    CLIENTS,
+    ENTRY,
+    EVENTS_AND_TIME,
+    STATE,
+    STRINGS,
+    TIME,
+    TOLD,
 )
 from feeds.control.schema import Schema
 
@@ -64,8 +73,6 @@ class Operation:
         return self.method in ("POST", "PUT")
 
 
-_TIME = of(**TOLD)
-_EVENTS_AND_TIME = of(events={"type": "integer"}, **TOLD)
 _PATH: Schema = {
     "type": "string",
     "minLength": 1,
@@ -78,20 +85,6 @@ _N: Schema = {"type": "integer", "minimum": 1, "maximum": 1_000_000}
 _N |= {"description": "a number of events from 1 to 1000000", "default": 1}
 _NTH = CLIENT_ID | {"description": "the number of a connection, counted from 1", "default": 1}
 _OF_CLIENT = {"client": CLIENT_ID}
-_NAME: Schema = {"type": "string", "minLength": 1, "maxLength": 100}
-_NAME |= {"description": "the name of a scenario"}
-_NUMBER: Schema = {"type": "number", "description": "a number"}
-_SEED: Schema = {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}
-_SEED |= {"description": "a whole number of 64 bits"}
-_SCENARIO = of(
-    "name",
-    name=_NAME,
-    symbol=SYMBOL,
-    size=_NUMBER,
-    duration=DURATION,
-    volatility=_NUMBER,
-    seed=_SEED,
-)
 
 
 def _awaited(what: str, *required: str, **properties: Schema) -> Schema:
@@ -110,28 +103,19 @@ _WAIT: Schema = {
 _LAST: Schema = {"type": "integer", "minimum": 1, "maximum": 1_000_000, "default": JOURNAL_ENTRIES}
 _LAST |= {"description": "how many of the newest entries"}
 _KIND: Schema = {"enum": ["open", "in", "out", "close", "command", "fault"]}
-_STRINGS: Schema = {"type": "array", "items": {"type": "string"}}
-_STATE = of(
-    session={"type": "string"},
-    sessions=_STRINGS,
-    **TOLD,
-    clock={"type": "string"},
-    seed={"type": "integer"},
-    epoch={"type": "string"},
-    symbols=_STRINGS,
-    events={"type": "integer"},
-    clients={"type": "integer"},
-)
+_FAULTS = of(faults={"type": "array", "items": ARMED})
+_FAULT_ID: Schema = {"type": "integer", "minimum": 1, "maximum": 10**9}
+_FAULT_ID |= {"description": "the id that a fault got when it was put in force"}
 
 OPERATIONS: tuple[Operation, ...] = (
-    Operation("POST", "trade", "Let a trade happen.", commands.trade, _TIME, TRADE, errors=(404,)),
-    Operation("POST", "quote", "Let a quote happen.", commands.quote, _TIME, QUOTE, errors=(404,)),
+    Operation("POST", "trade", "Let a trade happen.", commands.trade, TIME, TRADE, errors=(404,)),
+    Operation("POST", "quote", "Let a quote happen.", commands.quote, TIME, QUOTE, errors=(404,)),
     Operation(
         "POST",
         "status",
         "Halt a symbol, or resume it.",
         commands.status,
-        _TIME,
+        TIME,
         STATUS,
         errors=(404,),
     ),
@@ -140,28 +124,28 @@ OPERATIONS: tuple[Operation, ...] = (
         "play",
         "Let events happen, each at its time.",
         commands.play,
-        _EVENTS_AND_TIME,
+        EVENTS_AND_TIME,
         of("events", events=EVENTS, wait=FLAG | {"default": True}),
     ),
-    Operation("POST", "load", "Play a tape.", commands.load, _EVENTS_AND_TIME, _LOAD),
+    Operation("POST", "load", "Play a tape.", commands.load, EVENTS_AND_TIME, _LOAD),
     Operation(
         "POST",
         "scenario",
         "Begin a scenario.",
         commands.scenario,
-        _TIME,
-        _SCENARIO,
+        TIME,
+        SCENARIO,
         errors=(404,),
     ),
     Operation(
-        "POST", "advance", "Move the time on.", commands.advance, _TIME, of("by", by=DURATION)
+        "POST", "advance", "Move the time on.", commands.advance, TIME, of("by", by=DURATION)
     ),
     Operation(
         "POST",
         "run_until",
         "Move the time to a moment.",
         commands.run_until,
-        _TIME,
+        TIME,
         of("when", when=MOMENT),
     ),
     Operation(
@@ -169,18 +153,18 @@ OPERATIONS: tuple[Operation, ...] = (
         "step",
         "Let the market's next events happen.",
         commands.step,
-        _EVENTS_AND_TIME,
+        EVENTS_AND_TIME,
         of(n=_N),
     ),
     Operation(
-        "POST", "reset", "Begin anew, perhaps otherwise.", commands.reset, _TIME, of(**CHANGES)
+        "POST", "reset", "Begin anew, perhaps otherwise.", commands.reset, TIME, of(**CHANGES)
     ),
     Operation(
         "POST",
         "sync",
         "Wait until a client has read everything.",
         commands.sync,
-        _TIME,
+        TIME,
         of("client", client=CLIENT_ID, timeout=TIMEOUT),
         errors=(404, 408),
     ),
@@ -198,7 +182,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "assert_subscribed",
         "Assert that somebody is subscribed.",
         commands.assert_subscribed,
-        _TIME,
+        TIME,
         of("symbol", symbol=SYMBOL, channel=CHANNEL, client=CLIENT_ID),
         errors=(404,),
     ),
@@ -207,9 +191,27 @@ OPERATIONS: tuple[Operation, ...] = (
         "assert_no_unknown_messages",
         "Assert that all that clients sent were requests.",
         commands.assert_no_unknown_messages,
-        _TIME,
+        TIME,
         of(**_OF_CLIENT),
         errors=(404,),
+    ),
+    Operation(
+        "PUT",
+        "faults",
+        "Put a fault in force.",
+        commands.add_fault,
+        of(**ARMED["properties"], **TOLD),
+        FAULT,
+        errors=(404,),
+    ),
+    Operation("GET", "faults", "List the faults in force.", commands.faults, _FAULTS),
+    Operation(
+        "DELETE",
+        "faults",
+        "Take a fault out of force, or all.",
+        commands.clear_faults,
+        _FAULTS,
+        query={"id": _FAULT_ID},
     ),
     Operation(
         "GET",
@@ -226,7 +228,7 @@ OPERATIONS: tuple[Operation, ...] = (
         of(count={"type": "integer"}, entries={"type": "array", "items": ENTRY}),
         query={"kind": _KIND, "client": CLIENT_ID, "last": _LAST},
     ),
-    Operation("GET", "state", "Tell the state of the session.", commands.state, _STATE),
-    Operation("DELETE", "session", "End the session.", commands.end, of(sessions=_STRINGS)),
+    Operation("GET", "state", "Tell the state of the session.", commands.state, STATE),
+    Operation("DELETE", "session", "End the session.", commands.end, of(sessions=STRINGS)),
 )
 """All operations, in the order in which they are documented."""

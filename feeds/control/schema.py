@@ -6,6 +6,7 @@ A schema's ``description`` is a noun phrase: what is allowed, in the document an
 
 import math
 import re
+from contextlib import suppress
 from typing import Any
 
 from feeds.errors import Code, RequestError
@@ -14,6 +15,8 @@ from feeds.fields import show
 __all__ = ["Schema", "check"]
 
 Schema = dict[str, Any]
+
+_EXACT = 2.0**53  # from there on a float stands for several whole numbers
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -35,19 +38,28 @@ def check(value: Any, schema: Schema, name: str = "the body") -> Any:
     """
     if "oneOf" in schema:
         return check(value, _branch(value, schema, name), name)
+    if "anyOf" in schema:
+        for branch in schema["anyOf"]:
+            with suppress(RequestError):
+                return check(value, branch, name)
+        raise _unwanted(value, schema, name)
     kinds = schema.get("type")
-    if isinstance(value, float) and value.is_integer() and "integer" in _listed(kinds):
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < _EXACT
+    if whole and "integer" in _listed(kinds):
         value = int(value)
     if not _allowed(value, schema):
-        raise RequestError(
-            Code.INVALID_VALUE, f"{name} must be {_wanted(schema)}, not {show(value)}"
-        )
+        raise _unwanted(value, schema, name)
     if isinstance(value, dict) and "properties" in schema:
         return _object(value, schema, name)
     if isinstance(value, list) and "items" in schema:
         items = schema["items"]
         return [check(item, items, f"entry {n} of {name}") for n, item in enumerate(value, 1)]
     return value
+
+
+def _unwanted(value: Any, schema: Schema, name: str) -> RequestError:
+    text = f"{name} must be {_wanted(schema)}, not {show(value)}"
+    return RequestError(Code.INVALID_VALUE, text)
 
 
 def _branch(value: Any, schema: Schema, name: str) -> Schema:
@@ -80,8 +92,6 @@ def _object(value: dict[str, Any], schema: Schema, name: str) -> dict[str, Any]:
 
 
 def _allowed(value: Any, schema: Schema) -> bool:
-    if "anyOf" in schema:
-        return any(_allowed(value, branch) for branch in schema["anyOf"])
     if "const" in schema:
         return bool(value == schema["const"])
     if "enum" in schema:
@@ -112,7 +122,8 @@ def _matches(value: str, pattern: str | None) -> bool:
 
 def _within(value: float, schema: Schema) -> bool:
     low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
-    return bool(math.isfinite(value) and low <= value <= high)
+    above = schema.get("exclusiveMinimum", -math.inf)
+    return bool(math.isfinite(value) and low <= value <= high and value > above)
 
 
 def _length(value: str | list[Any], schema: Schema, what: str) -> bool:
