@@ -29,7 +29,7 @@ test-all:
 		test -n "$$p" || { echo "Python $$v isn't here"; exit 1; }; \
 		echo "Python $$v: $$p"; \
 		test -x .venv-$$v/bin/python || "$$p" -m venv .venv-$$v || exit 1; \
-		.venv-$$v/bin/python -m pip install -q -U pip && .venv-$$v/bin/python -m pip install -q -e . --group test --group bench || exit 1; \
+		.venv-$$v/bin/python -m pip install -q -U pip && .venv-$$v/bin/python -m pip install -q -e . --group test --group contract --group bench || exit 1; \
 		.venv-$$v/bin/python -m pytest -n auto $(ARGS) || exit 1; \
 	done
 
