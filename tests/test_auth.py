@@ -294,6 +294,10 @@ async def test_no_token_is_logged(caplog: pytest.LogCaptureFixture) -> None:
             for token in (TOKEN, "wr0ng"):
                 async with http.get("/api/nothing", params={"token": token}):
                     pass
+            for parameter in (TOKEN + "\x01", TOKEN + " x", "A" * 70_000 + TOKEN):
+                async with RawHttp(server) as raw:
+                    await raw.push(f"GET /sse?token={parameter} HTTP/1.1\r\n\r\n".encode())
+                    assert (await raw.answer()).status in (400, 414)
         client.send(action="auth", token="wr0ng")
         await client.closed()
     assert TOKEN not in caplog.text
