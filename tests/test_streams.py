@@ -191,6 +191,8 @@ async def test_what_is_wrong_is_told_before_the_stream_begins(path: str) -> None
             ("", 400, "missing_field"),
             ("?symbols=AAPL&x=1", 400, "unknown_field"),
             ("?symbols=AAPL&last_event_id=x", 400, "invalid_value"),
+            ("?symbols=AAPL&interval=1s", 400, "invalid_value"),
+            ('?symbols=AAPL&epoch=x&since={"AMZN":{"trades":1}}', 400, "invalid_value"),
             ("?symbols=APPL", 404, "unknown_symbol"),
             ("?symbols=Q*Q*Q", 404, "unknown_symbol"),
         ):
