@@ -169,8 +169,8 @@ class TickerClient:
         than 1,000 symbols take several requests, of which the first ones may work and one fail.
         """
         wish: Item = {"channels": list(channels or self._channels)}
-        if interval := interval or self._interval:
-            wish["interval"] = interval
+        if interval or (self._interval and "bars" in wish["channels"]):
+            wish["interval"] = interval or self._interval
         if not snapshot:
             wish["snapshot"] = False
         wish |= {} if mode is None else {"mode": mode}

@@ -17,6 +17,9 @@ from feeds.errors import ConfigError
 
 __all__ = ["Backlog", "BacklogPolicy", "Eviction", "Slow", "State"]
 
+MOST_S = 1_000_000
+"""The longest time that a policy may have, in seconds."""
+
 
 class Slow(StrEnum):
     """What is done for a connection over the soft limit, on a clock that doesn't wait for it."""
@@ -69,11 +72,13 @@ class BacklogPolicy:
             raise ConfigError(
                 f"backlog limits must rise: low water {self.low_water}, soft {self.soft_limit}, hard {self.hard_limit}"
             )
-        if self.no_progress_s <= 0:
-            raise ConfigError(f"no-progress time {self.no_progress_s!r} s must be positive")
-        if self.soft_seconds < 0:
+        if not 0 < self.no_progress_s <= MOST_S:  # said so that it is true of nan, too
             raise ConfigError(
-                f"soft seconds {self.soft_seconds!r} must be positive, or 0: for any time"
+                f"no-progress time {self.no_progress_s!r} s must be positive, and at most {MOST_S}"
+            )
+        if not 0 <= self.soft_seconds <= MOST_S:
+            raise ConfigError(
+                f"soft seconds {self.soft_seconds!r} must be positive, and at most {MOST_S}; or 0: for any time"
             )
 
 

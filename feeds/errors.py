@@ -49,6 +49,7 @@ class Code(StrEnum):
 class HttpCode(StrEnum):
     """Error codes that only HTTP has, or has as well (``PROTOCOL.md``, section 10)."""
 
+    INVALID_REQUEST = "invalid_request"
     UNAUTHORIZED = "unauthorized"
     INVALID_TOKEN = "invalid_token"  # noqa: S105  a code, no secret
     FORBIDDEN_ORIGIN = "forbidden_origin"
@@ -57,9 +58,12 @@ class HttpCode(StrEnum):
     UNKNOWN_SESSION = "unknown_session"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     REQUEST_TIMEOUT = "request_timeout"
+    URI_TOO_LONG = "uri_too_long"
     UPGRADE_REQUIRED = "upgrade_required"
     RATE_LIMITED = "rate_limited"
     TOO_MANY_FROM_ADDRESS = "too_many_from_address"
+    HEADERS_TOO_LARGE = "headers_too_large"
+    INTERNAL_ERROR = "internal_error"
     TOO_MANY_CONNECTIONS = "too_many_connections"
 
 

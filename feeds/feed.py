@@ -9,8 +9,9 @@ import orjson
 from feeds.cursor import Cursor, Place, Since
 from feeds.dialects.native import NativeEncoder
 from feeds.errors import Code, RequestError
-from feeds.fields import CHANNEL_NAMES, Id
+from feeds.fields import CHANNEL_NAMES, Id, show
 from feeds.hub import Hub
+from feeds.requests import Subscribe
 from feeds.resume import Resume
 from feeds.states import ALWAYS, MarketStates
 from feeds.stats import FeedStats
@@ -72,6 +73,24 @@ class Feed:
                 raise RequestError(Code.UNKNOWN_SYMBOL, self._unknown(name), request_id)
             found.update(dict.fromkeys(matches))
         return list(found)
+
+    def wanted(self, request: Subscribe) -> list[int]:
+        """
+        Give the symbol ids that a subscription is for.
+
+        Raises:
+            RequestError: one of its symbols is none, or it says what it has of one that it doesn't subscribe to.
+        """
+        every = self.resolve(request.symbols, request.id)
+        among, same = set(every if request.since else ()), request.epoch == self.epoch
+        for name in request.since or ():
+            number = self.market.universe.find(name)
+            if number is None and not same:
+                continue  # of another market, which may have had it
+            if number not in among:
+                text = f"'since' has {show(name)}, which is not among the symbols of the request"
+                raise RequestError(Code.INVALID_VALUE, text, request.id)
+        return every
 
     def _unknown(self, name: str) -> str:
         shown = repr(name if len(name) <= 40 else name[:37] + "...")

@@ -84,13 +84,16 @@ class Fields:
                 )
         return tuple(dict.fromkeys(value))
 
-    def interval(self, default: str | None) -> Any:
+    def interval(self, default: str | None, channels: tuple[str, ...]) -> Any:
         value = self._fields.pop("interval", default)
         if value is not default and (not isinstance(value, str) or value not in INTERVALS):
             raise self.fail(
                 Code.INVALID_VALUE,
                 f"unknown interval {show(value)}; the intervals are {', '.join(INTERVALS)}",
             )
+        if value is not default and "bars" not in channels:
+            text = f"'interval' {show(value)} belongs to the channel bars, which is not among 'channels'"
+            raise self.fail(Code.INVALID_VALUE, text)
         return value
 
     def resume(self, interval: str) -> tuple[str | None, dict[str, dict[str, int]] | None]:

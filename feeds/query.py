@@ -11,7 +11,10 @@ from feeds.errors import Code, RequestError
 from feeds.fields import show
 from feeds.requests import Subscribe, parse_request
 
-__all__ = ["StreamQuery", "parse_query"]
+__all__ = ["OF_EVERY_PATH", "StreamQuery", "parse_query"]
+
+OF_EVERY_PATH = ("session", "token")
+"""Parameters that say where a request goes and who sends it, not what it asks for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,7 @@ def _read(value: dict[str, Any]) -> Request:
         case "subscribe":
             snapshot = fields.take("snapshot", bool, "true or false", default=True)
             symbols, channels = fields.symbols(), fields.channels(("trades",))
-            interval = fields.interval("1m")
+            interval = fields.interval("1m", channels)
             epoch, since = fields.resume(interval)
             request = Subscribe(
                 fields.id, symbols, channels, interval, snapshot, epoch, since, *fields.pace()
@@ -134,9 +134,8 @@ def _read(value: dict[str, Any]) -> Request:
                 action, "symbols, channels, interval, snapshot, mode, max_hz, epoch, since, id"
             )
         case "unsubscribe":
-            request = Unsubscribe(
-                fields.id, fields.symbols(), fields.channels(CHANNEL_NAMES), fields.interval(None)
-            )
+            symbols, channels = fields.symbols(), fields.channels(CHANNEL_NAMES)
+            request = Unsubscribe(fields.id, symbols, channels, fields.interval(None, channels))
             fields.end(action, "symbols, channels, interval, id")
         case "snapshot":
             request = SnapshotRequest(fields.id, fields.symbols())

@@ -14,9 +14,10 @@ from feeds.config import FeedConfig
 from feeds.cursor import Cursor
 from feeds.errors import Code, RequestError
 from feeds.feed import Feed, instrument_object
-from feeds.fields import MAX_ID
+from feeds.fields import MAX_ID, show
 from feeds.health import Health
 from feeds.pump import Pump
+from feeds.query import OF_EVERY_PATH
 from feeds.recall import Recall
 from ticker import __version__
 from ticker.batch import CHANNELS, INTERVALS, channel_name
@@ -82,10 +83,12 @@ class Api:
         )
 
     async def symbols(self, request: web.Request) -> web.Response:
+        _only(request)
         every = [instrument_object(i) for i in self._feed.market.universe]
         return _polled(request, orjson.dumps({"symbols": every}))
 
     async def snapshot(self, request: web.Request) -> web.Response:
+        _only(request, "symbols")
         names = [n for n in request.query.get("symbols", "*").split(",") if n]
         await self._pump.between_turns()
         fragments = self._feed.snapshots(self._feed.resolve(names), ())
@@ -98,6 +101,7 @@ class Api:
         return _polled(request, head[:-1] + b',"snapshots":[' + snapshots + b"]}", snapshots)
 
     async def bars(self, request: web.Request) -> web.Response:
+        _only(request, "symbol", "interval", "limit")
         symbol = self._one_symbol(request)
         interval = request.query.get("interval", "1m")
         if interval not in INTERVALS:
@@ -119,6 +123,7 @@ class Api:
 
     async def history(self, request: web.Request) -> web.Response:
         """Give the events after ``since``, or the newest ones: exactly these, or a gap and none."""
+        _only(request, "symbol", "channel", "since")
         symbol = self._one_symbol(request)
         channel = request.query.get("channel", "trades")
         names = [channel_name(number) for number in range(CHANNELS)]
@@ -161,6 +166,19 @@ class Api:
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def _only(request: web.Request, *parameters: str) -> None:
+    """Refuse parameters that there aren't, and those that come twice."""
+    known = (*parameters, *OF_EVERY_PATH)
+    for name in request.query:
+        if name not in known:
+            raise RequestError(
+                Code.UNKNOWN_FIELD,
+                f"{request.path} has no parameter {show(name)}; its parameters are {', '.join(known)}",
+            )
+        if len(request.query.getall(name)) > 1:
+            raise RequestError(Code.INVALID_VALUE, f"the parameter {name!r} is given twice")
 
 
 def _number(request: web.Request, name: str, default: int, low: int, high: int) -> int:

@@ -28,12 +28,12 @@ from feeds.pump import Pump
 from feeds.routes import application
 from feeds.streams import Streams
 from feeds.tls import make_tls
+from feeds.unreadable import HttpProtocols
 from feeds.websocket import WebSockets
 from ticker.venue import Venue
 
 __all__ = ["FeedServer"]
 
-_MAX_LINE_BYTES = 64 * 1024  # a URL of /sse with the sequences of some hundred symbols
 _KEEP_ALIVE_S = 75.0
 
 
@@ -153,15 +153,12 @@ class FeedServer:
         """Listen, then turn the pumps."""
         self._runner = web.AppRunner(
             self._application(),
-            access_log=None,
             handle_signals=False,
             shutdown_timeout=0.5,
-            max_line_size=_MAX_LINE_BYTES,
-            keepalive_timeout=_KEEP_ALIVE_S,
         )
         await self._runner.setup()
         assert self._runner.server is not None
-        self.doors = Doors(self._runner.server, self.config.limits)
+        self.doors = Doors(HttpProtocols(self._runner.server, _KEEP_ALIVE_S), self.config.limits)
         context = None if self.tls is None else self.tls.context
         handshake_s = self.config.limits.handshake_s
         try:

@@ -172,7 +172,7 @@ class Session:
         elif request.since is not None:
             same = request.epoch == feed.epoch
             resume = Resume(feed.hub.history, same, request.since, outcomes=feed.stats.resumed)
-        every = feed.resolve(request.symbols, request.id)
+        every = feed.wanted(request)
         self.gate.check_symbols(self._wishes.interests(), every, request.id)
         for symbols, more in pieces(every, feed.weigher(resume, channels)):
             self._wish(self._wishes.add(symbols, channels, window_us), now)

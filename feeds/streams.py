@@ -27,7 +27,7 @@ from feeds.feed import Feed
 from feeds.gate import Gate
 from feeds.group import Member
 from feeds.pump import Pump
-from feeds.query import StreamQuery, parse_query
+from feeds.query import OF_EVERY_PATH, StreamQuery, parse_query
 from feeds.session import Session
 from feeds.transport import Line, SocketTransport
 from feeds.visit import Visit
@@ -116,9 +116,9 @@ class Streams:
             self._looking.cancel()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        pairs = [pair for pair in request.query.items() if pair[0] not in ("session", "token")]
+        pairs = [pair for pair in request.query.items() if pair[0] not in OF_EVERY_PATH]
         query = parse_query(request.path, pairs, request.headers.get("Last-Event-ID"))
-        self._feed.resolve(query.subscribe.symbols)  # what is wrong has to be told before the head
+        self._feed.wanted(query.subscribe)  # what is wrong has to be told before the head
         response = web.StreamResponse(
             headers={
                 "Content-Type": PATHS[request.path],

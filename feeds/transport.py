@@ -7,7 +7,7 @@ import sys
 from collections import deque
 from typing import Protocol
 
-__all__ = ["Data", "Line", "SocketTransport", "Transport"]
+__all__ = ["NOTSENT_LOWAT", "SPARE_S", "Data", "Line", "SocketTransport", "Transport"]
 
 Data = bytes | bytearray
 """Whole frames, never changed once they were handed over."""

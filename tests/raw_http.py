@@ -54,6 +54,11 @@ class RawHttp:
         with suppress(ConnectionError):
             self._sock.send(("\r\n".join(lines) + end).encode())
 
+    async def push(self, data: bytes) -> None:
+        """Send bytes, all of them; the server may have had enough before that."""
+        with suppress(ConnectionError):
+            await asyncio.get_running_loop().sock_sendall(self._sock, data)
+
     async def read(self, until: bytes | None = None) -> bytes:
         """Read until the server closes, or up to some bytes."""
         data = b""

@@ -59,7 +59,7 @@ FLOORS = (
         "timing",
     },
     {"answers", "bodies", "deflate", "group", "newest", "query", "recall", "staged", "states"},
-    {"lanes", "visit"},
+    {"lanes", "unreadable", "visit"},
     {"observed", "roster"},
     {"clientele"},
     {"slow"},
@@ -93,7 +93,7 @@ WITH_AIOHTTP = {
         "server",
         "streams",
     },
-    *{"upgrade", "websocket"},
+    *{"unreadable", "upgrade", "websocket"},
 }
 
 

@@ -256,6 +256,21 @@ async def test_paths_with_data_want_the_token() -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("path", ["/sse", "/stream"])
+async def test_a_stream_takes_it_in_its_address(path: str) -> None:
+    """A browser's EventSource has no other way."""
+    async with (
+        running(token=TOKEN, symbols="AAPL") as server,
+        aiohttp.ClientSession(server.url) as http,
+    ):
+        for token, status in ((TOKEN, 200), ("wrong", 401)):
+            query = {"symbols": "AAPL", "token": token}
+            async with http.get(path, params=query) as answer:
+                assert answer.status == status
+                assert TOKEN not in str(await answer.content.readline())
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("path", ["/nothing", "/metrics", "//api/symbols", "/staticapi"])
 async def test_what_isnt_open_is_closed(path: str) -> None:
     """So that a path that is added later can't be forgotten here."""
@@ -294,6 +309,10 @@ async def test_no_token_is_logged(caplog: pytest.LogCaptureFixture) -> None:
             for token in (TOKEN, "wr0ng"):
                 async with http.get("/api/nothing", params={"token": token}):
                     pass
+            for parameter in (TOKEN + "\x01", TOKEN + " x", "A" * 70_000 + TOKEN):
+                async with RawHttp(server) as raw:
+                    await raw.push(f"GET /sse?token={parameter} HTTP/1.1\r\n\r\n".encode())
+                    assert (await raw.answer()).status in (400, 414)
         client.send(action="auth", token="wr0ng")
         await client.closed()
     assert TOKEN not in caplog.text

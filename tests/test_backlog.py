@@ -169,9 +169,28 @@ def test_who_is_live_or_evicted_follows_from_the_bytes(steps: list[tuple[int, fl
             "backlog limits must rise: low water 6, soft 8, hard 7",
         ),
         ({"low_water": -1}, "backlog limits must rise: low water -1, soft 32768, hard 8388608"),
-        ({"no_progress_s": 0}, "no-progress time 0 s must be positive"),
-        ({"no_progress_s": -2.5}, "no-progress time -2.5 s must be positive"),
-        ({"soft_seconds": -1}, "soft seconds -1 must be positive, or 0: for any time"),
+        ({"no_progress_s": 0}, "no-progress time 0 s must be positive, and at most 1000000"),
+        (
+            {"no_progress_s": float("nan")},
+            "no-progress time nan s must be positive, and at most 1000000",
+        ),
+        (
+            {"no_progress_s": float("inf")},
+            "no-progress time inf s must be positive, and at most 1000000",
+        ),
+        (
+            {"soft_seconds": float("nan")},
+            "soft seconds nan must be positive, and at most 1000000; or 0: for any time",
+        ),
+        (
+            {"soft_seconds": float("inf")},
+            "soft seconds inf must be positive, and at most 1000000; or 0: for any time",
+        ),
+        ({"no_progress_s": -2.5}, "no-progress time -2.5 s must be positive, and at most 1000000"),
+        (
+            {"soft_seconds": -1},
+            "soft seconds -1 must be positive, and at most 1000000; or 0: for any time",
+        ),
     ],
 )
 def test_limits_that_make_no_sense_are_refused(limits: dict[str, float], message: str) -> None:

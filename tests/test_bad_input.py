@@ -373,7 +373,7 @@ GARBAGE: dict[str, bytes] = {
 @pytest.mark.parametrize("data", GARBAGE.values(), ids=GARBAGE.keys())
 @pytest.mark.asyncio
 async def test_garbage_on_the_port_is_refused_and_the_server_goes_on(data: bytes) -> None:
-    async with running(loggers=("feeds", "asyncio")) as server:
+    async with running() as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(data)
         writer.write_eof()

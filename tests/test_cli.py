@@ -223,6 +223,27 @@ def refusal(*args: str, **environment: str) -> str:
         ("serve --port 70000", "port 70000 is out of range: 0 to 65535 is allowed"),
         ("serve --rate -1", "rate -1.0 is out of range: 0 to 10000 is allowed"),
         ("serve --turn-events 0", "turn-events 0 is out of range: 1 to 4000 is allowed"),
+        (
+            "serve --no-progress-s nan",
+            "no-progress time nan s must be positive, and at most 1000000",
+        ),
+        (
+            "serve --soft-seconds inf",
+            "soft seconds inf must be positive, and at most 1000000; or 0: for any time",
+        ),
+        ("serve --heartbeat-s nan", "heartbeat-s nan is out of range: 0.1 to 3600 is allowed"),
+        (
+            "load --duration nan",
+            "Invalid value for '--duration': nan is not a number of seconds up to 1,000,000,000.",
+        ),
+        (
+            "load --ramp inf",
+            "Invalid value for '--ramp': inf is not a number of seconds up to 1,000,000,000.",
+        ),
+        (
+            "record --duration 0",
+            "Invalid value for '--duration': 0.0 is not in the range x>0.",
+        ),
         ("serve --port x", "Invalid value for '--port': 'x' is not a valid integer."),
         (
             "serve --clock fast",

@@ -91,6 +91,16 @@ async def test_events_come_typed_and_in_order() -> None:
     }
 
 
+async def test_the_clients_own_interval_goes_with_bars_only() -> None:
+    """With anything else, the server refuses one."""
+    async with FakeFeed(plays([])) as feed, client(feed, interval="1s") as c:
+        await c.subscribe("AAPL", channels=["bars"])
+        await c.subscribe("AAPL", channels=["trades"])
+        bars, trades = feed.requests
+    assert bars["interval"] == "1s"
+    assert "interval" not in trades
+
+
 async def test_a_batch_is_everything_that_is_here() -> None:
     """And it is empty at the end."""
     script = plays([trade("AAPL", 1), trade("AAPL", 2)])

@@ -346,8 +346,9 @@ def test_pauses_grow_and_are_jittered(run) -> None:
     """).ends_well()
 
 
-def test_no_reconnect_where_it_cannot_help(run, feed: FakeFeed) -> None:
-    """1008 says that the client must be mended; `reconnect` still tries when asked to."""
+@pytest.mark.parametrize("code", [1002, 1007, 1008, 1009])
+def test_no_reconnect_where_it_cannot_help(run, feed: FakeFeed, code: int) -> None:
+    """These say that the client must be mended; `reconnect` still tries when asked to."""
     script = run(
         """
     const client = new TickerClient(URL, FAST);
@@ -362,8 +363,8 @@ def test_no_reconnect_where_it_cannot_help(run, feed: FakeFeed) -> None:
         feed,
     )
     assert script.said() == "live"
-    feed.close(1008, "too many errors")
-    assert script.said() == [1008, "too many errors"]
+    feed.close(code, "too many errors")
+    assert script.said() == [code, "too many errors"]
     script.ends_well()
 
 

@@ -11,10 +11,13 @@ from streaming import StreamClient
 from wire import running, step
 
 import feeds
+from feeds.backlog import BacklogPolicy
 from feeds.errors import CloseCode, Code, HttpCode, RequestError
 from feeds.limits import Limits
 from feeds.query import parse_query
-from feeds.requests import CHANNEL_NAMES, parse_request
+from feeds.requests import CHANNEL_NAMES, MAX_REQUEST_BYTES, MAX_REQUEST_SYMBOLS, parse_request
+from feeds.transport import SPARE_S
+from feeds.unreadable import MAX_FIELD_BYTES, MAX_HEADERS, MAX_URL_BYTES
 from ticker.batch import INTERVALS
 from ticker.status import QUOTES_IN, REASONS, STATUSES, TRADES_IN
 
@@ -91,7 +94,26 @@ def test_the_limits_are_those_of_the_code() -> None:
         f"{limits.handshake_s:g} s",
         f"{limits.max_requests_s:g}, bursts of {limits.max_burst}",
         f"{limits.max_symbols:,}",
+        f"{BacklogPolicy().hard_limit // 1024**2} MiB",
     ]
+
+
+def test_the_fixed_limits_are_those_of_the_code() -> None:
+    """They have no option, and the document says so of none that has one."""
+    rows = dict(re.findall(r"^\| ([^|(]+?) \| ([^|]*) \|", section("Limits"), re.MULTILINE))
+    del rows["limit"]
+    assert rows == {
+        "pause between two requests of HTTP on one connection": "75 s",
+        "URL of HTTP": f"{MAX_URL_BYTES // 1024} KiB",
+        "headers of HTTP": f"{MAX_HEADERS}, of {MAX_FIELD_BYTES:,} bytes each",
+        "size of a request": f"{MAX_REQUEST_BYTES // 1024} KiB",
+        "entries of one request": f"{MAX_REQUEST_SYMBOLS:,}",
+    }
+
+
+def test_the_time_after_which_the_kernel_gives_up_is_that_of_the_code() -> None:
+    text, default = section("Heartbeat"), BacklogPolicy().no_progress_s
+    assert f"{SPARE_S:g} s more, so {default + SPARE_S:g} s by default" in text
 
 
 def test_close_codes_are_in_order() -> None:

@@ -371,6 +371,19 @@ REFUSED: list[tuple[Any, Code, str]] = [
         )
         for mode in ({}, {"mode": "all"})
     ),
+    *(
+        (
+            {"action": action, "symbols": "*", "channels": ["trades"], "interval": "1s"},
+            Code.INVALID_VALUE,
+            "'interval' '1s' belongs to the channel bars, which is not among 'channels'",
+        )
+        for action in ("subscribe", "unsubscribe")
+    ),
+    (
+        {**SUBSCRIBE, "interval": "5m"},
+        Code.INVALID_VALUE,
+        "'interval' '5m' belongs to the channel bars, which is not among 'channels'",
+    ),
     (
         {"action": "unsubscribe", "symbols": "*", "snapshot": True},
         Code.UNKNOWN_FIELD,

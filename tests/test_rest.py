@@ -218,6 +218,37 @@ async def test_a_bad_question_about_bars_is_answered_with_what_is_allowed(
         assert await http.get(f"/api/bars{query}", status) == error(code, message)
 
 
+@pytest.mark.parametrize(
+    ("query", "known"),
+    [
+        ("/api/snapshot?symbol=AAPL", "symbols, session, token"),
+        ("/api/symbols?symbol=AAPL", "session, token"),
+        ("/api/bars?symbol=AAPL&symbol_=x", "symbol, interval, limit, session, token"),
+        ("/api/history?symbol=AAPL&from=3", "symbol, channel, since, session, token"),
+    ],
+)
+async def test_a_parameter_that_there_isnt_is_named_with_those_that_there_are(
+    query: str, known: str
+) -> None:
+    """A slip of the pen must not give another answer than what was asked for."""
+    path, wrong = query.split("?")[0], query.split("&")[-1].split("?")[-1].split("=")[0]
+    async with served() as http:
+        message = f"{path} has no parameter {wrong!r}; its parameters are {known}"
+        assert await http.get(query, 400) == error("unknown_field", message)
+
+
+async def test_a_parameter_that_comes_twice_is_refused() -> None:
+    async with served() as http:
+        message = "the parameter 'symbols' is given twice"
+        answer = await http.get("/api/snapshot?symbols=AAPL&symbols=MSFT", 400)
+        assert answer == error("invalid_value", message)
+
+
+async def test_monitors_may_ask_with_parameters_of_their_own() -> None:
+    async with served() as http:
+        assert (await http.get("/health?now=1"))["status"] == "ok"
+
+
 async def test_a_pattern_that_means_one_symbol_is_allowed() -> None:
     async with served() as http:
         assert (await http.get("/api/bars?symbol=MS*"))["symbol"] == "MSFT"

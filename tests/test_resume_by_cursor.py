@@ -75,8 +75,14 @@ class Rig:
         now = self.clock.seconds()
         member = self.hub.join(transport, now, lambda _: None, self.silent)
         self.hub.reply(member, self.feed.hello(), now)
-        asked = {"action": "subscribe", "symbols": ["*"], "channels": ["trades", "quotes", "bars"]}
-        subscribe = parse_request(orjson.dumps(asked | {"interval": "1s"} | request))
+        asked: dict[str, Any] = {
+            "action": "subscribe",
+            "symbols": ["*"],
+            "channels": ["trades", "quotes", "bars"],
+        }
+        asked |= request
+        asked |= {"interval": "1s"} if "bars" in asked["channels"] else {}
+        subscribe = parse_request(orjson.dumps(asked))
         assert isinstance(subscribe, Subscribe)
         place = None if cursor is None else Cursor.parse(cursor)
         for answer, more in Session(self.feed, member).subscribe(subscribe, now, place):

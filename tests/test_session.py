@@ -139,7 +139,7 @@ def test_the_interval_is_told_with_bars_and_only_then(rig: Rig) -> None:
     (head, *_) = rig.ask(action="subscribe", symbols="AAPL", channels=["bars"], interval="5m")
     assert list(head) == ["type", "symbols", "channels", "interval"]
     assert head["interval"] == "5m"
-    (head, snapshot) = rig.ask(action="subscribe", symbols="AAPL", interval="5m")
+    (head, snapshot) = rig.ask(action="subscribe", symbols="AAPL")
     assert "interval" not in head
     assert list(snapshot["seq"]) == ["trades", "quotes", "status"]
 
@@ -310,6 +310,7 @@ def test_a_request_that_fails_in_any_part_changes_nothing(rig: Rig) -> None:
         {"action": "subscribe", "symbols": ["AAPL", "APPL"]},
         {"action": "subscribe", "symbols": ["AAPL"], "channels": ["trades", "prices"]},
         {"action": "subscribe", "symbols": ["AAPL"], "interval": "3m"},
+        {"action": "subscribe", "symbols": ["AAPL"], "interval": "5m"},
         {"action": "subscribe", "symbols": ["AAPL"], "extra": 1},
         {"action": "unsubscribe", "symbols": ["GOOGL", "Z*"]},
     ):
@@ -449,6 +450,33 @@ def test_a_gap_is_followed_by_a_snapshot_even_without_snapshots(rig: Rig, snapsh
             "reason": reason,
         }
         assert (told["type"], told["seq"]["trades"]) == ("snapshot", seq)
+
+
+@pytest.mark.parametrize("name", ["MSFT", "APPL"])
+def test_what_it_has_of_a_symbol_that_it_doesnt_ask_for_is_an_error(rig: Rig, name: str) -> None:
+    since = {"AAPL": {"trades": 0}, name: {"trades": 0}}
+    (answer,) = rig.ask(
+        action="subscribe", id=1, symbols=["AAPL"], epoch=rig.feed.epoch, since=since
+    )
+    assert answer == {
+        "type": "error",
+        "id": 1,
+        "code": "invalid_value",
+        "message": f"'since' has {name!r}, which is not among the symbols of the request",
+    }
+    assert rig.events() == [answer]
+    rig.step(300)
+    assert rig.events() == []
+
+
+def test_a_symbol_that_another_run_had_is_passed_over(rig: Rig) -> None:
+    """Else a client that is subscribed to a pattern couldn't come back to a market that has changed."""
+    since = {"AAPL": {"trades": 3}, "AGONE": {"trades": 3}}
+    answer = rig.ask(action="subscribe", symbols="A*", epoch="another run", since=since)
+    assert [a["type"] for a in answer][:2] == ["subscribed", "gap"]
+    since = {"AAPL": {"trades": 3}, "MSFT": {"trades": 3}}
+    (refused,) = rig.ask(action="subscribe", symbols="A*", epoch="another run", since=since)
+    assert refused["code"] == "invalid_value"
 
 
 def test_what_is_no_longer_kept_is_a_gap() -> None:
@@ -695,7 +723,7 @@ class Client:
         self.look()
 
     def request(self, what: str, request: dict[str, Any]) -> None:
-        if what != "snapshot":
+        if "bars" in request.get("channels", ()):
             request = request | {"interval": "1s"}
         if what == "resume":
             since: dict[str, dict[str, int]] = {}

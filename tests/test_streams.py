@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 from typing import Any
 
 import aiohttp
@@ -191,6 +192,8 @@ async def test_what_is_wrong_is_told_before_the_stream_begins(path: str) -> None
             ("", 400, "missing_field"),
             ("?symbols=AAPL&x=1", 400, "unknown_field"),
             ("?symbols=AAPL&last_event_id=x", 400, "invalid_value"),
+            ("?symbols=AAPL&interval=1s", 400, "invalid_value"),
+            ('?symbols=AAPL&epoch=x&since={"AMZN":{"trades":1}}', 400, "invalid_value"),
             ("?symbols=APPL", 404, "unknown_symbol"),
             ("?symbols=Q*Q*Q", 404, "unknown_symbol"),
         ):
@@ -428,6 +431,30 @@ async def test_who_vanishes_is_noticed_though_nothing_is_written(how: str) -> No
             client.writer.write_eof()
         await eventually(lambda: not server.streams.open, "it is noticed")
         assert server.hub.roster.groups == {}
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system hasn't the option")
+@on_both_loops
+@pytest.mark.parametrize(("patience_s", "kernel_ms"), [(10.0, 20_000), (3.5, 13_500)])
+async def test_a_machine_that_is_gone_is_given_up_by_the_kernel(
+    patience_s: float, kernel_ms: int
+) -> None:
+    """Nobody can be pinged here; the document has the number."""
+    policy = BacklogPolicy(no_progress_s=patience_s)
+    async with (
+        running(backlog=policy) as server,
+        StreamClient(server, f"/sse?{ALL}") as client,
+        RawClient(server) as other,
+    ):
+        await client.event()
+        await other.message()
+        (protocol, *more) = server._runner.server.connections  # type: ignore[union-attr]
+        assert len(more) == 1
+        for connection in (protocol, *more):
+            assert connection.transport is not None
+            sock = connection.transport.get_extra_info("socket")
+            value = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+            assert value == kernel_ms
 
 
 @on_both_loops

@@ -10,7 +10,7 @@
  */
 import { Watchdog } from "./ticker-watchdog.js";
 
-const NEEDS_MENDING = new Set([1007, 1008, 1009]); // connecting again would repeat the mistake
+const NEEDS_MENDING = new Set([1002, 1007, 1008, 1009]); // connecting again would repeat the mistake
 const OPENING_MS = 10_000; // for the handshake and the server's first message
 const STABLE_MS = 10_000; // a connection that lived this long starts the pauses afresh
 const CLOSE_MS = 100; // `close` comes after `error` and knows more, but in some Nodes it never comes

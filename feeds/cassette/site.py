@@ -10,8 +10,11 @@ from feeds.access import Access
 from feeds.auth import NO_TOKENS
 from feeds.listen import listen
 from feeds.origins import Origins
+from feeds.unreadable import HttpProtocols
 
 __all__ = ["Site"]
+
+_KEEP_ALIVE_S = 75.0
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -35,9 +38,7 @@ class Site:
         app = web.Application()
         Access(NO_TOKENS, Origins(host, origin)).install(app)
         app.router.add_get("/{path:.*}", self._answer)
-        self._runner = web.AppRunner(
-            app, access_log=None, handle_signals=False, shutdown_timeout=5.0
-        )
+        self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=5.0)
         self._listener: asyncio.Server | None = None
 
     @property
@@ -50,7 +51,8 @@ class Site:
         await self._runner.setup()
         assert self._runner.server is not None
         try:
-            self._listener = await listen(self._runner.server, self._host, self.port, None, 10.0)
+            protocols = HttpProtocols(self._runner.server, _KEEP_ALIVE_S)
+            self._listener = await listen(protocols, self._host, self.port, None, 10.0)
         except BaseException:
             await self._runner.cleanup()
             raise

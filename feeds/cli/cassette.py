@@ -17,6 +17,7 @@ from feeds.cassette.lines import TapeError
 from feeds.cassette.player import Player
 from feeds.cassette.proxy import Recorder
 from feeds.cassette.requests import IGNORED
+from feeds.cli.seconds import Seconds
 from feeds.cli.signals import signals
 from feeds.errors import ConfigError
 from ticker import __version__
@@ -78,9 +79,7 @@ def cassette() -> None:
 @click.option(
     "--cafile", metavar="FILE", help="Certificates to trust (PEM), instead of the system's."
 )
-@click.option(
-    "--duration", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds."
-)
+@click.option("--duration", type=Seconds(min_open=True), help="Stop after so many seconds.")
 def record(*, ready_json: bool, cafile: str | None, duration: float | None, **options: Any) -> int:
     """
     Write what clients and a feed say to each other.

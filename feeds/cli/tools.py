@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from feeds.cli.seconds import Seconds
 from feeds.requests import CHANNEL_NAMES
 from ticker.batch import INTERVALS
 from ticker.instruments import UniverseError
@@ -89,9 +90,7 @@ def watch(symbols: tuple[str, ...], **options: Any) -> int:
     "--interval", type=click.Choice(list(INTERVALS)), help="Interval of the bars channel."
 )
 @click.option("--count", type=click.IntRange(1), help="Stop after so many events.")
-@click.option(
-    "--duration", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds."
-)
+@click.option("--duration", type=Seconds(min_open=True), help="Stop after so many seconds.")
 def record(symbols: tuple[str, ...], **options: Any) -> int:
     """Write the events of SYMBOLS, or of all, as NDJSON or Parquet."""
     from clients.record import run_record
@@ -110,12 +109,8 @@ def record(symbols: tuple[str, ...], **options: Any) -> int:
 @click.option(
     "--interval", type=click.Choice(list(INTERVALS)), help="Interval of the bars channel."
 )
-@click.option(
-    "--duration", type=click.FloatRange(0, min_open=True), default=10.0, help="Seconds to count."
-)
-@click.option(
-    "--ramp", type=click.FloatRange(0), default=1.0, help="Seconds to spread connecting over."
-)
+@click.option("--duration", type=Seconds(min_open=True), default=10.0, help="Seconds to count.")
+@click.option("--ramp", type=Seconds(), default=1.0, help="Seconds to spread connecting over.")
 @click.option(
     "--processes", type=click.IntRange(1, 256), default=1, help="Processes to share the clients."
 )
@@ -158,9 +153,7 @@ def symbols(symbols: str) -> int:
 @click.option(
     "--symbols-each", type=click.IntRange(0), default=20, help="Symbols of each client; 0: all."
 )
-@click.option(
-    "--duration", type=click.FloatRange(0, min_open=True), default=5.0, help="Seconds to count."
-)
+@click.option("--duration", type=Seconds(min_open=True), default=5.0, help="Seconds to count.")
 @click.option("--json", "json_output", is_flag=True, help="Print one JSON object.")
 def bench(symbols: int, symbols_each: int, **options: Any) -> int:
     """Measure this machine: a server with --clock max and a load, on a core each."""

@@ -1,0 +1,103 @@
+"""
+What isn't HTTP, or too much of it: answered as every other error is, and neither repeated nor logged.
+
+aiohttp answers such requests with what it couldn't read, in plain text, and logs it as an error with a traceback. There may
+be a token in it, and whoever can connect could fill the log.
+"""
+
+import asyncio
+import logging
+from typing import Any
+
+from aiohttp import HttpVersion11, web
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+
+from feeds.answers import refusal_answer
+from feeds.errors import HttpCode
+from feeds.limits import Refusal
+
+__all__ = ["MAX_FIELD_BYTES", "MAX_HEADERS", "MAX_URL_BYTES", "HttpProtocols"]
+
+log = logging.getLogger("feeds")
+
+MAX_URL_BYTES = 64 * 1024
+"""Enough for a URL of ``/sse`` with the sequences of some hundred symbols."""
+MAX_FIELD_BYTES = 8_190
+"""Of a header's name and value together."""
+MAX_HEADERS = 128
+
+_NOT_HTTP = Refusal(400, HttpCode.INVALID_REQUEST, "what came is no request of HTTP/1.1")
+_URL = Refusal(
+    414, HttpCode.URI_TOO_LONG, f"a URL of more than {MAX_URL_BYTES} bytes; no more are allowed"
+)
+_FIELD = Refusal(
+    431,
+    HttpCode.HEADERS_TOO_LARGE,
+    f"a header of more than {MAX_FIELD_BYTES} bytes; no more are allowed",
+)
+_HEADERS = Refusal(
+    431, HttpCode.HEADERS_TOO_LARGE, f"more than {MAX_HEADERS} headers; no more are allowed"
+)
+_FAILED = Refusal(
+    500,
+    HttpCode.INTERNAL_ERROR,
+    "an error inside the server, which is in its log; please report it",
+)
+
+
+class HttpProtocols:
+    """
+    Makes the protocols behind a listening socket.
+
+    Args:
+        server: of aiohttp, which keeps account of them.
+        keep_alive_s: how long a connection may be silent between two requests, in seconds.
+    """
+
+    def __init__(self, server: web.Server, keep_alive_s: float) -> None:
+        self._server = server
+        self._options: dict[str, Any] = {
+            "loop": asyncio.get_running_loop(),
+            "access_log": None,
+            "keepalive_timeout": keep_alive_s,
+            "max_line_size": MAX_URL_BYTES,
+            "max_field_size": MAX_FIELD_BYTES,
+            "max_headers": MAX_HEADERS,
+        }
+
+    def __call__(self) -> web.RequestHandler:
+        return _HttpProtocol(self._server, **self._options)
+
+
+class _HttpProtocol(web.RequestHandler):
+    """aiohttp's protocol of one connection, with answers of ours to what never comes to a handler of ours."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if not isinstance(exc, HttpProcessingError):
+            log.error("a request failed; please report this", exc_info=exc)
+            refusal = _FAILED
+        else:
+            log.debug("a request from %s is no HTTP: %s", request.remote, type(exc).__name__)
+            refusal = _refusal(exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("a part of another answer has been sent")
+        # Who is refused gets an answer in the version that we speak; some WebSocket libraries read no other. There is no public way.
+        request._version = HttpVersion11
+        response = refusal_answer(refusal)
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.force_close()
+        return response
+
+
+def _refusal(error: HttpProcessingError) -> Refusal:
+    if isinstance(error, LineTooLong):
+        return _URL if MAX_URL_BYTES in error.args else _FIELD
+    return _HEADERS if error.message.startswith("Too many headers") else _NOT_HTTP

@@ -1,0 +1,147 @@
+"""Requests that aren't HTTP, or are too much of it: one kind of answer, and nothing of them in it or in the log."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import aiohttp
+import pytest
+import websockets
+from raw_http import RawHttp
+from wire import on_both_loops, running
+
+from feeds.rest import Api
+
+TOKEN = "s3sameOpen"
+HOST = "Host: localhost\r\n"
+NOT_HTTP = 400, "invalid_request", "what came is no request of HTTP/1.1"
+TOO_LONG = 414, "uri_too_long", "a URL of more than 65536 bytes; no more are allowed"
+BIG_HEADER = (
+    431,
+    "headers_too_large",
+    "a header of more than 8190 bytes; no more are allowed",
+)
+MANY_HEADERS = 431, "headers_too_large", "more than 128 headers; no more are allowed"
+
+UNREADABLE = {
+    "a long URL": (
+        f"GET /sse?token={TOKEN}&symbols={'A' * 70_000} HTTP/1.1\r\n{HOST}\r\n",
+        TOO_LONG,
+    ),
+    "a control character": (f"GET /api/symbols?token={TOKEN}\x01 HTTP/1.1\r\n{HOST}\r\n", NOT_HTTP),
+    "a space": (f"GET /api/symbols?token={TOKEN} x HTTP/1.1\r\n{HOST}\r\n", NOT_HTTP),
+    "a zero": (
+        f"GET /api/symbols HTTP/1.1\r\n{HOST}Authorization: Bearer \x00{TOKEN}\r\n\r\n",
+        NOT_HTTP,
+    ),
+    "an address that is none": (f"GET http://[{TOKEN} HTTP/1.1\r\n{HOST}\r\n", NOT_HTTP),
+    "a method that is none": (f"{TOKEN} / HTTP/1.1\r\n{HOST}\r\n", NOT_HTTP),
+    "a bad length": (f"GET / HTTP/1.1\r\n{HOST}Content-Length: {TOKEN}\r\n\r\n", NOT_HTTP),
+    "a bad chunk": (
+        f"GET / HTTP/1.1\r\n{HOST}Transfer-Encoding: chunked\r\n\r\n{TOKEN}\r\n",
+        NOT_HTTP,
+    ),
+    "another version": (f"GET /?token={TOKEN} HTTP/9.9\r\n{HOST}\r\n", NOT_HTTP),
+    "TLS": (f"\x16\x03\x01{TOKEN}\r\n\r\n", NOT_HTTP),
+    "a big header": (f"GET / HTTP/1.1\r\n{HOST}X: {TOKEN * 1_000}\r\n\r\n", BIG_HEADER),
+    "many headers": (
+        "GET / HTTP/1.1\r\n" + HOST + f"X: {TOKEN}\r\n" * 150 + "\r\n",
+        MANY_HEADERS,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", list(UNREADABLE))
+@on_both_loops
+async def test_it_is_answered_in_json_and_neither_repeated_nor_logged(
+    what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    request, (status, code, message) = UNREADABLE[what]
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("asyncio").setLevel(logging.INFO)
+    async with running(token=TOKEN) as server, RawHttp(server) as http:
+        await http.push(request.encode())
+        answer = await http.answer()
+        assert answer.status == status
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["connection"].lower() == "close"
+        assert answer.json() == {"type": "error", "code": code, "message": message}
+        assert TOKEN.encode() not in answer.body
+    assert TOKEN not in caplog.text
+    assert [r for r in caplog.records if r.levelno > logging.DEBUG] == []
+
+
+@pytest.mark.asyncio
+async def test_a_connection_ends_with_it() -> None:
+    async with running() as server, RawHttp(server) as http:
+        http.send("GET /health HTTP/1.1", "Host: localhost")
+        assert b" 200 OK" in await http.read(until=b"}")
+        await http.push(b"nonsense\r\n\r\n")
+        assert (await http.answer()).status == 400
+        assert http.ended
+
+
+@pytest.mark.asyncio
+async def test_an_http_client_sees_a_long_url_refused() -> None:
+    """A URL of 64 KiB is read, and one that is longer isn't."""
+    async with running() as server, aiohttp.ClientSession(server.url) as http:
+        path = "/api/bars?symbol="
+        async with http.get(path + "A" * (64 * 1024 - len(path))) as answer:
+            assert (answer.status, (await answer.json())["code"]) == (404, "unknown_symbol")
+        async with http.get(path + "A" * (64 * 1024 - len(path) + 1)) as answer:
+            assert (answer.status, (await answer.json())["code"]) == (414, "uri_too_long")
+
+
+@pytest.mark.asyncio
+async def test_a_websocket_client_sees_it_too() -> None:
+    async with running() as server:
+        headers = {"X-Much": "x" * 9_000}
+        with pytest.raises(websockets.InvalidStatus) as error:
+            async with websockets.connect(server.ws_url, additional_headers=headers):
+                pass
+        assert error.value.response.status_code == 431
+        assert b'"headers_too_large"' in (error.value.response.body or b"")
+
+
+@pytest.mark.asyncio
+async def test_an_error_inside_the_server_is_logged_and_told_as_json(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(*_: Any) -> Any:
+        raise ZeroDivisionError("inside")
+
+    monkeypatch.setattr(Api, "symbols", fail)
+    async with running(loggers=()) as server, aiohttp.ClientSession(server.url) as http:
+        async with http.get("/api/symbols") as answer:
+            assert answer.status == 500
+            body = await answer.text()
+            assert (await answer.json())["code"] == "internal_error"
+            assert "inside the server" in body
+            assert "ZeroDivision" not in body
+        async with http.get("/health") as answer:
+            assert answer.status == 200
+    (record,) = [r for r in caplog.records if r.levelno >= logging.ERROR]
+    assert (record.name, record.getMessage()) == ("feeds", "a request failed; please report this")
+    assert record.exc_info is not None
+    assert record.exc_info[0] is ZeroDivisionError
+
+
+@pytest.mark.asyncio
+async def test_a_failure_in_the_middle_of_an_answer_ends_the_connection(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There is no second head behind the first."""
+
+    async def fail(_: Api, request: aiohttp.web.Request) -> Any:
+        response = aiohttp.web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"{")
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Api, "symbols", fail)
+    async with running(loggers=()) as server, RawHttp(server) as http:
+        http.send("GET /api/symbols HTTP/1.1", "Host: localhost")
+        assert (await http.read()).count(b"HTTP/1.1") == 1
+    assert [r.name for r in caplog.records if r.levelno >= logging.ERROR] == ["feeds"]
