@@ -54,12 +54,14 @@ def _latency_cells(cell: Run) -> list[str]:
 def _slow(run: Run) -> Iterator[str]:
     others = run["others"]
     yield from _about(run["about"])
-    yield f"\n{others['clients']:,} clients, of which {others['stalled']:,} stop reading.\n"
+    yield f"\n{others['clients']:,} clients, of which {others['stalled']:,} stop reading; the control is a run where nobody does.\n"
     headings = ("the others", "p50 ms", "p99 ms")
     rows = others["latency"].items()
     yield from _table(headings, ([n, f"{q['p50']:.1f}", f"{q['p99']:.1f}"] for n, q in rows))
-    yield f"\nMemory: {others['kb_each']:.0f} KB for each that stalled; within 10 s of their eviction"
-    yield f"{others['kb_left_each']:.1f} KB of it were left. What a client reads first after a stall:\n"
+    yield f"\nWhile all of them are behind, the others' p99 is {others['p99_ratio']:.2f} times what it was before"
+    yield f"(control: {others['p99_ratio_control']:.2f} times). Memory, less the control's: at most {others['kb_each']:.0f} KB for"
+    yield f"each that stalled; within {others['after_s']:g} s of their eviction {others['kb_left_each']:.1f} KB of it were left."
+    yield "What a client reads first after a stall:\n"
     stale = run["stale"].items()
     cells = ([n, f"{s['stall_s']:g}", f"{s['kb']:.0f}", f"{s['age_s']:.1f}"] for n, s in stale)
     yield from _table(("`TCP_NOTSENT_LOWAT`", "stall s", "old KB", "oldest event, s"), cells)
