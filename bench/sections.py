@@ -1,9 +1,11 @@
 """What the report says of each kind of run: JSON in, lines of Markdown out."""
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from bench.rows import ROWS
+from bench.aged import HEADINGS as HEADINGS_AGED
+from bench.aged import Aged
 from bench.stats import Summary
 from bench.table import HEADINGS, table_cells
 
@@ -35,20 +37,13 @@ def _fanout(run: Run) -> Iterator[str]:
 
 def _latency(run: Run) -> Iterator[str]:
     yield from _about(run["about"])
-    yield "\nMilliseconds from an event's time to its client, the median round by p99.\n"
-    headings = ("row", "wanted", "delivered", "p50", "p90", "p99", "p99.9", "server", "client")
-    yield from _table(headings, (_latency_cells(cell) for cell in run["medians"]))
-
-
-def _latency_cells(cell: Run) -> list[str]:
-    ours = {"ours": "tickerplant serve", "ours-asyncio": "tickerplant serve, asyncio"}
-    title = ours.get(cell["row"]) or ROWS[cell["row"]].title
-    wanted = f"{cell['rate'] / 1e6:g} M"
-    if not cell["delivered"]:
-        return [title, wanted, cell["error"] or "nothing", *[""] * 6]
-    times = [f"{cell[name]:.1f}" for name in ("p50", "p90", "p99", "p999")]
-    shares = [f"{cell[name]:.0%}" for name in ("server_cpu", "client_cpu")]
-    return [title, wanted, f"{cell['delivered'] / 1e6:.2f} M", *times, *shares]
+    yield f"\n{run['title']}; {run['seconds']:g} s a round, the median of {run['rounds']} by p99. Milliseconds from an event's time to its client:\n"
+    fields = [field.name for field in dataclasses.fields(Aged)]
+    cells = (Aged(**{name: cell[name] for name in fields}) for cell in run["medians"])
+    yield from _table(HEADINGS_AGED, (cell.cells() for cell in cells))
+    yield ""
+    for line in run["ceilings"]:
+        yield f"* {line}"
 
 
 def _slow(run: Run) -> Iterator[str]:
