@@ -56,6 +56,8 @@ def _slow(run: Run) -> Iterator[str]:
     yield f"\nWhile all of them are behind, the others' p99 is {others['p99_ratio']:.2f} times what it was before"
     yield f"(control: {others['p99_ratio_control']:.2f} times). Memory, less the control's: at most {others['kb_each']:.0f} KB for"
     yield f"each that stalled; within {others['after_s']:g} s of their eviction {others['kb_left_each']:.1f} KB of it were left."
+    if others["too_soon"]:
+        yield f"Doubt: {others['too_soon']} were evicted before the latency was measured."
     yield "What a client reads first after a stall:\n"
     stale = run["stale"].items()
     cells = ([n, f"{s['stall_s']:g}", f"{s['kb']:.0f}", f"{s['age_s']:.1f}"] for n, s in stale)
@@ -76,8 +78,8 @@ def _connections(run: Run) -> Iterator[str]:
 
 def _generator(run: Run) -> Iterator[str]:
     yield from _about(run["about"])
-    yield f"\nPlain walk, 10,000 symbols: {run['walk_millions']:.0f} M steps x symbols a second."
-    yield f"Made and encoded, 500 symbols: {run['events_millions']:.2f} M events a second."
+    yield f"\nPlain walk, 10,000 symbols: {run['walk_millions']:.0f} M steps x symbols a second of CPU time."
+    yield f"Made and encoded, 500 symbols: {run['events_millions']:.2f} M events a second of CPU time."
     yield "What an event costs the market, in nanoseconds, by the number of symbols, at 100,000 events a second in all:\n"
     symbols = list(next(iter(run["ns_an_event"].values())))
     rows = run["ns_an_event"].items()

@@ -12,6 +12,7 @@ from bench.watched import SPARE_S, serve_slow
 __all__ = ["stale"]
 
 _TIME = re.compile(rb'"time":([0-9.]+),')
+_KEPT = 32
 _SETTINGS = (("with", True), ("without", False))
 
 
@@ -40,11 +41,15 @@ def stale(cores: Cores, rate: float, stall_s: float) -> dict[str, dict[str, floa
 
 def _read_until_fresh(client: socket.socket, resumed: float) -> tuple[int, float]:
     """Read up to the first event that is at most a second older than the moment of going on."""
-    data = bytearray()
+    data = b""
+    dropped = 0
     first = resumed
     while True:
         data += client.recv(1 << 20)
         for found in _TIME.finditer(data):
             first = min(first, float(found[1]))
             if float(found[1]) > resumed - 1_000:
-                return found.start(), first
+                return dropped + found.start(), first
+        kept = min(len(data), _KEPT)  # a time that the end of a read cuts in two
+        dropped += len(data) - kept
+        data = data[len(data) - kept :]
