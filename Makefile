@@ -1,7 +1,7 @@
 # make demo    serve the live market and its page        make demo ARGS="--port 0 --ready-json"
 # make test    run the whole suite                       make test ARGS="-k hub"
 # make check   format, lint, types, architecture         make fix       mend what can be mended
-# make bench   measure, beside the peers                 make dist      build the wheel and the sdist
+# make bench   measure, beside the peers (ARGS=--quick)  make dist      build the wheel and the sdist
 # make test-all  the suite on Python 3.11, 3.12 and 3.13
 .POSIX:
 .PHONY: demo test test-all check fix bench dist clean
@@ -47,7 +47,11 @@ bench: .venv/developing
 	$(PIP) install -q --group peers
 	@mkdir -p bench/out
 	$(BIN)/python -m pytest bench -q --benchmark-columns=min,median,iqr,rounds --benchmark-json=bench/out/micro.json
-	$(BIN)/python -m bench.fanout $(ARGS)
+	@for bench in fanout latency slow connections; do \
+		$(BIN)/python -m bench.$$bench $(ARGS) || exit 1; \
+	done
+	$(BIN)/python -m bench.generator --plot bench/generator.svg $(ARGS)
+	$(BIN)/python -m bench.report
 
 dist: .venv/developing
 	$(PIP) install -q build

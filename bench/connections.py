@@ -1,25 +1,35 @@
 """
 Connections: how fast they are accepted, and what an idle one costs the server in memory.
 
-    python -m bench.connections [--connections 5000] [--loop uvloop]
+    python -m bench.connections [--quick] [--connections 5000] [--loop uvloop]
 """
 
 import argparse
 import json
 import resource
-import socket
+import signal
+import statistics
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.about import about
 from bench.clients import close_all, connect_and_upgrade
+from bench.fanout import stop
 from bench.process import Child, choose_cores
+from bench.tools import OUT
+from bench.watched import memory_kb
 
 __all__ = ["main", "measure"]
 
 _BATCH = 64  # handshakes under way at once
 _SPARE_FILES = 200
+_START_S = 30.0
+_SERVE = (
+    *("-m", "feeds", "serve", "--port", "0", "--ready-json", "--heartbeat-s", "3600"),
+    *("--max-connections", "100000", "--max-per-address", "100000"),
+)
 
 
 def measure(connections: int, loop: str) -> dict[str, object]:
@@ -30,37 +40,17 @@ def measure(connections: int, loop: str) -> dict[str, object]:
             f"{connections} connections need more open files than the {hard} that are allowed here"
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    cores = choose_cores()
-    command = [
-        sys.executable,
-        "-m",
-        "feeds",
-        "serve",
-        "--heartbeat-s",
-        "3600",
-        "--port",
-        "0",
-        "--ready-json",
-        "--max-connections",
-        "100000",
-        "--max-per-address",
-        "100000",
-        "--loop",
-        loop,
-    ]
-    with Child(command, cores.server) as server:
-        port = int(server.read_json(30)["port"])
-        clients: list[socket.socket] = connect_and_upgrade(
-            port, "/ws", _BATCH
-        )  # what is loaded once, is loaded now
-        before = _memory_kb(server.pid)
+    command = [sys.executable, *_SERVE, "--loop", loop]
+    with Child(command, choose_cores().server) as server:
+        port = int(server.read_json(_START_S)["port"])
+        clients = connect_and_upgrade(port, "/ws", _BATCH)  # what is loaded once, is loaded now
+        before = memory_kb(server.pid)
         started = time.perf_counter()
         while len(clients) < connections + _BATCH:
-            clients += connect_and_upgrade(
-                port, "/ws", min(_BATCH, connections + _BATCH - len(clients))
-            )
+            missing = connections + _BATCH - len(clients)
+            clients += connect_and_upgrade(port, "/ws", min(_BATCH, missing))
         wall = time.perf_counter() - started
-        after = _memory_kb(server.pid)
+        after = memory_kb(server.pid)
         close_all(clients)
     return {
         "loop": loop,
@@ -70,36 +60,32 @@ def measure(connections: int, loop: str) -> dict[str, object]:
     }
 
 
-def _memory_kb(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1])
-    raise RuntimeError(f"no memory figure of process {pid}")
-
-
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     """Measure on both event loops and print a line each."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(prog="python -m bench.connections", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--connections", type=int, default=5_000)
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), action="append")
-    parser.add_argument("--json", type=Path, default=Path("bench/out/connections.json"))
-    options = parser.parse_args()
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path, default=OUT / "connections.json")
+    parser.add_argument("--quick", action="store_true", help="few connections: does it work?")
+    options = parser.parse_args(argv)
+    if options.quick:
+        options.connections, options.rounds = 200, 1
+    signal.signal(signal.SIGTERM, stop)
     rows = []
     for loop in options.loop or ("asyncio", "uvloop"):
-        row = measure(options.connections, loop)
+        rounds = [measure(options.connections, loop) for _ in range(options.rounds)]
+        row = {name: statistics.median_low([each[name] for each in rounds]) for name in rounds[0]}
         rows.append(row)
         print(
             f"{loop:8} {row['accepted_per_s']:>6,} accepted a second, {row['kb_each']:>5} KB each when idle"
         )
+    result = {"about": about("bench.connections", choose_cores(), {}), "rows": rows}
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(
-        json.dumps(
-            {"about": about("bench.connections", choose_cores(), {}), "rows": rows}, indent=1
-        )
-    )
+    options.json.write_text(json.dumps(result, indent=1) + "\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

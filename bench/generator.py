@@ -1,14 +1,15 @@
 """
 What the market costs: the plain walk, events with their encoding, and that the cost of an event is flat in symbols.
 
-    python -m bench.generator [--plot bench/generator.svg]
+    python -m bench.generator [--quick] [--plot bench/generator.svg]
 
-Each figure is the median of some rounds, in this process, on one core.
+Each figure is of CPU time, in this process, on one core, after a round that warms up.
 """
 
 import argparse
 import json
 import os
+import signal
 import statistics
 import sys
 import time
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.about import about
+from bench.fanout import stop
 from bench.process import choose_cores
 from bench.tools import OUT
 from feeds.dialects.native import NativeEncoder
@@ -83,12 +85,12 @@ def _event(symbols: int, model: str, rounds: int) -> float:
 
 
 def _total(call: Callable[[], object], rounds: int) -> float:
-    """Seconds of so many calls, after one that warms up."""
+    """Seconds of CPU time of so many calls, after one that warms up."""
     call()
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(rounds):
         call()
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 def _median(call: Callable[[], object], rounds: int) -> float:
@@ -123,7 +125,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--json", type=Path, default=OUT / "generator.json")
     parser.add_argument("--plot", type=Path, help="draw the cost by symbols, as SVG")
+    parser.add_argument("--quick", action="store_true", help="one short round: does it work?")
     options = parser.parse_args(argv)
+    if options.quick:
+        options.rounds = 1
+    signal.signal(signal.SIGTERM, stop)
     cores = choose_cores()
     os.sched_setaffinity(0, {cores.server})
     found = measure(options.rounds)

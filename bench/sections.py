@@ -1,9 +1,11 @@
 """What the report says of each kind of run: JSON in, lines of Markdown out."""
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from bench.rows import ROWS
+from bench.aged import HEADINGS as HEADINGS_AGED
+from bench.aged import Aged
 from bench.stats import Summary
 from bench.table import HEADINGS, table_cells
 
@@ -35,31 +37,28 @@ def _fanout(run: Run) -> Iterator[str]:
 
 def _latency(run: Run) -> Iterator[str]:
     yield from _about(run["about"])
-    yield "\nMilliseconds from an event's time to its client, the median round by p99.\n"
-    headings = ("row", "wanted", "delivered", "p50", "p90", "p99", "p99.9", "server", "client")
-    yield from _table(headings, (_latency_cells(cell) for cell in run["medians"]))
-
-
-def _latency_cells(cell: Run) -> list[str]:
-    ours = {"ours": "tickerplant serve", "ours-asyncio": "tickerplant serve, asyncio"}
-    title = ours.get(cell["row"]) or ROWS[cell["row"]].title
-    wanted = f"{cell['rate'] / 1e6:g} M"
-    if not cell["delivered"]:
-        return [title, wanted, cell["error"] or "nothing", *[""] * 6]
-    times = [f"{cell[name]:.1f}" for name in ("p50", "p90", "p99", "p999")]
-    shares = [f"{cell[name]:.0%}" for name in ("server_cpu", "client_cpu")]
-    return [title, wanted, f"{cell['delivered'] / 1e6:.2f} M", *times, *shares]
+    yield f"\n{run['title']}; {run['seconds']:g} s a round, the median of {run['rounds']} by p99. Milliseconds from an event's time to its client:\n"
+    fields = [field.name for field in dataclasses.fields(Aged)]
+    cells = (Aged(**{name: cell[name] for name in fields}) for cell in run["medians"])
+    yield from _table(HEADINGS_AGED, (cell.cells() for cell in cells))
+    yield ""
+    for line in run["ceilings"]:
+        yield f"* {line}"
 
 
 def _slow(run: Run) -> Iterator[str]:
     others = run["others"]
     yield from _about(run["about"])
-    yield f"\n{others['clients']:,} clients, of which {others['stalled']:,} stop reading.\n"
+    yield f"\n{others['clients']:,} clients, of which {others['stalled']:,} stop reading; the control is a run where nobody does.\n"
     headings = ("the others", "p50 ms", "p99 ms")
     rows = others["latency"].items()
     yield from _table(headings, ([n, f"{q['p50']:.1f}", f"{q['p99']:.1f}"] for n, q in rows))
-    yield f"\nMemory: {others['kb_each']:.0f} KB for each that stalled; within 10 s of their eviction"
-    yield f"{others['kb_left_each']:.1f} KB of it were left. What a client reads first after a stall:\n"
+    yield f"\nWhile all of them are behind, the others' p99 is {others['p99_ratio']:.2f} times what it was before"
+    yield f"(control: {others['p99_ratio_control']:.2f} times). Memory, less the control's: at most {others['kb_each']:.0f} KB for"
+    yield f"each that stalled; within {others['after_s']:g} s of their eviction {others['kb_left_each']:.1f} KB of it were left."
+    if others["too_soon"]:
+        yield f"Doubt: {others['too_soon']} were evicted before the latency was measured."
+    yield "What a client reads first after a stall:\n"
     stale = run["stale"].items()
     cells = ([n, f"{s['stall_s']:g}", f"{s['kb']:.0f}", f"{s['age_s']:.1f}"] for n, s in stale)
     yield from _table(("`TCP_NOTSENT_LOWAT`", "stall s", "old KB", "oldest event, s"), cells)
@@ -79,8 +78,8 @@ def _connections(run: Run) -> Iterator[str]:
 
 def _generator(run: Run) -> Iterator[str]:
     yield from _about(run["about"])
-    yield f"\nPlain walk, 10,000 symbols: {run['walk_millions']:.0f} M steps x symbols a second."
-    yield f"Made and encoded, 500 symbols: {run['events_millions']:.2f} M events a second."
+    yield f"\nPlain walk, 10,000 symbols: {run['walk_millions']:.0f} M steps x symbols a second of CPU time."
+    yield f"Made and encoded, 500 symbols: {run['events_millions']:.2f} M events a second of CPU time."
     yield "What an event costs the market, in nanoseconds, by the number of symbols, at 100,000 events a second in all:\n"
     symbols = list(next(iter(run["ns_an_event"].values())))
     rows = run["ns_an_event"].items()

@@ -1,6 +1,7 @@
 """What is made at run time, under bench/out: the C programs, npm's packages, the load files."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,8 @@ from bench.load import Scenario, write_floor, write_load
 __all__ = ["BENCH", "OUT", "Tools", "prepare"]
 
 BENCH = Path(__file__).parent
-OUT = BENCH / "out"
+OUT = Path(os.environ.get("BENCH_OUT") or BENCH / "out")
+"""Where all that is made goes; the environment may name another folder."""
 
 _NPM_PACKAGES = ("ws@8", "socket.io@4")
 _NPM_TIMEOUT_S = 180
@@ -47,7 +49,7 @@ class Tools:
 
 def prepare(scenarios: Sequence[Scenario], *, node: bool) -> Tools:
     """Compile, install and write all that the run needs; what fails is noted, not raised."""
-    OUT.mkdir(exist_ok=True)
+    OUT.mkdir(parents=True, exist_ok=True)
     for scenario in scenarios:
         write_load(scenario, OUT / f"load-{scenario.name}.json")
         write_floor(scenario, OUT / f"turns-{scenario.name}.bin")
@@ -65,11 +67,13 @@ def _compile(tools: Tools) -> None:
         return
     for name in ("drain", "floor", "latency"):
         # Not -march=native: on one machine tried it halved the speed of counting.
-        command = [compiler, "-O3", "-o", str(OUT / name), str(BENCH / f"{name}.c")]
+        made = OUT / f"{name}.{os.getpid()}"
+        command = [compiler, "-O3", "-o", str(made), str(BENCH / f"{name}.c")]
         failed = _run(command, _CC_TIMEOUT_S)
         if failed:
             tools.missing["cc"] = failed
             return
+        made.replace(OUT / name)  # at once: another run may be using it
     tools.drain = (str(OUT / "drain"),)
     tools.versions["compiler"] = _first_line([compiler, "--version"])
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from aiohttp import WSMsgType, web
 
-from bench.peers.common import Audience, announce, run
+from bench.peers.common import Audience, announce, at_rate, run
 
 
-async def main(load: Path) -> None:
+async def main(load: Path, rate: float) -> None:
     """Serve, wait for the clients, then send turn after turn."""
     audience: Audience[web.WebSocketResponse] = Audience(load)
 
@@ -27,12 +27,17 @@ async def main(load: Path) -> None:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     announce(runner.addresses[0][1])
 
+    async def send(text: str, subscribers: list[web.WebSocketResponse]) -> None:
+        for ws in subscribers:
+            # Backpressure is send_str's own: it waits for a client whose buffer is full.
+            await ws.send_str(text)
+
     await audience.ready.wait()
+    if rate:
+        await at_rate(audience, rate, lambda text, clients: send(text.decode(), clients))
     while True:
         for text, subscribers in audience.turn:
-            for ws in subscribers:
-                # Backpressure is send_str's own: it waits for a client whose buffer is full.
-                await ws.send_str(text)
+            await send(text, subscribers)
         await asyncio.sleep(0)
 
 

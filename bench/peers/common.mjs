@@ -24,18 +24,15 @@ export function announce(port) {
   console.log(JSON.stringify({ event: "ready", port }));
 }
 
-// Call publish(index, text) for each event of the turn, over and over, when it is due: at a steady
-// rate, each stamped with the time at which it is due. Looked at a thousand times a second.
+// Call publish(index, time) for each event of the turn, over and over, when it is due: at a steady
+// rate, with the time at which it is due. Looked at a thousand times a second.
 export function runAtRate(publish) {
-  const parts = turn.map(({ text }) => /^(.*"time":)[\d.]+(.*)$/.exec(text).slice(1));
   const start = Date.now();
   let done = 0;
   setInterval(() => {
     const until = Math.floor(((Date.now() - start) / 1000) * rate);
     for (; done < until; done++) {
-      const number = done % parts.length;
-      const [before, after] = parts[number];
-      publish(number, `${before}${(start + (done / rate) * 1000).toFixed(3)}${after}`);
+      publish(done % turn.length, (start + (done / rate) * 1000).toFixed(3));
     }
   }, 1);
 }

@@ -4,11 +4,20 @@ import argparse
 import asyncio
 import json
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-__all__ = ["BACKLOG_BYTES", "Audience", "Schedule", "announce", "arguments", "pause_while", "run"]
+__all__ = [
+    "BACKLOG_BYTES",
+    "Audience",
+    "Schedule",
+    "announce",
+    "arguments",
+    "at_rate",
+    "pause_while",
+    "run",
+]
 
 BACKLOG_BYTES = 256 * 1024
 """No turn begins while a client has more than this in the server's memory."""
@@ -79,6 +88,19 @@ class Schedule:
             yield number, f"{before}{stamp:.3f}{after}".encode()
 
 
+async def at_rate(
+    audience: Audience[C], rate: float, send: Callable[[bytes, list[C]], Awaitable[None] | None]
+) -> None:
+    """Send each event to its subscribers when it is due, looked at a thousand times a second."""
+    schedule = Schedule([text for text, _ in audience.turn], rate)
+    while True:
+        for number, text in schedule.due():
+            sending = send(text, audience.turn[number][1])
+            if sending is not None:
+                await sending
+        await asyncio.sleep(0.001)
+
+
 def _around_time(text: str) -> tuple[str, str]:
     key = '"time":'
     before, _, after = text.partition(key)
@@ -105,8 +127,8 @@ def announce(port: int) -> None:
     print(json.dumps({"event": "ready", "port": port}), flush=True)
 
 
-def run(main: Callable[[Path], Coroutine[Any, Any, None]]) -> None:
-    """Run a peer's coroutine on the loop that was asked for."""
+def run(main: Callable[[Path, float], Coroutine[Any, Any, None]]) -> None:
+    """Run a peer's coroutine on the loop that was asked for, with the load and the rate (0: no pause)."""
     options = arguments()
     factory = None
     if options.loop == "uvloop":
@@ -114,4 +136,4 @@ def run(main: Callable[[Path], Coroutine[Any, Any, None]]) -> None:
 
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(main(options.load))
+        runner.run(main(options.load, options.rate))

@@ -33,8 +33,11 @@ function send() {
   for (const [data, clients] of plan) broadcast(data, clients);
 }
 
-function publish(number, text) {
-  broadcast(Buffer.from(text), plan[number][1]);
+const parts = turn.map(({ text }) => /^(.*"time":)[\d.]+(.*)$/.exec(text).slice(1));
+
+function publish(number, time) {
+  const [before, after] = parts[number];
+  broadcast(Buffer.from(`${before}${time}${after}`), plan[number][1]);
 }
 
 function broadcast(data, clients) {

@@ -12,7 +12,7 @@ from picows import (
     ws_create_server,
 )
 
-from bench.peers.common import Audience, announce, pause_while, run
+from bench.peers.common import Audience, announce, at_rate, pause_while, run
 
 
 class Client(WSListener):
@@ -36,7 +36,7 @@ class Client(WSListener):
         self._held.discard(self)
 
 
-async def main(load: Path) -> None:
+async def main(load: Path, rate: float) -> None:
     """Serve, wait for the clients, then send turn after turn."""
     audience: Audience[WSTransport] = Audience(load)
     held: set[Client] = set()
@@ -46,13 +46,19 @@ async def main(load: Path) -> None:
 
     server = await ws_create_server(listener, "127.0.0.1", 0)
     announce(server.sockets[0].getsockname()[1])
+
+    def send(message: bytes, subscribers: list[WSTransport]) -> None:
+        for transport in subscribers:
+            transport.send(WSMsgType.TEXT, message)
+
     await audience.ready.wait()
+    if rate:
+        await at_rate(audience, rate, send)
     turn = [(text.encode(), subscribers) for text, subscribers in audience.turn]
     while True:
         await pause_while(lambda: bool(held))
         for message, subscribers in turn:
-            for transport in subscribers:
-                transport.send(WSMsgType.TEXT, message)
+            send(message, subscribers)
         await asyncio.sleep(0)
 
 

@@ -2,7 +2,7 @@
 
 import { createServer } from "node:http";
 
-import { announce, expected, require, run, turn } from "./common.mjs";
+import { announce, expected, rate, require, run, runAtRate, turn } from "./common.mjs";
 
 const { Server } = require("socket.io");
 
@@ -21,7 +21,7 @@ io.on("connection", (socket) => {
   socket.on("subscribe", (symbols) => {
     if (symbols === "*") everything = true;
     else socket.join(symbols);
-    if (--missing === 0) run(held, send);
+    if (--missing === 0) rate ? runAtRate(publish) : run(held, send);
   });
 });
 http.listen(0, "127.0.0.1", () => announce(http.address().port));
@@ -32,8 +32,15 @@ function held() {
 }
 
 function send() {
-  for (const [symbol, event] of plan) {
-    if (everything) io.emit(event.type, event);
-    else io.to(symbol).emit(event.type, event);
-  }
+  for (const [symbol, event] of plan) emit(symbol, event);
+}
+
+function publish(number, time) {
+  const [symbol, event] = plan[number];
+  emit(symbol, { ...event, time: Number(time) });
+}
+
+function emit(symbol, event) {
+  if (everything) io.emit(event.type, event);
+  else io.to(symbol).emit(event.type, event);
 }

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 
-from bench.peers.common import BACKLOG_BYTES, Audience, announce, pause_while, run
+from bench.peers.common import BACKLOG_BYTES, Audience, announce, at_rate, pause_while, run
 
 
-async def main(load: Path) -> None:
+async def main(load: Path, rate: float) -> None:
     """Serve, wait for the clients, then broadcast turn after turn."""
     audience: Audience[ServerConnection] = Audience(load)
 
@@ -27,6 +27,8 @@ async def main(load: Path) -> None:
     async with serve(handler, "127.0.0.1", 0, ping_interval=None) as server:
         announce(server.sockets[0].getsockname()[1])
         await audience.ready.wait()
+        if rate:
+            await at_rate(audience, rate, lambda text, to: broadcast(to, text.decode()))
         check_every = audience.check_every
         while True:
             await pause_while(behind)
