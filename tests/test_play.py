@@ -68,7 +68,9 @@ named = st.builds(
     lambda name, duration, size: scenario_named(
         name,
         duration_s=duration,
-        size=2_000 * duration if name == "microburst" else size,
+        size={"microburst": 2_000 * duration, "market_wide_halt": -abs(size) - 0.01}.get(
+            name, size
+        ),
     ),
     st.sampled_from(sorted(SCENARIOS)),
     st.floats(0.05, 5),
@@ -400,6 +402,7 @@ def test_a_scenario_that_cannot_be_played_is_refused() -> None:
         (lambda: scenario_named("calm", volatility=-1), "volatility: a value -1 is not between 0 and 100"),
         (lambda: scenario_named("flash_crash", size=-1.0), "path: a value -1.0 is not between -0.99 and 99"),
         (lambda: scenario_named("calm", volatility=float("nan")), "volatility: a value nan is not between"),
+        (lambda: scenario_named("market_wide_halt", size=0.1), "size 0.1 of market_wide_halt is no fall"),
         (lambda: Scenario("x", path=((2, 0), (1, 0))), "path: the times [2, 1] are not in order"),
         (lambda: Scenario("x", spread=((0, 0.5),)), "spread: a value 0.5 is not between 1 and 1000"),
         (lambda: Scenario("x", activity=((-1, 1),)), "activity: a time -1 is not between 0 and"),

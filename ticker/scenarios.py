@@ -99,10 +99,12 @@ def earnings_gap(size: float, duration_s: float, volatility: float) -> Scenario:
 
 def market_wide_halt(size: float, duration_s: float, volatility: float) -> Scenario:
     """
-    Everything falls for a third of the time, until the circuit breaker of such a fall trips.
+    Everything falls for a quarter of the time, until the circuit breaker of such a fall trips.
 
     Trading resumes at the end, but not after the third level, which is for the rest of the day.
     """
+    if size >= 0:
+        raise ValueError(f"size {size!r} of market_wide_halt is no fall: it must be below 0")
     reached = [level for level in BREAKERS if -size >= level.decline] or BREAKERS[:1]
     level, trips = reached[-1], duration_s / 4
     changes = [Change(trips, "halted", level.reason)]
