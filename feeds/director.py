@@ -149,6 +149,7 @@ class Director(Expectations):
             seed: of its noise; None: the market's.
         """
         length = None if duration is None else seconds_of(duration)
+        self._note("scenario", name=name, symbol=symbol)
         async with self.plant.directing:
             begin(self.plant.market, name, symbol, size, length, volatility, seed)
 

@@ -42,6 +42,12 @@ def test_the_example_is_short_and_the_first_page_has_the_same() -> None:
     assert sum(1 for line in block("python").splitlines() if line.strip()) < 15
 
 
+def test_the_first_page_shows_the_same_example() -> None:
+    text = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert [found for found in blocks if "\ndef test_" in found] == [block("python")]
+
+
 @pytest.mark.browser
 def test_the_example_runs(pytester: pytest.Pytester) -> None:
     if not CHROMIUM.exists():
@@ -64,7 +70,7 @@ def test_every_method_and_fixture_is_in_the_tables() -> None:
 
     rows = "\n".join(re.findall(r"^\| `.*$", SECTION, re.MULTILINE))
     for name in vars(Methods):
-        assert name.startswith("_") or name == "scenario" or f"`{name}(" in rows, name
+        assert name.startswith("_") or f"`{name}(" in rows, name
     fixtures = [name for name in vars(pytest_plugin) if "ticker_feed" in name]
     for name in fixtures:
         assert name.startswith(("_", "pytest")) or f"| `{name}` |" in rows, name
