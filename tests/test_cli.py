@@ -481,7 +481,7 @@ async def test_it_serves_until_a_signal_comes(
     async with asyncio.timeout(TIMEOUT_S):
         assert await serving == 0
     assert capsys.readouterr().out == (
-        f"tickerplant {__version__}: 1 invented symbol, about 10 events a second, seed 7, clock manual\n"
+        f"tickerplant {__version__}: 1 invented symbol, 10 events a second on average of its own time, seed 7, clock manual\n"
         "  page       (not installed)\n"
         f"  websocket  {server.ws_url}\n"
         "Ctrl-C stops it.\n"

@@ -31,6 +31,7 @@ const client = new TickerClient(feed.href, {
   token,
   channels: ["trades", "quotes", "status"],
   transports: ours ? ["websocket", "sse"] : ["websocket"],
+  maxDelay: 5_000, // somebody is looking
 });
 const market = new Market();
 const history = new History(ours ? location.origin : null, token);

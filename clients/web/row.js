@@ -67,7 +67,7 @@ export class RowView {
 
   #drawText(row) {
     const { decimals } = row;
-    const way = direction(row.change);
+    const way = /[1-9]/.test(percent(row.percent)) ? direction(row.change) : "flat"; // no red 0.00%
     if (this.element.dataset.way !== way) this.element.dataset.way = way;
     this.#parts.halt.hidden = !row.halted;
     this.#write("name", row.name);

@@ -48,6 +48,7 @@ export class Status {
     const rate = ((events - this.#before.events) * 1000) / (now - this.#before.at);
     this.#before = { events, at: now };
     find("rate").textContent = this.#client.state.state === "live" ? whole(rate) : "–";
+    if (this.#client.state.state !== "live") find("latency").textContent = "–";
     find("count").textContent = whole(rows.size);
     find("merged").textContent = whole(merged);
     find("merged-box").hidden = merged === 0;

@@ -35,8 +35,10 @@ def banner(server: FeedServer) -> str:
     made = f"  certificate of this run, SHA-256\n    {fingerprint}\n" if fingerprint else ""
     driven = f"  control    {server.url}/control\n" if config.control else ""
     noun = "symbol" if symbols == 1 else "symbols"
+    pace = f"{config.rate * symbols:,.0f} events a second on average"
+    pace += "" if config.clock == "wall" else " of its own time"
     what = (
-        f"{symbols} invented {noun}, about {config.rate * symbols:,.0f} events a second, seed {config.seed}"
+        f"{symbols} invented {noun}, {pace}, seed {config.seed}"
         if config.replay is None
         else f"{symbols} {noun} of {config.replay.path}"
     )
