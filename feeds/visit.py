@@ -86,14 +86,14 @@ class Watched:
     """A line whose writes are told."""
 
     def __init__(self, line: Line, tell: Callable[[Data], None]) -> None:
-        self._line, self._tell = line, tell
+        self.line, self.tell = line, tell
         self.rest, self.unread, self.abort = line.rest, line.unread, line.abort
         self.closed, self.release = line.closed, line.release
 
     def send(self, data: Data, /) -> int:
-        self._tell(data)
-        return self._line.send(data)
+        self.tell(data)
+        return self.line.send(data)
 
     def write(self, data: Data, /) -> None:
-        self._tell(data)
-        self._line.write(data)
+        self.tell(data)
+        self.line.write(data)

@@ -13,6 +13,7 @@ import aiohttp
 import orjson
 import pytest
 import websockets
+import websockets.sync.client
 from doubles import ScriptedMarket
 from fault_table import inject
 from streaming import StreamClient
@@ -35,6 +36,7 @@ from feeds.director import Director
 from feeds.faults import scripting
 from feeds.faults.fault import Fault, FaultError
 from feeds.server import FeedServer
+from feeds.testing import TickerFeed
 
 TRADES = {"action": "subscribe", "symbols": ["AAPL"], "channels": ["trades"]}
 
@@ -47,7 +49,7 @@ async def read(ws: ClientConnection) -> list[dict[str, Any]]:
 
 @asynccontextmanager
 async def subscribed(server: FeedServer, **more: Any) -> AsyncIterator[ClientConnection]:
-    async with websockets.connect(server.ws_url) as ws:
+    async with websockets.connect(server.ws_url, max_queue=None) as ws:
         await read(ws)
         await ws.send(text(**TRADES | more), text=True)
         await read(ws)
@@ -376,9 +378,10 @@ async def test_a_held_up_connection_is_closed_behind_what_was_held_up() -> None:
         inject(server, "stall")
         client.send(action="symbols")
         await eventually(lambda: server.feed.stats.requests["symbols"], "a request")
-        await server.stop()
+        stopping = asyncio.create_task(server.stop())
         assert (await client.message())[0]["type"] == "symbols"
         assert await client.closed() == 1001
+        await stopping
 
 
 @on_both_loops
@@ -510,6 +513,32 @@ async def test_the_director_has_every_fault_and_its_journal_tells_of_them() -> N
             "close(code=4001, reason='bye', client=1)",
         ]
         assert told[1]["event"] == "AAPL trade 2"
+
+
+def test_a_test_of_any_kind_can_command_them() -> None:
+    """Through the feed for tests, whose server is in a thread of its own."""
+    with (
+        TickerFeed(symbols=["AAPL"], market="quiet") as feed,
+        websockets.sync.client.connect(feed.ws_url) as ws,
+    ):
+        client = feed.wait_for_client()
+        assert orjson.loads(ws.recv())[0]["type"] == "hello"
+        with feed.fault.stall(client=client) as stall:
+            ws.send(text(action="ping"), text=True)
+            assert stall.fired == 1
+            assert [handle.id for handle in feed.fault.active] == [stall.id]
+        assert orjson.loads(ws.recv())[0]["type"] == "pong"
+        with pytest.raises(FaultError, match="unknown symbol 'MSFT'"):
+            feed.fault.gap(symbol="MSFT")
+        feed.fault.sliced(size=1)
+        ws.send(text(action="ping"), text=True)
+        assert orjson.loads(ws.recv())[0]["type"] == "pong"
+        feed.fault.clear()
+        pongs = [e for e in feed.journal.entries("out") if '"pong"' in e.detail["text"]]
+        assert len(pongs) == 2, "the journal has messages, not pieces"
+        feed.fault.close(4000, "bye")
+        with pytest.raises(websockets.ConnectionClosedError, match="4000"):
+            ws.recv()
 
 
 @on_both_loops

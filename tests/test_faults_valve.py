@@ -18,7 +18,10 @@ class World:
         self.next: list[Callable[[], object]] = []
         self.due: list[tuple[float, Callable[[], object]]] = []
         self.inner = StalledTransport(stalled=False)
-        self.valve = Valve(self.inner, lambda: self.now, self.next.append, self.later)
+        self.told: list[bytes] = []
+        self.valve = Valve(
+            self.inner, lambda: self.now, self.next.append, self.later, self.told.append
+        )
 
     def later(self, due: float, callback: Callable[[], object]) -> None:
         self.due.append((due, callback))
@@ -47,6 +50,7 @@ def test_an_open_valve_is_not_there() -> None:
     assert world.valve.send(b"one") == 3
     world.valve.write(b"two")
     assert world.written() == b"onetwo"
+    assert world.told == [b"one", b"two"]
     world.inner.stalled = True
     with pytest.raises(BlockingIOError):
         world.valve.send(b"three")
@@ -101,6 +105,7 @@ def test_pieces_go_one_in_each_pass_of_the_loop() -> None:
     world.one_pass()
     world.one_pass()
     assert world.inner.writes == [b"ab", b"c", b"de"]
+    assert world.told == [b"abc", b"de"], "whole"
     assert world.next == []
 
 

@@ -16,7 +16,7 @@ from feeds.gate import Gate
 from feeds.group import Member
 from feeds.hub import Hub
 from feeds.transport import Line
-from feeds.visit import NOBODY, Visit
+from feeds.visit import NOBODY, Visit, Watched
 
 __all__ = ["Link", "reset"]
 
@@ -164,8 +164,7 @@ class Link:
             self._raw.pause_reading()
         changed = False
         if setting != OPEN and self._valve is None:
-            soon = asyncio.get_running_loop().call_soon
-            self._valve = Valve(self._transport, self._seconds, soon, self._later)
+            self._valve = self._make_valve()
             self.member.transport, changed = self._valve, True
         if self._valve is not None:
             self._valve.set(setting)
@@ -181,6 +180,12 @@ class Link:
             envelope, self._tap, changed = self._tap.inner, None, True
         if changed and self.open:
             self._hub.repack(self.member, envelope, self._seconds())
+
+    def _make_valve(self) -> Valve:
+        soon, line = asyncio.get_running_loop().call_soon, self._transport
+        if isinstance(line, Watched):  # it is to see messages, not pieces of them
+            return Valve(line.line, self._seconds, soon, self._later, line.tell)
+        return Valve(line, self._seconds, soon, self._later)
 
     def settle(self) -> None:
         """Let out what is held up, because its transport goes to somebody else."""

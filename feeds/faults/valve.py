@@ -35,6 +35,7 @@ class Valve:
         seconds: gives the feed's time.
         soon: calls something back in the event loop's next pass.
         later: calls something back at a time of the feed.
+        tell: is told of what passes, whole, when it begins to.
     """
 
     def __init__(
@@ -43,16 +44,17 @@ class Valve:
         seconds: Callable[[], float],
         soon: Callable[[Callable[[], object]], object],
         later: Callable[[float, Callable[[], object]], object],
+        tell: Callable[[Data], object] = lambda data: None,
     ) -> None:
         self._inner, self._seconds, self._soon, self._later = inner, seconds, soon, later
+        self._tell = tell
         self._setting = OPEN
         self._pending: deque[Data] = deque()
         self._size = 0
         self._credit = 0.0
         self._counted = seconds()
         self._waiting = False
-        self.passed = 0
-        """How many writes it has let pass."""
+        self._cut = False  # whether the first of what is pending is a rest
 
     def set(self, setting: Setting) -> None:
         """Turn it; what is held up passes as far as it may now."""
@@ -65,6 +67,7 @@ class Valve:
 
     def send(self, data: Data) -> int:
         if self._setting == OPEN and not self._pending:
+            self._tell(data)
             return self._inner.send(data)
         self.write(data)
         return -1 if self.unread() else len(data)
@@ -97,7 +100,7 @@ class Valve:
 
     def _drop(self) -> None:
         self._pending.clear()
-        self._size = 0
+        self._size, self._cut = 0, False
 
     def _again(self) -> None:
         self._waiting = False
@@ -113,12 +116,14 @@ class Valve:
                 self._wait()
                 return
             data = self._pending.popleft()
+            if not self._cut:
+                self._tell(data)
             piece, left = data[:most], data[most:]
+            self._cut = bool(left)
             if left:
                 self._pending.appendleft(left)
             self._size -= len(piece)
             self._credit -= len(piece)
-            self.passed += 1
             self._inner.write(piece)
             if self._pending and setting.piece:
                 self._waiting = True
