@@ -15,6 +15,7 @@ import pytest
 from raw_http import RawHttp
 from wire import RawClient, running
 
+from feeds.cli.banner import banner, ready_line
 from feeds.config import FeedConfig
 from feeds.control.errors import ControlCode
 from feeds.control.operations import OPERATIONS
@@ -471,6 +472,17 @@ async def test_commands_are_not_counted_as_requests_of_clients() -> None:
                 async with http.get(f"{remote.server.url}/api/symbols") as answer:
                     statuses.append(answer.status)
             assert 429 in statuses
+
+
+async def test_where_it_is_driven_is_told() -> None:
+    """To people and to programs; where it isn't, nothing is."""
+    for control in (True, False):
+        async with driven(control=control) as remote:
+            where = f"{remote.server.url}/control"
+            assert (where in banner(remote.server)) is control
+            assert orjson.loads(ready_line(remote.server)).get("control") == (
+                where if control else None
+            )
 
 
 # The documents.
