@@ -75,22 +75,45 @@ async def test_time_that_is_moved_stops_at_each_that_is_due() -> None:
 
 @pytest.mark.asyncio
 async def test_who_has_gone_or_has_news_is_not_waited_for() -> None:
-    pace, news = ManualPace(), asyncio.Event()
+    pace, news, more = ManualPace(), asyncio.Event(), asyncio.Event()
     gone = asyncio.create_task(pace.until(1.0, asyncio.Event()))
     told = asyncio.create_task(pace.until(1.0, news))
-    idle = asyncio.create_task(pace.idle(news))
+    idle = asyncio.create_task(pace.idle(more))
     for task in (gone, told, idle):
         pace.enter()
         assert not task.done()
     await asyncio.sleep(0)
     gone.cancel()
-    news.set()
+    pace.tell(news)
+    pace.tell(more)
     await asyncio.gather(told, idle)
     await asyncio.gather(gone, return_exceptions=True)
     for _ in range(3):
         pace.leave()
     await pace.advance(2.0)
     assert pace.now() == 2.0
+
+
+@pytest.mark.asyncio
+async def test_who_was_told_something_is_waited_for() -> None:
+    """What it does about that comes before the time moves on."""
+    pace, news = ManualPace(), asyncio.Event()
+    seen: list[float] = []
+
+    async def player() -> None:
+        pace.enter()
+        await pace.idle(news)
+        await pace.until(5.0, news)  # there are news still
+        seen.append(pace.now())
+        pace.leave()
+
+    playing = asyncio.create_task(player())
+    await asyncio.sleep(0)
+    pace.tell(news)
+    pace.tell(news)
+    await pace.advance(1.0)
+    assert seen == [0.0]
+    await playing
 
 
 @pytest.mark.asyncio

@@ -55,6 +55,12 @@ def test_a_field_is_replaced_wherever_it_stands_and_everything_else_stays() -> N
     )
 
 
+def test_a_name_in_escapes_or_other_case_is_found() -> None:
+    for name in ("t\\u006fken", "TOKEN", "Session"):
+        shown = Redactor(["session"]).text(f'{{"{name}":"abc"}}', inward=False)
+        assert shown == f'{{"{name}":"{REDACTED}"}}'
+
+
 @pytest.mark.parametrize("text", ['{"token":"abc', '{"token":[1', '{"token":', '{"token":tru'])
 def test_what_is_no_json_loses_its_secrets_too(text: str) -> None:
     assert Redactor().text(text, inward=False) == f'{{"token":"{REDACTED}"' or text == '{"token":'

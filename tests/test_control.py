@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,9 +16,11 @@ import pytest
 from raw_http import RawHttp
 from wire import RawClient, running
 
+from feeds.cli.banner import banner, ready_line
 from feeds.config import FeedConfig
 from feeds.control.errors import ControlCode
 from feeds.control.operations import OPERATIONS
+from feeds.director import Director
 from feeds.errors import ConfigError
 from feeds.limits import Limits
 from feeds.server import FeedServer
@@ -473,7 +476,35 @@ async def test_commands_are_not_counted_as_requests_of_clients() -> None:
             assert 429 in statuses
 
 
+async def test_where_it_is_driven_is_told() -> None:
+    """To people and to programs; where it isn't, nothing is."""
+    for control in (True, False):
+        async with driven(control=control) as remote:
+            where = f"{remote.server.url}/control"
+            assert (where in banner(remote.server)) is control
+            assert orjson.loads(ready_line(remote.server)).get("control") == (
+                where if control else None
+            )
+
+
 # The documents.
+
+
+async def test_the_operations_are_the_directors_methods() -> None:
+    """One to one, with the same arguments; the waits are one operation, and what isn't a command is looked at."""
+    methods = {
+        name: inspect.signature(method)
+        for name, method in inspect.getmembers(Director, inspect.isfunction)
+        if not name.startswith("_") and name not in ("report", "at_us")
+    }
+    posts = {operation.name: operation for operation in OPERATIONS if operation.method == "POST"}
+    waits = {name for name in methods if name.startswith("wait_for_")}
+    assert waits == {"wait_for_client", "wait_for_subscription", "wait_for_close"}
+    assert methods.keys() - waits == posts.keys() - {"wait"}
+    for name, operation in posts.items():
+        if name not in ("wait", "reset"):
+            assert operation.body is not None
+            assert [*operation.body["properties"]] == [*methods[name].parameters][1:], name
 
 
 async def test_the_document_is_made_of_the_operations() -> None:

@@ -31,6 +31,9 @@ class Pace(Protocol):
     async def idle(self, news: asyncio.Event) -> None:
         """Wait for news."""
 
+    def tell(self, news: asyncio.Event) -> None:
+        """Set an event that a player may be waiting for; it is at work from then on."""
+
     def enter(self) -> None:
         """Count a player in."""
 
@@ -63,6 +66,9 @@ class ScaledPace:
     async def idle(self, news: asyncio.Event) -> None:
         await news.wait()
 
+    def tell(self, news: asyncio.Event) -> None:
+        news.set()
+
     def enter(self) -> None:
         pass
 
@@ -84,6 +90,7 @@ class ManualPace:
         self._now = 0.0
         self._order = count()
         self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._told: dict[asyncio.Event, asyncio.Future[None]] = {}
         self._busy = 0
         self._settled = asyncio.Event()
         self._settled.set()
@@ -104,11 +111,11 @@ class ManualPace:
         await self._settled.wait()
         while self._waiting and self._waiting[0][0] <= end:
             due, _, future = heapq.heappop(self._waiting)
-            if not future.done():
-                self._now = due
-                self._work()
-                future.set_result(None)
+            self._now, before = due, self._now
+            if self._wake(future):
                 await self._settled.wait()
+            else:
+                self._now = before
         self._now = end
 
     async def until(self, due: float, news: asyncio.Event) -> None:
@@ -122,15 +129,28 @@ class ManualPace:
         await self._wait(asyncio.get_running_loop().create_future(), news)
 
     async def _wait(self, future: asyncio.Future[None], news: asyncio.Event) -> None:
-        told = asyncio.ensure_future(news.wait())
+        if news.is_set():
+            return
         self.leave()
+        self._told[news] = future
         try:
-            await asyncio.wait((future, told), return_when=asyncio.FIRST_COMPLETED)
+            await future
         finally:
-            told.cancel()
-            if not future.done():  # else who moved the time has counted it in
-                future.cancel()
+            del self._told[news]
+            if future.cancelled():  # else who has woken it has counted it in
                 self._work()
+
+    def tell(self, news: asyncio.Event) -> None:
+        news.set()
+        if news in self._told:
+            self._wake(self._told[news])
+
+    def _wake(self, future: asyncio.Future[None]) -> bool:
+        if future.done():
+            return False
+        self._work()
+        future.set_result(None)
+        return True
 
     def enter(self) -> None:
         self._work()

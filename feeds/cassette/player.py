@@ -20,6 +20,7 @@ from feeds.cassette.shelf import Part, read_shelf
 from feeds.cassette.site import Site
 from feeds.cassette.stage import Stage
 from feeds.errors import ConfigError
+from feeds.times import Duration, seconds_of
 
 __all__ = ["NOT_RECORDED", "Player"]
 
@@ -78,17 +79,17 @@ class Player:
         """Where clients connect; the path is that of the tape."""
         return f"ws{self.url.removeprefix('http')}"
 
-    async def advance(self, seconds: float) -> None:
+    async def advance(self, by: Duration) -> None:
         """
-        Move the time of the tape on; returns when all that was due is written.
+        Move the time of the tape on, by ``"250ms"`` or so many seconds; returns when all that was due is written.
 
         Raises:
             ConfigError: the timing isn't ``manual``.
-            ValueError: time doesn't go back.
+            CommandError: this is no length of time.
         """
         if not isinstance(self._pace, ManualPace):
             raise ConfigError("only with the timing 'manual' is the time moved by hand")
-        await self._pace.advance(seconds)
+        await self._pace.advance(seconds_of(by))
 
     async def __aenter__(self) -> Self:
         await self._site.start()

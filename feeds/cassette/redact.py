@@ -70,6 +70,9 @@ class Redactor:
         self._names = {name.lower() for name in names}
         self._keep = {name.lower() for name in keep}
         self._known: dict[str, None] = {}  # in order of when they were last seen
+        # Most messages have none of these words, nor any escapes that could hide one.
+        words = "|".join(map(re.escape, [*SECRET_WORDS, *self._names, "\\u"]))
+        self._hint = re.compile(words, re.IGNORECASE)
 
     def secret(self, name: str) -> bool:
         """Tell whether what has this name is a secret."""
@@ -142,6 +145,8 @@ class Redactor:
 
     def _fields(self, text: str) -> str:
         """Replace the values of fields with the names of secrets, whether or not the text around them is valid JSON."""
+        if self._hint.search(text) is None:
+            return text
         pieces, done, at = [], 0, 0
         while match := _STRING.search(text, at):
             at = match.end()

@@ -58,7 +58,7 @@ class Stage:
         key = self._requests.key(data)
         if key is not None:
             self._casting.ask(key, self._requests.marks(data))
-            self._news.set()
+            self._pace.tell(self._news)
 
     async def play(self) -> Closed | None:
         """Play to the end; give how the server ended the connection, None if the client is gone."""
@@ -77,7 +77,8 @@ class Stage:
                     return line
                 elif not isinstance(line, Opened):
                     self._news.clear()
-                    await self._pace.idle(self._news)
+                    if not self._must_jump():  # which may have come while the tape was read
+                        await self._pace.idle(self._news)
         except ConnectionError:
             return None
         finally:
