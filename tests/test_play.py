@@ -136,6 +136,19 @@ def test_a_stream_with_scenarios_is_the_batch(
         assert streamed.snapshot(symbol) == whole.snapshot(symbol)
 
 
+def test_what_a_scenario_leaves_behind_does_not_depend_on_blocks() -> None:
+    """A trade after its end prints inside the last quote that it added, until the next one of the walk."""
+    for seed in range(12):
+        tapes = set()
+        for block_events in (1, 16_384):
+            instance = market(seed=seed, block_events=block_events)
+            burst = scenario_named("microburst", size=40, duration_s=0.2)
+            for at in range(1, 15):
+                instance.play(burst, START + at * 250_000 + 1, [0, 1, 2])
+            tapes.add(digest(instance.step(END)))
+        assert len(tapes) == 1
+
+
 @settings(max_examples=60, deadline=None)
 @given(plays)
 def test_what_holds_of_every_event_holds_in_every_scenario(

@@ -121,7 +121,7 @@ class Overlay:
         self.stale = False
         state = self._state
         busy = len(self._now) or state.plays or state.bands
-        if busy or state.status.any() or state.prices.level.any():
+        if busy or state.status.any() or state.prices.moved().any():
             return Block(self._laid_over(), self._walk.end_us)
         batch = self._walk.batch
         prices = state.prices.copy()
@@ -161,7 +161,7 @@ class Overlay:
     def _price(self, batch: TickBatch, origin: Origin) -> tuple[Prices, dict[Play, I64]]:
         """Reprice a block, in place, and give what stands at its end and the plays that go on."""
         end_us, prices = self._walk.end_us, self._state.prices.copy()
-        touched: Flags = prices.level != 0
+        touched = prices.moved()
         levels, going = {}, {}
         first = self._begin_us // CELL_US
         cells = -(-end_us // CELL_US) - first

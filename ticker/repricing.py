@@ -50,6 +50,11 @@ class Prices:
             level=self.level.copy(),
         )
 
+    def moved(self) -> Flags:
+        """Tell which symbols a play that is over has left other than as the walk has them."""
+        other: Flags = (self.level != 0) | (self.shown != self.walk).any(axis=0)
+        return other
+
     @classmethod
     def of(cls, quote: I64) -> "Prices":
         """Begin with the walk's quotes."""
