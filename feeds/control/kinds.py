@@ -93,7 +93,7 @@ STATUS = of("symbol", "status", **_STATUS)
 _WHEN: dict[str, Schema] = {
     "at": DURATION,
     "time": _number(0, 1e14, "a Unix time in milliseconds"),
-    "seq": {"type": "integer", "description": "a whole number, which the market replaces"},
+    "seq": _integer(0, 2**53, "a sequence, which the market replaces with its own"),
 }
 
 
