@@ -1,20 +1,48 @@
 """From a request over HTTP to a WebSocket: what is agreed on, and who is refused."""
 
-from aiohttp import web
+import sys
+from collections.abc import Callable
+
+from aiohttp import WebSocketError, WSCloseCode, web
 
 from feeds.config import FeedConfig
 from feeds.faults.injector import Injector
 from feeds.stats import FeedStats
 
-__all__ = ["spoiled", "upgrade"]
+__all__ = ["Upgraded", "spoiled", "upgrade"]
 
 _UNREADABLE_BYTES = 4 * 1024 * 1024
 _CLOSE_WAIT_S = 2.0  # at least, for the answer to a close frame
+_LONGEST_REASON = 120
+
+
+class Upgraded(web.WebSocketResponse):
+    """
+    aiohttp's side of a connection, with a say when it closes by itself: on what breaks RFC 6455, and on what is too big.
+
+    It would do so without a reason, and past what the hub has yet to write.
+    """
+
+    __slots__ = ("let_go",)
+
+    let_go: Callable[[int, str], object] | None
+    """Is told the code and the reason before the close frame goes out, and leaves the connection to it."""
+
+    async def close(
+        self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True
+    ) -> bool:
+        error = sys.exception()
+        if isinstance(error, WebSocketError) and not self.closed:
+            reason = str(error)[:_LONGEST_REASON]
+            message = reason.encode()[:_LONGEST_REASON]
+            if self.let_go is not None:
+                self.let_go(code, reason)
+        return await super().close(code=code, message=message, drain=drain)
 
 
 def upgrade(
     request: web.Request, config: FeedConfig, stats: FeedStats, *, stopping: bool
-) -> web.WebSocketResponse:
+) -> Upgraded:
     """
     Give the response to an upgrade, not prepared yet.
 
@@ -25,7 +53,7 @@ def upgrade(
     # compress: aiohttp's own compressor is never used, it only negotiates. autoclose=False: the hub must let go of the
     # connection before the answer to a close frame goes out. autoping=False: a pong has to keep its place behind
     # what is unread, of which the hub knows. decode_text=False: bytes go to the parser as they are.
-    ws = web.WebSocketResponse(
+    ws = Upgraded(
         compress=config.compress,
         autoclose=False,
         autoping=False,
@@ -33,6 +61,7 @@ def upgrade(
         max_msg_size=_UNREADABLE_BYTES,
         decode_text=False,
     )
+    ws.let_go = None
     if stopping:
         stats.refused["stopping"] += 1
         raise web.HTTPServiceUnavailable(

@@ -30,7 +30,7 @@ from feeds.pump import Pump
 from feeds.reply import Reply
 from feeds.session import Session
 from feeds.transport import Line, SocketTransport
-from feeds.upgrade import spoiled, upgrade
+from feeds.upgrade import Upgraded, spoiled, upgrade
 from feeds.visit import Visit
 
 __all__ = ["WebSockets"]
@@ -145,7 +145,7 @@ class WebSockets:
 
     async def _converse(
         self,
-        ws: web.WebSocketResponse,
+        ws: Upgraded,
         request: web.Request,
         raw: asyncio.Transport,
         number: int,
@@ -161,6 +161,7 @@ class WebSockets:
         self.farewell.enter(member)
         link = self.faults.opened(number, member, transport, raw, gate, visit)
         call = _Call(ws, transport, member, gate, visit, link)
+        ws.let_go = partial(self._let_go, link, transport, visit)
         try:
             await self._talk(call)
         except ConnectionError:  # it went away while aiohttp was answering a ping
@@ -189,11 +190,14 @@ class WebSockets:
             visit.closing("server", goodbye.code, goodbye.reason.decode())
             await goodbye.to(ws)
 
+    def _let_go(self, link: Link, line: Line, visit: Visit, code: int, reason: str) -> None:
+        self._feed.hub.leave(link.member)
+        link.settle()
+        line.release()
+        visit.closing("server", code, reason)
+
     async def _hang_up(self, call: _Call, code: CloseCode, reason: str) -> None:
-        self._feed.hub.leave(call.member)
-        call.link.settle()
-        call.transport.release()
-        call.visit.closing("server", code, reason)
+        self._let_go(call.link, call.transport, call.visit, code, reason)
         await call.ws.close(code=code, message=reason.encode()[:120])
 
     async def _talk(self, call: _Call) -> None:

@@ -34,6 +34,7 @@ from wire import (
     text,
 )
 
+from feeds.backlog import BacklogPolicy
 from feeds.limits import Limits
 from feeds.server import FeedServer
 
@@ -270,6 +271,7 @@ async def test_a_message_of_5_mib_isnt_read_and_closed_with_1009() -> None:
         bad.client.writer.write(head + b"\0\0\0\0" + b" " * 1000)
         assert await farewell(bad) == []
         assert bad.client.close_code == 1009
+        assert bad.client.reason == f"Message size {5 * 1024 * 1024} exceeds limit {LIMIT}"
         await witness.still_streams()
         await eventually(lambda: len(server.websockets.open) == 1, "it is forgotten")
 
@@ -294,6 +296,32 @@ async def test_a_message_of_5_mib_from_a_library_is_not_read() -> None:
             with pytest.raises(websockets.ConnectionClosedError):
                 await say(ws, b" " * 5 * 1024 * 1024)
         await eventually(lambda: not server.websockets.open, "it is forgotten")
+
+
+@pytest.mark.parametrize("data", [b"\x81\xff" + struct.pack("!Q", 5 << 20), b"\x83\x80\0\0\0\0"])
+@on_both_loops
+async def test_what_is_unread_comes_whole_before_the_close_frame(data: bytes) -> None:
+    """The library below closes by itself then; its frame must not come into the middle of one of ours."""
+    policy = BacklogPolicy(soft_limit=10**8, hard_limit=10**8, no_progress_s=1_000)
+    async with (
+        running(rate=1_000, backlog=policy) as server,
+        RawClient(server, receive_buffer=4096) as client,
+    ):
+        await client.ask(**STREAM)
+        client.pause()
+        await step(server, 2_000_000)
+        (line,) = server.websockets.open.values()
+        assert line.unread() > 100_000
+        client.writer.write(data)
+        await eventually(lambda: not server.hub.roster.groups, "the hub has let go")
+        client.resume()
+        opcode, events = TEXT, 0
+        while opcode != CLOSE:
+            opcode, payload = await client.frame()
+            events += len(orjson.loads(payload)) if opcode == TEXT else 0
+        assert client.close_code in (1002, 1009)
+        assert client.reason
+        assert events > 5_000
 
 
 @pytest.mark.parametrize(("data", "count"), [(b"\xff", 1), (b"{", 100)], ids=["1007", "1008"])
@@ -330,6 +358,7 @@ async def test_a_frame_that_breaks_the_standard_is_closed_with_1002(data: bytes,
         bad.client.writer.write(data)
         assert await farewell(bad) == []
         assert bad.client.close_code == code
+        assert len(bad.client.reason) > 10
         await witness.still_streams()
         await eventually(lambda: len(server.websockets.open) == 1, "it is forgotten")
 
