@@ -57,7 +57,7 @@ def _slow(run: Run) -> Iterator[str]:
     yield f"(control: {others['p99_ratio_control']:.2f} times). Memory, less the control's: at most {others['kb_each']:.0f} KB for"
     yield f"each that stalled; within {others['after_s']:g} s of their eviction {others['kb_left_each']:.1f} KB of it were left."
     if others["too_soon"]:
-        yield f"Doubt: {others['too_soon']} were evicted before the latency was measured."
+        yield f"Doubt: {others['too_soon']} were gone before the latency was measured."
     yield "What a client reads first after a stall:\n"
     stale = run["stale"].items()
     cells = ([n, f"{s['stall_s']:g}", f"{s['kb']:.0f}", f"{s['age_s']:.1f}"] for n, s in stale)

@@ -127,9 +127,11 @@ def _stalled(
         behind_s = evicted_s = 0.0
         with Drained(reading, cores):
             if stalling:
-                behind_s = wait("all behind", lambda: sum(_behind(port)) >= options.stalled)
+                behind_s = wait(
+                    "all behind", lambda: sum(_behind(port, options)) >= options.stalled
+                )
         during = latency(reading, cores, options.seconds)
-        too_soon = _behind(port)[1]
+        too_soon = _behind(port, options)[1]
         with Drained(reading, cores):
             if stalling:
                 evicted_s = wait("all evicted", lambda: _connections(port) == len(reading))
@@ -156,10 +158,10 @@ def _clients(port: int, numbers: range, receive_buffer: int | None) -> list[sock
     return open_all(port, NATIVE, [[names[i] for i in pick] for pick in picks], receive_buffer)
 
 
-def _behind(port: int) -> tuple[int, int]:
-    """Give how many are conflated, and how many were evicted."""
+def _behind(port: int, options: argparse.Namespace) -> tuple[int, int]:
+    """Give how many are conflated, and how many are gone."""
     found = health(port)
-    return int(found["conflating"]), int(found["evicted"])
+    return int(found["conflating"]), options.clients - int(found["connections"])
 
 
 def _connections(port: int) -> int:
@@ -175,7 +177,7 @@ def _print_others(found: dict[str, Any]) -> None:
         f" (where nobody stops: {found['p99_ratio_control']:.2f})"
     )
     if found["too_soon"]:
-        print(f"  doubt: {found['too_soon']} were evicted before that was measured; see --patience")
+        print(f"  doubt: {found['too_soon']} were gone before that was measured; see --patience")
     print(f"  memory: {found['kb_each']:.1f} KB at most for each of them")
     print(
         f"  behind after {found['behind_s']:.1f} s, evicted {found['evicted_s']:.1f} s after measuring;"

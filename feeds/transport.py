@@ -27,6 +27,18 @@ it would keep for about a quarter of an hour.
 """
 
 
+_PIECE = 4 * 1024
+_BLOCK = 16 * 1024
+
+
+class _Block(bytearray):
+    """
+    Small pieces of a backlog in one, up to about ``_BLOCK`` bytes.
+
+    By themselves they would lie between what lives long, in the same pages, and those could not go back to the system.
+    """
+
+
 class Transport(Protocol):
     """One connection, as the hub sees it. Nothing here waits."""
 
@@ -148,8 +160,15 @@ class SocketTransport:
     def _append(self, data: Data) -> None:
         if self._pending is None:
             self._pending = deque()
-        self._pending.append(data)
         self._size += len(data)
+        if len(data) > _PIECE:  # likely to be others' as well: kept once for all
+            self._pending.append(data)
+            return
+        last = self._pending[-1] if self._pending else None
+        if not isinstance(last, _Block) or len(last) > _BLOCK:
+            last = _Block()
+            self._pending.append(last)
+        last += data
 
     def _drain(self) -> None:
         assert self._own is not None
@@ -159,7 +178,10 @@ class SocketTransport:
                 sent = self._own.send(data)
                 self._size -= sent
                 if sent < len(data):
-                    self._pending[0] = data[sent:]
+                    if isinstance(data, _Block):
+                        del data[:sent]
+                    else:
+                        self._pending[0] = data[sent:]
                     return
                 self._pending.popleft()
         except BlockingIOError:

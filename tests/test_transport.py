@@ -102,6 +102,33 @@ def test_the_backlog_of_a_peer_that_doesnt_read_shows_early_and_goes_when_it_rea
     run(main())
 
 
+def test_small_pieces_are_kept_together_and_arrive_in_order(
+    run: Callable[[Any], None],
+) -> None:
+    """A backlog of many small pieces is few blocks, so that its memory can go back to the system."""
+
+    async def main() -> None:
+        async with Pair() as pair:
+            sent = bytearray()
+            for number in range(3_000):
+                size = 9_000 if number % 500 == 499 else 100
+                piece = number.to_bytes(4, "big") * (size // 4)
+                pair.transport.write(piece)
+                sent += piece
+            assert pair.transport.unread() > 150_000
+            pending = pair.transport._pending
+            assert pending is not None
+            assert len(pending) < 50
+            assert sum(map(len, pending)) == pair.transport.unread()
+            got = bytearray()
+            while len(got) < len(sent):
+                got += await asyncio.get_running_loop().sock_recv(pair.peer, 1 << 16)
+            assert got == sent
+            assert pair.transport.unread() == 0
+
+    run(main())
+
+
 def test_the_option_that_makes_it_show_is_set(run: Callable[[Any], None]) -> None:
     if not hasattr(socket, "TCP_NOTSENT_LOWAT"):
         pytest.skip("this system has no TCP_NOTSENT_LOWAT")
