@@ -409,6 +409,13 @@ def test_a_command_hands_its_options_to_the_client(
     assert called[0].items() >= expected.items()
 
 
+@pytest.mark.parametrize("command", ["watch", "record", "load"])
+def test_what_is_no_address_is_one_line(command: str) -> None:
+    """And no advice to start a server."""
+    _, said = run(command, "--url", "foo", code=1)
+    assert said == "error: 'foo' is not a ws:// or wss:// address\n"
+
+
 def test_symbols_are_listed_in_a_form_that_can_be_read_back(tmp_path: Path) -> None:
     out, _ = run("symbols", "--symbols", "AAPL,BRK.B,7203")
     assert [row["symbol"] for row in csv.DictReader(out.splitlines())] == ["AAPL", "BRK.B", "7203"]
