@@ -85,6 +85,8 @@ class Connection:
     ) -> Connection:
         """Connect and wait for the `hello`, *patience* seconds at most; raise ConnectError if not."""
         where = shown(url)
+        if urlsplit(url).scheme not in ("ws", "wss", "http", "https"):
+            raise ConnectError(f"{where!r} is not a ws:// or wss:// address", final=True)
         # A session for each connection: nothing of a broken one (DNS, sockets) is used again.
         session = aiohttp.ClientSession()
         ws = None

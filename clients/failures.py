@@ -20,7 +20,7 @@ class ConnectError(TickerError):
     """The server can't be reached, refuses WebSocket, or speaks something else.
 
     `reason` says why, without the address; `status` is the HTTP status of a refusal, else None;
-    `final` tells whether the server itself refused, so that trying again would only repeat it.
+    `final` tells whether trying again would only repeat it: the server itself refused, or no address is one.
     """
 
     def __init__(

@@ -85,7 +85,7 @@ class Link:
             except ConnectError as error:
                 self._refused += 1
                 waits = patient and self._refused < self.fallback_after
-                if waits or "sse" not in self.transports:
+                if waits or error.final or "sse" not in self.transports:
                     raise
                 try:
                     connection = await self._open_streams()

@@ -66,6 +66,9 @@ def run_load(
 
     async def main(stop: asyncio.Event) -> int:
         known = replace(plan, universe=await _universe(plan))
+        if symbols_each is not None and symbols_each > len(known.universe):
+            have = f"the server has {len(known.universe):,} symbols, not {symbols_each:,}"
+            print(f"warning: {have}: each client gets all of them", file=sys.stderr)
         report = await load(known, duration, processes=processes, stop=stop)
         text = orjson.dumps(report.as_dict()).decode() if json_output else "\n".join(report.lines())
         print(text)

@@ -18,6 +18,7 @@ from clients.load_frames import (
     FrameError,
     FrameParser,
     check_upgrade,
+    is_whole,
     masked_frame,
     new_key,
     upgrade_request,
@@ -91,9 +92,10 @@ class LoadClient(asyncio.BufferedProtocol):
         assert self._head is not None
         self._head += data
         head, blank, rest = self._head.partition(b"\r\n\r\n")
-        if not blank:
+        upgraded = head[8:13] == b" 101 "  # behind HTTP/1.1; its frames have no end to wait for
+        if not blank or not (upgraded or is_whole(bytes(head), bytes(rest))):
             return b""
-        check_upgrade(bytes(head), self._key)
+        check_upgrade(bytes(head), self._key, bytes(rest))
         self._head = None
         for request in self._requests:
             self.transport.write(masked_frame(TEXT, request))

@@ -6,6 +6,8 @@ import base64
 import hashlib
 import os
 
+import orjson
+
 __all__ = [
     "CLOSE",
     "PING",
@@ -14,6 +16,7 @@ __all__ = [
     "FrameError",
     "FrameParser",
     "check_upgrade",
+    "is_whole",
     "masked_frame",
     "new_key",
     "upgrade_request",
@@ -21,6 +24,14 @@ __all__ = [
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 OPCODES = frozenset({CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG})
+
+MAX_REASON = 10_000
+"""Bytes of a refusal that are waited for."""
+OPTIONS = {
+    "too_many_from_address": "--max-per-address",
+    "too_many_connections": "--max-connections",
+}
+"""What allows more, by the code of a refusal."""
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -43,16 +54,38 @@ def upgrade_request(host: str, path: str, key: bytes, token: str | None = None) 
     ).encode()
 
 
-def check_upgrade(head: bytes, key: bytes) -> None:
-    """Raise FrameError unless *head*, the response up to the blank line, accepts *key*."""
+def check_upgrade(head: bytes, key: bytes, body: bytes = b"") -> None:
+    """Raise FrameError unless *head*, the response up to the blank line, accepts *key*.
+
+    *body* is what came behind it: of a refusal, the server's reason.
+    """
     status, *lines = head.split(b"\r\n")
     words = status.split()
     if len(words) < 2 or words[1] != b"101":
-        raise FrameError(f"HTTP status {words[1].decode() if len(words) > 1 else '?'}")
+        raise FrameError(f"HTTP status {words[1].decode() if len(words) > 1 else '?'}{_said(body)}")
     headers = {name.strip().lower(): value.strip() for name, _, value in _pairs(lines)}
     expected = base64.b64encode(hashlib.sha1(key + _GUID, usedforsecurity=False).digest())
     if headers.get(b"sec-websocket-accept") != expected:
         raise FrameError("the server did not accept the WebSocket key")
+
+
+def is_whole(head: bytes, body: bytes) -> bool:
+    """Tell whether a response has all of its body, as far as its head says how long that is."""
+    for name, _, value in _pairs(head.split(b"\r\n")[1:]):
+        if name.strip().lower() == b"content-length" and value.strip().isdigit():
+            return len(body) >= min(int(value), MAX_REASON)
+    return True
+
+
+def _said(body: bytes) -> str:
+    """Give what a refusal says, and the server's option that is behind it; nothing if it says nothing."""
+    try:
+        error = orjson.loads(body)
+        code, message = str(error["code"]), str(error["message"])
+    except (orjson.JSONDecodeError, LookupError, TypeError):
+        return ""
+    option = OPTIONS.get(code)
+    return f": {message}" + (f" (tickerplant serve {option})" if option else "")
 
 
 def _pairs(lines: list[bytes]) -> list[tuple[bytes, bytes, bytes]]:

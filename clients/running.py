@@ -80,7 +80,7 @@ async def race(stop: asyncio.Event, *works: Coroutine[Any, Any, object]) -> None
 
 def complain(error: Exception) -> int:
     """Print one line about *error* to stderr; return the exit code, 1."""
-    unreachable = isinstance(error, ConnectError) and error.status is None
+    unreachable = isinstance(error, ConnectError) and error.status is None and not error.final
     hint = "; start a feed with: tickerplant serve" if unreachable else ""
     print(f"error: {error}{hint}", file=sys.stderr)
     return 1

@@ -97,6 +97,12 @@ def test_every_option_can_be_given_on_the_command_line(served: list[Any]) -> Non
     assert (ready_json, loop) == (True, "asyncio")
 
 
+def test_the_start_is_a_moment(served: list[Any]) -> None:
+    for text in ("2026-01-05T14:30:00Z", "2026-01-05T09:30:00", "2026-01-05T15:30+01:00"):
+        run("serve", "--start", text, "--clock", "x60")
+    assert {config.start_us for config, _, _ in served} == {1_767_623_400_000_000}
+
+
 def test_an_option_comes_from_the_line_else_the_environment_else_the_file_else_the_default(
     served: list[Any], tmp_path: Path
 ) -> None:
@@ -159,6 +165,7 @@ def test_every_option_can_come_from_the_environment(served: list[Any]) -> None:
     tls = {"tls_self_signed": "1"}
     flags = {"loop": "asyncio", "ready_json": "1", "verbose": "1", "compress": "1"}
     flags |= {"log_level": "info", "control": "1", "exit_with_parent": "1"}
+    flags["start"] = "2026-01-05T14:30:00Z"
     others = {"tls_cert", "tls_key"}  # they exclude the certificate that is made
     replays = ("", "_map", "_loop", "_rename", "_scale", "_size_scale")
     others |= {f"replay{name}" for name in replays}  # see test_replaying: they exclude a market's
@@ -174,6 +181,7 @@ def test_every_option_can_come_from_the_environment(served: list[Any]) -> None:
     assert config.limits == Limits(11, 12, 2.5, 1.5, 13, 14)
     assert {k: " ".join(getattr(config, k)) for k in lists} == lists
     assert config.tls_self_signed
+    assert config.start_us == 1_767_623_400_000_000
     assert (ready_json, loop) == (True, "asyncio")
     assert config.compress
 
@@ -244,6 +252,15 @@ def refusal(*args: str, **environment: str) -> str:
             "record --duration 0",
             "Invalid value for '--duration': 0.0 is not in the range x>0.",
         ),
+        (
+            "serve --start soon",
+            "Invalid value for '--start': 'soon' is no moment; one is written 09:45 or 09:45:30",
+        ),
+        (
+            "serve --start 2026-01-05T14:30:00.5Z",
+            "'2026-01-05T14:30:00.5Z' is not a whole second from 1970 to 2100",
+        ),
+        ("serve --start 1815-01-05T14:30:00Z", "is not a whole second from 1970 to 2100"),
         ("serve --port x", "Invalid value for '--port': 'x' is not a valid integer."),
         (
             "serve --clock fast",
@@ -407,6 +424,13 @@ def test_a_command_hands_its_options_to_the_client(
     monkeypatch.setattr(where, client)
     run(*args, code=1)
     assert called[0].items() >= expected.items()
+
+
+@pytest.mark.parametrize("command", ["watch", "record", "load"])
+def test_what_is_no_address_is_one_line(command: str) -> None:
+    """And no advice to start a server."""
+    _, said = run(command, "--url", "foo", code=1)
+    assert said == "error: 'foo' is not a ws:// or wss:// address\n"
 
 
 def test_symbols_are_listed_in_a_form_that_can_be_read_back(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """Clocks, with the time in our hands: none of these tests waits."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from feeds.clock import Clock, ManualClock, MaxClock, ScaledClock, parse_clock
+from feeds.config import FeedConfig
 from feeds.errors import ConfigError
 from ticker.market import DEFAULT_START_US
 
@@ -165,3 +167,15 @@ def test_an_unknown_clock_is_named_with_those_that_there_are(text: str) -> None:
     assert str(error.value) == (
         f"unknown clock {text!r}; the clocks are wall, manual, max, and xN with N up to 100000, such as x10"
     )
+
+
+@pytest.mark.parametrize("clock", ["wall", "x60"])
+def test_with_a_start_two_runs_are_the_same_market(clock: str) -> None:
+    """Without one, a clock with a pace begins now: the moves are the same, the times and the epoch aren't."""
+    config = FeedConfig(clock=clock, symbols="2", start_us=1_767_623_400_000_000)
+    epochs = {config.market(parse_clock(clock, config.start_us, 0.01).start_us).epoch}
+    epochs.add(config.market(parse_clock(clock, config.start_us, 0.01).start_us).epoch)
+    assert len(epochs) == 1
+    other = replace(config, start_us=1_767_623_401_000_000)
+    epochs.add(other.market(parse_clock(clock, other.start_us, 0.01).start_us).epoch)
+    assert len(epochs) == 2

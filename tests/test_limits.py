@@ -16,6 +16,7 @@ from wire import TEXT, RawClient, eventually, on_both_loops, running, step, text
 from clients.client import TickerClient
 from clients.failures import ClosedError, ConnectError, RequestError
 from feeds import door as door_module
+from feeds import server as server_module
 from feeds.cli import guard
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError, HttpCode
@@ -478,3 +479,23 @@ async def test_an_aiohttp_client_sees_the_same_over_one_connection() -> None:
         async with http.get("/health") as answer:
             assert answer.status == 429
             assert (await answer.json())["code"] == "rate_limited"
+
+
+# The pause between two requests of HTTP.
+
+
+@pytest.mark.asyncio
+async def test_a_connection_of_http_may_be_silent_between_requests_for_so_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Then it is closed, without a word, as an answer to nothing would be taken for one to the next request."""
+    assert server_module._KEEP_ALIVE_S == 75
+    monkeypatch.setattr(server_module, "_KEEP_ALIVE_S", 1.0)
+    async with running() as server, RawHttp(server) as http:
+        http.send("GET /health HTTP/1.1", "Host: localhost")
+        assert b" 200 OK" in await http.read(until=b"}")
+        assert not http.ended
+        assert await http.read() == b""
+        assert http.ended
+        assert server.doors is not None
+        await eventually(lambda: not server.doors.turnstile.inside, "it is counted out")  # type: ignore[union-attr]

@@ -5,14 +5,17 @@ import os
 import signal
 import sys
 import threading
+from concurrent.futures import Future
 
 import orjson
 import pytest
 from fake_feed import FakeFeed, Peer, feed_in_thread, plays, trade
+from wire import running
 
 from clients.load import load, run_load
 from clients.load_processes import fast_loop, shares, spread
 from clients.load_swarm import Plan
+from feeds.limits import Limits
 
 
 async def streams(peer: Peer) -> None:
@@ -203,3 +206,28 @@ def _hangs(*_: object) -> None:
 
 def _dies(*_: object) -> None:
     """What a process does that runs out of memory, as its parent sees it."""
+
+
+def test_a_refusal_has_the_servers_words_and_its_option(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a real server, which lets four connections of this machine in."""
+    ready: Future[tuple[str, asyncio.Event, asyncio.AbstractEventLoop]] = Future()
+
+    async def serve() -> None:
+        async with running(limits=Limits(max_per_address=4)) as server:
+            over = asyncio.Event()
+            ready.set_result((server.ws_url, over, asyncio.get_running_loop()))
+            await over.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    url, over, loop = ready.result(60)
+    try:
+        code = run_load(url, clients=9, symbols_each=1_000, duration=0.01, ramp=0)
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join()
+    assert code == 1
+    out, err = capsys.readouterr()
+    said = "4 connections from 127.0.0.1; no more are allowed (tickerplant serve --max-per-address)"
+    assert f"x HTTP status 429: {said}" in out
+    assert "warning: the server has 5 symbols, not 1,000: each client gets all of them" in err

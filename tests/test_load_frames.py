@@ -13,6 +13,7 @@ from clients.load_frames import (
     FrameError,
     FrameParser,
     check_upgrade,
+    is_whole,
     masked_frame,
     new_key,
     upgrade_request,
@@ -155,3 +156,30 @@ def test_a_refused_handshake_says_why(head: bytes, words: str) -> None:
 def test_a_close_frame_is_a_message() -> None:
     """Its payload holds the code."""
     assert parse(frame(CLOSE, b"\x03\xe9")) == [(CLOSE, b"\x03\xe9")]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"type":"error","code":"x","message":"why"}', ": why"),
+        (
+            b'{"type":"error","code":"too_many_connections","message":"full"}',
+            ": full (tickerplant serve --max-connections)",
+        ),
+        (b"<html>", ""),
+        (b"[]", ""),
+        (b"", ""),
+    ],
+)
+def test_a_refusal_is_told_in_the_servers_words(body: bytes, said: str) -> None:
+    with pytest.raises(FrameError) as error:
+        check_upgrade(b"HTTP/1.1 503 No", b"key", body)
+    assert str(error.value) == f"HTTP status 503{said}"
+
+
+def test_a_refusal_is_waited_for_as_far_as_it_is_of_use() -> None:
+    head = b"HTTP/1.1 503 No\r\nContent-Type: x\r\nContent-Length: 3"
+    assert not is_whole(head, b"{}")
+    assert is_whole(head, b"{ }")
+    assert is_whole(head + b"0000000", b"x" * 10_000)
+    assert is_whole(b"HTTP/1.1 503 No", b"")

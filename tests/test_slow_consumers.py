@@ -294,3 +294,39 @@ async def test_with_max_who_never_reads_holds_up_the_others_no_longer_than_allow
         seen = quick.events
         await eventually(lambda: quick.events > seen + 1_000, "the other one goes on")
         assert quick.merged == 0
+
+
+# The other reasons to be let go, as a client sees them.
+
+
+@on_both_loops
+async def test_who_is_behind_for_too_long_is_evicted() -> None:
+    """Although it would have had longer to begin to read again."""
+    policy = BacklogPolicy(soft_limit=20_000, low_water=0, no_progress_s=1_000, soft_seconds=0.3)
+    async with (
+        running(**FAST, backlog=policy) as server,
+        RawClient(server, receive_buffer=4096) as slow,
+    ):
+        slow.send(**STREAM)
+        slow.pause()
+        await eventually(lambda: not server.websockets.open, "it is gone")
+        assert server.hub.stats.evicted == dict.fromkeys(Eviction, 0) | {Eviction.TOO_LONG: 1}
+        slow.resume()
+        assert await slow.closed() is None, "no close frame"
+
+
+@on_both_loops
+async def test_with_disconnect_who_falls_behind_is_evicted_at_once() -> None:
+    policy = BacklogPolicy(soft_limit=20_000, no_progress_s=1_000, soft_seconds=0)
+    async with (
+        running(**FAST, backlog=policy, slow="disconnect") as server,
+        RawClient(server) as idle,
+        RawClient(server, receive_buffer=4096) as slow,
+    ):
+        slow.send(**STREAM)
+        slow.pause()
+        await eventually(lambda: len(server.websockets.open) == 1, "it is gone")
+        assert server.hub.stats.evicted == dict.fromkeys(Eviction, 0) | {Eviction.SLOW: 1}
+        slow.resume()
+        assert await slow.closed() is None, "no close frame"
+        assert (await idle.ask(action="ping"))["type"] == "pong"

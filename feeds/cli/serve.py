@@ -19,6 +19,7 @@ from feeds.cli.guard import guard_options, raise_file_limit, take_limits
 from feeds.cli.parent import at_the_end_of
 from feeds.cli.replay import looking_through, replay_options, take_replay
 from feeds.cli.signals import signals
+from feeds.cli.start import Start
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError
 from feeds.server import FeedServer
@@ -106,6 +107,12 @@ def _of_slow_consumers(command: F) -> F:
     metavar="wall|manual|max|xN",
     help="Where the market's time comes from.",
 )
+@click.option(
+    "--start",
+    type=Start(),
+    metavar="TIME",
+    help="The market's time at the start, such as 2026-01-05T14:30:00Z; else now, or a fixed day for max and manual.",
+)
 @replay_options
 @click.option("--turn-ms", type=float, default=5.0, help="Pace of turns, in milliseconds.")
 @click.option("--turn-events", type=int, default=500, help="Events of a turn with --clock max.")
@@ -168,6 +175,7 @@ def serve(
     )
     try:
         limits = take_limits(options)
+        options["start_us"] = options.pop("start")
         options["replay"] = take_replay(options)
         backlog = BacklogPolicy(**{f.name: options.pop(f.name) for f in fields(BacklogPolicy)})
         config = FeedConfig(**options, limits=limits, backlog=backlog, web_root=_web_root())
