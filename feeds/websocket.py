@@ -215,11 +215,15 @@ class WebSockets:
                 reply = next(answers, None)
                 if reply is None:
                     break
-                hub.reply(member, reply.message, seconds())
+                if reply.message:
+                    hub.reply(member, reply.message, seconds())
                 if reply.close is not None:
                     await self._hang_up(call, reply.close, reply.reason)
                 # Who asks and doesn't read is not answered further; the hub looks after what is unread.
                 await drained(member, call.transport, hub, seconds)
+                await asyncio.sleep(
+                    0
+                )  # between two pieces of a long answer, others have their turn
                 await self._pump.between_turns()
 
     async def _receive(self, call: _Call, until: float) -> WSMessage:

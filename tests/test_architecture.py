@@ -51,6 +51,7 @@ FLOORS = (
         "hosting",
         "options",
         "origins",
+        "patterns",
         "reply",
         "requests",
         "scripted",
