@@ -1,8 +1,8 @@
 """What all connections to one market share, and what they are told of it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -11,6 +11,7 @@ from feeds.dialects.native import NativeEncoder
 from feeds.errors import Code, RequestError
 from feeds.fields import CHANNEL_NAMES, Id, show
 from feeds.hub import Hub
+from feeds.patterns import WORK, Patterns
 from feeds.requests import Subscribe
 from feeds.resume import Resume
 from feeds.states import ALWAYS, MarketStates
@@ -23,6 +24,8 @@ from ticker.venue import Venue
 __all__ = ["ALWAYS", "Feed", "instrument_object"]
 
 _MOST_PLACES = 4
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
@@ -37,6 +40,10 @@ class Feed:
     stats: FeedStats = field(default_factory=FeedStats)
     looked_up: dict[Place, dict[int, int]] = field(default_factory=dict)
     """For the places that clients came back to lately, what they have of each slot."""
+    patterns: Patterns = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.patterns = Patterns(self.market.universe)
 
     def hello(self, *, auth: bool = False) -> bytes:
         """Give the first message of a connection; ``auth``: whether it wants a token before anything else."""
@@ -62,26 +69,42 @@ class Feed:
         Raises:
             RequestError: one of them is no symbol, or matches none.
         """
-        universe = self.market.universe
+        steps = self.resolving(names, None, request_id)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                found: list[int] = end.value
+                return found
+
+    def resolving(
+        self, names: Iterable[str], pause: T, request_id: Id = None
+    ) -> Generator[T, None, list[int]]:
+        """Do as :meth:`resolve`; where it yields ``pause``, it has worked for about 10 ms, and others may."""
+        universe, patterns = self.market.universe, self.patterns
         found: dict[int, None] = {}
+        paused = patterns.work
         for name in names:
             if (number := universe.find(name)) is not None:
                 found[number] = None
                 continue
-            matches = universe.match(name) if "*" in name or "?" in name else []
+            matches = patterns.match(name) if "*" in name or "?" in name else ()
             if not matches:
                 raise RequestError(Code.UNKNOWN_SYMBOL, self._unknown(name), request_id)
             found.update(dict.fromkeys(matches))
+            if patterns.work - paused >= WORK:
+                yield pause
+                paused = patterns.work
         return list(found)
 
-    def wanted(self, request: Subscribe) -> list[int]:
+    def wanted(self, request: Subscribe, pause: T) -> Generator[T, None, list[int]]:
         """
-        Give the symbol ids that a subscription is for.
+        Give the symbol ids that a subscription is for; yields ``pause`` as :meth:`resolving` does.
 
         Raises:
             RequestError: one of its symbols is none, or it says what it has of one that it doesn't subscribe to.
         """
-        every = self.resolve(request.symbols, request.id)
+        every = yield from self.resolving(request.symbols, pause, request.id)
         among, same = set(every if request.since else ()), request.epoch == self.epoch
         for name in request.since or ():
             number = self.market.universe.find(name)

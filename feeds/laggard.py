@@ -62,7 +62,9 @@ class Laggard:
     def renew(self, slots: I64, seq: I64) -> None:
         """Take some slots as got up to the newest sequence of every slot of the hub."""
         marks = self._marks.copy()  # the row may be shared
-        at = np.isin(self._slots, slots)
+        got = np.zeros(len(seq), dtype=bool)
+        got[slots] = True
+        at = got[self._slots]
         marks[at] = seq[self._slots[at]]
         self._marks = marks
 

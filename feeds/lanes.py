@@ -8,6 +8,7 @@ each. Nothing is done for an event and a connection. All lanes lie end to end in
 Times are whole microseconds: windows end exactly, however many there were.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -38,13 +39,15 @@ class Lane:
         last: when the last update went out.
     """
 
-    __slots__ = ("due", "last", "marks", "member", "slots", "window")
+    __slots__ = ("due", "last", "marks", "member", "placed", "slots", "window")
 
     def __init__(
         self, member: Member, slots: I64, marks: I64, window: int, last: int = LONG_AGO
     ) -> None:
         self.member, self.slots, self.marks = member, slots, marks
         self.window, self.last = window, last
+        self.placed = True
+        """Whether it is still one of its member's."""
         self.due = np.array([last + window])
         """When the next update may go out. One number; like ``marks``, a view of the table that all lanes are in."""
 
@@ -93,35 +96,53 @@ class Lanes:
 
     def place(self, member: Member, paced: Paced, marks: I64) -> None:
         """
-        Give a member other lanes.
+        Give a member other lanes. Full ones of which nothing changes stay, so that what comes in pieces costs by the piece.
 
         Args:
             member: whose.
             paced: what is in them.
             marks: by slot of the hub, up to where the member has it.
         """
-        last = np.full(len(self._seq), LONG_AGO)
+        left = dict[int, list[Lane]]()
         for lane in self.of(member):
-            last[lane.slots] = lane.last
-        self.forget(member)
-        lanes = []
+            left.setdefault(lane.window, []).append(lane)
+        kept: list[Lane] = []
+        fresh: list[tuple[int, I64]] = []
         for window, interest in paced:
             window = 0 if self.timeless else window
-            slots = interest.slots(self._symbols)
+            missing = np.zeros(len(self._seq), dtype=bool)
+            missing[interest.slots(self._symbols)] = True
+            for lane in left.get(window, ()):
+                if len(lane.slots) == LANE_SLOTS and missing[lane.slots].all():
+                    missing[lane.slots] = False
+                    kept.append(lane)
+            fresh.append((window, np.flatnonzero(missing)))
+        staying = set(kept)
+        gone = [lane for lane in self.of(member) if lane not in staying]
+        last = np.full(len(self._seq), LONG_AGO)
+        for lane in gone:
+            last[lane.slots] = lane.last
+        self._drop(gone)
+        for window, slots in fresh:
             self._wanted[slots] += 1
             for i in range(0, len(slots), LANE_SLOTS):
                 some = slots[i : i + LANE_SLOTS]
-                lanes.append(Lane(member, some, marks[some], window, int(last[some].max())))
-        if lanes:
-            self._table = None
-            self._by_member[member] = lanes
+                kept.append(Lane(member, some, marks[some], window, int(last[some].max())))
+        self._table = None
+        self._by_member[member] = kept
+        if not kept:
+            del self._by_member[member]
 
     def forget(self, member: Member) -> None:
         """Let go of a member's lanes, if it has any."""
         if member in self._by_member:
-            self._table = None
-            for lane in self._by_member.pop(member):
-                self._wanted[lane.slots] -= 1
+            self._drop(self._by_member.pop(member))
+
+    def _drop(self, lanes: Sequence[Lane]) -> None:
+        self._table = None
+        for lane in lanes:
+            lane.placed = False
+            self._wanted[lane.slots] -= 1
 
     def fill(self, member: Member, marks: I64) -> None:
         """Write the marks of a member's lanes into a row with one mark for each slot of the hub."""
@@ -130,9 +151,15 @@ class Lanes:
 
     def renew(self, member: Member, slots: I64) -> None:
         """Take some slots of a member as sent."""
-        for lane in self.of(member):
-            at = np.isin(lane.slots, slots)
-            lane.marks[at] = self._seq[lane.slots[at]]
+        lanes = self.of(member)
+        if not lanes:
+            return
+        sent = np.zeros(len(self._seq), dtype=bool)
+        sent[slots] = True
+        for lane in lanes:
+            at = sent[lane.slots]
+            if at.any():
+                lane.marks[at] = self._seq[lane.slots[at]]
 
     def due(self, now_us: int) -> list[Lane]:
         """

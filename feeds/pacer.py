@@ -44,25 +44,29 @@ class Pacer:
         """
         Write to who is due, up to now in the clock's seconds; pause after about so many writes.
 
-        A member that is behind gets its update when it has drained. While it pauses, members may leave.
+        A member that is behind gets its update when it has drained. While it pauses, members may leave, or wish for something else.
         """
         for lanes in slices(self._roster.lanes.due(round(now * 1e6)), most):
-            self._send([lane for lane in lanes if lane.member.group is not None], now)
+            self._send([lane for lane in lanes if lane.placed], now)
             yield
 
     def settle(self, member: Member, interest: Interest, now: float) -> None:
         """Write to a live member, at once, what is dirty of its lanes and about to be given in full."""
         if member.laggard is not None:
             return  # it gets that when it has drained
-        slots = interest.slots(self._roster.symbols)
-        for lane in self._roster.lanes.of(member):
-            at = np.isin(lane.slots, slots) & (self._seq[lane.slots] != lane.marks)
+        lanes = self._roster.lanes.of(member)
+        if not lanes or (member.group is not None and interest == member.group.interest):
+            return  # what is in lanes isn't given in full
+        full = np.zeros(len(self._seq), dtype=bool)
+        full[interest.slots(self._roster.symbols)] = True
+        for lane in lanes:
+            at = full[lane.slots] & (self._seq[lane.slots] != lane.marks)
             if at.any():
                 self._send([Lane(member, lane.slots[at], lane.marks[at], 0)], now)
                 lane.marks[at] = self._seq[lane.slots[at]]
 
     def _send(self, lanes: Sequence[Lane], now: float) -> None:
-        """Write to each lane's member; each lane has something to send."""
+        """Write to each lane's member, where the lane has something to send still."""
         if not lanes:
             return
         slots = np.concatenate([lane.slots for lane in lanes])
@@ -75,7 +79,7 @@ class Pacer:
         start, sent = 0, []
         for lane, end in zip(lanes, ends, strict=True):
             member = lane.member
-            sent.append(member.laggard is None and member.group is not None)
+            sent.append(start < end and member.laggard is None and member.group is not None)
             if sent[-1]:  # a lane before may have been too much for it
                 payload = b"[" + b"".join(fragments[start:end])[:-1] + b"]"
                 self._delivery.stats.tell(end - start, sum(replaced[start:end]))

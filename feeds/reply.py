@@ -22,6 +22,7 @@ class Reply:
     """What to send now."""
 
     message: bytes
+    """Empty: nothing yet, others may go on."""
     close: CloseCode | None = None
     """Close the connection after the message."""
     reason: str = ""

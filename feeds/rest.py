@@ -1,5 +1,6 @@
 """Plain HTTP beside the stream: health, symbols, snapshots, bars, events; and errors as JSON."""
 
+import asyncio
 import hashlib
 import re
 import time
@@ -90,6 +91,8 @@ class Api:
     async def snapshot(self, request: web.Request) -> web.Response:
         _only(request, "symbols")
         names = [n for n in request.query.get("symbols", "*").split(",") if n]
+        for _ in self._feed.resolving(names, None):  # looked up in slices, so found at once below
+            await asyncio.sleep(0)
         await self._pump.between_turns()
         fragments = self._feed.snapshots(self._feed.resolve(names), ())
         epoch = self._feed.epoch

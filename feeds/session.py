@@ -90,7 +90,8 @@ class Session:
             request = parse_request(data)
             self._feed.stats.requests[ACTIONS[type(request)]] += 1
             for message in self._answer(request, now):
-                self._errors = 0
+                if message:
+                    self._errors = 0
                 yield Reply(message)
         except RequestError as error:
             if error.code is Code.INVALID_TOKEN:
@@ -145,7 +146,7 @@ class Session:
         self, request: Subscribe, now: float, cursor: Cursor | None = None
     ) -> Iterator[tuple[bytes, bool]]:
         """
-        Subscribe, in pieces; gives each message, and whether there are more.
+        Subscribe, in pieces; gives each message, and whether there are more. An empty message is a pause, and no more.
 
         Args:
             request: what to subscribe to.
@@ -172,7 +173,7 @@ class Session:
         elif request.since is not None:
             same = request.epoch == feed.epoch
             resume = Resume(feed.hub.history, same, request.since, outcomes=feed.stats.resumed)
-        every = feed.wanted(request)
+        every = yield from feed.wanted(request, (b"", True))
         self.gate.check_symbols(self._wishes.interests(), every, request.id)
         for symbols, more in pieces(every, feed.weigher(resume, channels)):
             self._wish(self._wishes.add(symbols, channels, window_us), now)
@@ -211,7 +212,7 @@ class Session:
 
     def _unsubscribe(self, request: Unsubscribe, now: float) -> Iterator[bytes]:
         feed = self._feed
-        every = feed.resolve(request.symbols, request.id)
+        every = yield from feed.resolving(request.symbols, b"", request.id)
         channels = channel_numbers(request.channels, request.interval)
         self._wish(self._wishes.remove(every, channels), now)
         for symbols, more in pieces(every):
@@ -221,7 +222,8 @@ class Session:
             )
 
     def _snapshot(self, request: SnapshotRequest) -> Iterator[bytes]:
-        for symbols, more in pieces(self._feed.resolve(request.symbols, request.id)):
+        every = yield from self._feed.resolving(request.symbols, b"", request.id)
+        for symbols, more in pieces(every):
             snapshots = self._feed.snapshots(symbols, (), request.id)
             self._renewed(symbols, ALWAYS)
             if more:

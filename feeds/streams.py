@@ -118,7 +118,8 @@ class Streams:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         pairs = [pair for pair in request.query.items() if pair[0] not in OF_EVERY_PATH]
         query = parse_query(request.path, pairs, request.headers.get("Last-Event-ID"))
-        self._feed.wanted(query.subscribe)  # what is wrong has to be told before the head
+        for _ in self._feed.wanted(query.subscribe, None):
+            await asyncio.sleep(0)  # what is wrong has to be told before the head
         response = web.StreamResponse(
             headers={
                 "Content-Type": PATHS[request.path],
@@ -207,8 +208,10 @@ class Streams:
                 answer, more = next(pieces)
                 if not more:
                     hub.repack(member, envelope, seconds())
-                hub.reply(member, answer, seconds())
+                if answer:
+                    hub.reply(member, answer, seconds())
                 await drained(member, stream.transport, hub, seconds)
+                await asyncio.sleep(0)
                 await self._pump.between_turns()
         except RequestError as error:
             hub.reply(member, session.refuse(error).message, seconds())

@@ -21,16 +21,16 @@ from feeds.farewell import Farewell
 from feeds.faults.injector import Injector
 from feeds.faults.link import Link
 from feeds.feed import Feed
-from feeds.frame import PING_FRAME, pong_frame
+from feeds.frame import pong_frame
 from feeds.gate import Gate
 from feeds.group import Member
-from feeds.memory import give_back
-from feeds.peers import Peer, Verdict
+from feeds.peers import Peer
 from feeds.pump import Pump
 from feeds.reply import Reply
 from feeds.session import Session
 from feeds.transport import Line, SocketTransport
 from feeds.upgrade import Upgraded, spoiled, upgrade
+from feeds.vigil import Vigil
 from feeds.visit import Visit
 
 __all__ = ["WebSockets"]
@@ -39,8 +39,6 @@ log = logging.getLogger("feeds")
 
 _CONTROL = (WSMsgType.PING, WSMsgType.PONG)
 _TALK = (WSMsgType.TEXT, WSMsgType.BINARY, *_CONTROL)
-_WATCH_SLICE = 200
-_LONGEST_WATCH_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,37 +82,11 @@ class WebSockets:
     ) -> None:
         self._feed, self._pump, self._clock, self._config = feed, pump, clock, config
         self._access, self._seconds, self._clientele = access, seconds, clientele
-        self._peers: dict[Member, Peer] = {}
+        self.vigil = Vigil(feed.hub, pump, clock)
         self._deflation = Deflation()
         self.faults = Injector(feed, pump, clock, None if clientele is None else clientele.journal)
         self.open: dict[web.WebSocketResponse, Line] = {}
         self.farewell = Farewell(feed.hub.slow, clock)
-
-    async def watch(self, heartbeat_s: float) -> None:
-        """Ping who is silent, and let go of who doesn't answer, until cancelled."""
-        cut_off = 0
-        while True:
-            await asyncio.sleep(min(heartbeat_s / 8, _LONGEST_WATCH_S))
-            cut_off, before = sum(self._feed.hub.stats.evicted.values()), cut_off
-            if cut_off != before:
-                give_back()
-            members = list(self._peers)
-            for start in range(0, len(members), _WATCH_SLICE):
-                await asyncio.sleep(0)
-                await self._pump.between_turns()
-                now = self._clock.seconds()
-                for member in members[start : start + _WATCH_SLICE]:
-                    self._look_at(member, now, heartbeat_s)
-
-    def _look_at(self, member: Member, now: float, heartbeat_s: float) -> None:
-        peer, hub = self._peers.get(member), self._feed.hub
-        if peer is None or member.group is None:
-            return
-        verdict = peer.look(member.transport.unread(), now, heartbeat_s)
-        if verdict is Verdict.PING:
-            hub.control(member, PING_FRAME, now)
-        elif verdict is Verdict.DEAD:
-            hub.evict(member, Eviction.NO_PONG)
 
     @staticmethod
     async def handle(
@@ -157,7 +129,7 @@ class WebSockets:
         envelope = self._deflation.envelope(int(ws.compress), agreed)
         member = hub.join(transport, self._clock.seconds(), partial(_evicted, visit), envelope)
         self.open[ws] = transport
-        self._peers[member] = Peer(self._clock.seconds())
+        self.vigil.peers[member] = Peer(self._clock.seconds())
         self.farewell.enter(member)
         link = self.faults.opened(number, member, transport, raw, gate, visit)
         call = _Call(ws, transport, member, gate, visit, link)
@@ -175,7 +147,7 @@ class WebSockets:
         finally:
             hub.leave(member)
             self.faults.links.leave(link)
-            del self.open[ws], self._peers[member]
+            del self.open[ws], self.vigil.peers[member]
             self.farewell.leave(member)
             transport.release()
         if link.over:
@@ -203,7 +175,7 @@ class WebSockets:
     async def _talk(self, call: _Call) -> None:
         """Greet, then answer requests, as long as both sides are there."""
         hub, seconds, member = self._feed.hub, self._clock.seconds, call.member
-        peer, session = self._peers[member], Session(self._feed, member, call.gate, call.visit)
+        peer, session = self.vigil.peers[member], Session(self._feed, member, call.gate, call.visit)
         until = asyncio.get_running_loop().time() + self._config.limits.handshake_s
         if not call.gone():
             hub.reply(member, self._feed.hello(auth=call.gate.locked), seconds())
@@ -219,11 +191,13 @@ class WebSockets:
                 reply = next(answers, None)
                 if reply is None:
                     break
-                hub.reply(member, reply.message, seconds())
+                if reply.message:
+                    hub.reply(member, reply.message, seconds())
                 if reply.close is not None:
                     await self._hang_up(call, reply.close, reply.reason)
                 # Who asks and doesn't read is not answered further; the hub looks after what is unread.
                 await drained(member, call.transport, hub, seconds)
+                await asyncio.sleep(0)  # between two pieces, others have their turn
                 await self._pump.between_turns()
 
     async def _receive(self, call: _Call, until: float) -> WSMessage:

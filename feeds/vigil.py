@@ -1,0 +1,59 @@
+"""The vigil: who is silent is pinged, who doesn't answer is let go, and memory goes back after evictions."""
+
+import asyncio
+
+from feeds.backlog import Eviction
+from feeds.clock import Clock
+from feeds.frame import PING_FRAME
+from feeds.group import Member
+from feeds.hub import Hub
+from feeds.memory import give_back
+from feeds.peers import Peer, Verdict
+from feeds.pump import Pump
+
+__all__ = ["Vigil"]
+
+_WATCH_SLICE = 200
+_LONGEST_WATCH_S = 2.0
+
+
+class Vigil:
+    """
+    Over the WebSocket connections of one feed.
+
+    Args:
+        hub: lets go of connections.
+        pump: tells when no turn is under way.
+        clock: gives the time.
+    """
+
+    def __init__(self, hub: Hub, pump: Pump, clock: Clock) -> None:
+        self._hub, self._pump, self._clock = hub, pump, clock
+        self.peers: dict[Member, Peer] = {}
+        """When each was heard last; whoever serves a connection enters it, and takes it out."""
+
+    async def keep(self, heartbeat_s: float) -> None:
+        """Ping who is silent, and let go of who doesn't answer, until cancelled."""
+        cut_off = 0
+        while True:
+            await asyncio.sleep(min(heartbeat_s / 8, _LONGEST_WATCH_S))
+            cut_off, before = sum(self._hub.stats.evicted.values()), cut_off
+            if cut_off != before:
+                give_back()
+            members = list(self.peers)
+            for start in range(0, len(members), _WATCH_SLICE):
+                await asyncio.sleep(0)
+                await self._pump.between_turns()
+                now = self._clock.seconds()
+                for member in members[start : start + _WATCH_SLICE]:
+                    self._look_at(member, now, heartbeat_s)
+
+    def _look_at(self, member: Member, now: float, heartbeat_s: float) -> None:
+        peer, hub = self.peers.get(member), self._hub
+        if peer is None or member.group is None:
+            return
+        verdict = peer.look(member.transport.unread(), now, heartbeat_s)
+        if verdict is Verdict.PING:
+            hub.control(member, PING_FRAME, now)
+        elif verdict is Verdict.DEAD:
+            hub.evict(member, Eviction.NO_PONG)

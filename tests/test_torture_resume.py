@@ -1,0 +1,165 @@
+"""Clients of every channel that vanish and come back, by sequence and by cursor, to a history that is too short for some."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from contextlib import suppress
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+from wire import eventually, running, step
+
+from feeds.server import FeedServer
+from ticker.batch import CHANNELS, channel_name
+
+ROUNDS = 250
+ASKED = ["trades", "quotes", "bars", "status"]
+KEYS = ("trades", "quotes", "bars:1s", "status")
+LENGTH = 60
+"""Events in the history, of each slot."""
+
+
+class Ledger:
+    """What a client was told, checked when it comes: each sequence once, in an event or in a gap."""
+
+    def __init__(self) -> None:
+        self.first: dict[tuple[str, str], int] = {}
+        self.last: dict[tuple[str, str], int] = {}
+        self.told: Counter[tuple[str, str]] = Counter()
+        self.kinds: Counter[str] = Counter()
+        self.epoch = self.cursor = ""
+        self.task: asyncio.Task[None] | None = None
+
+    def take(self, item: dict[str, Any]) -> None:
+        kind = item["type"]
+        assert kind != "error", item
+        self.kinds[item.get("reason", kind) if kind == "gap" else kind] += 1
+        if kind == "hello":
+            self.epoch = item["epoch"]
+        elif kind == "snapshot":
+            for name in KEYS:
+                key = item["symbol"], name
+                self.first.setdefault(key, item["seq"][name])
+                assert self.last.setdefault(key, item["seq"][name]) == item["seq"][name], item
+        elif kind == "gap":
+            key = item["symbol"], item["channel"]
+            assert item.get("from", self.last[key] + 1) == self.last[key] + 1, item
+            self._go_on(key, item["to"])
+        elif kind in ("trade", "quote", "status", "bar"):
+            name = {"bar": "bars:1s", "status": "status"}.get(kind, f"{kind}s")
+            key = item["symbol"], name
+            assert item["seq"] == self.last[key] + 1 + item.get("merged", 0), (item, self.last[key])
+            self._go_on(key, item["seq"])
+
+    def _go_on(self, key: tuple[str, str], seq: int) -> None:
+        assert seq > self.last[key], key
+        self.told[key] += seq - self.last[key]
+        self.last[key] = seq
+
+    async def vanish(self) -> None:
+        assert self.task is not None
+        self.task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self.task
+        self.task = None
+
+    def come(self, server: FeedServer) -> None:
+        self.task = asyncio.create_task(self.read(server))
+
+    async def read(self, server: FeedServer) -> None:
+        raise NotImplementedError
+
+
+class BySequence(Ledger):
+    """Over a WebSocket, with ``since``."""
+
+    async def read(self, server: FeedServer) -> None:
+        async with connect(server.ws_url, compression=None, max_size=None) as ws:
+            since: dict[str, dict[str, int]] = {}
+            for (symbol, name), seq in self.last.items():
+                since.setdefault(symbol, {})[name] = seq
+            request = {"action": "subscribe", "symbols": ["*"], "channels": ASKED, "interval": "1s"}
+            if since:
+                request |= {"since": since, "epoch": self.epoch}
+            await ws.send(orjson.dumps(request).decode())
+            with suppress(ConnectionClosed):
+                async for text in ws:
+                    for item in orjson.loads(text):
+                        self.take(item)
+
+
+class ByCursor(Ledger):
+    """Over Server-Sent Events, with the id of the last message."""
+
+    async def read(self, server: FeedServer) -> None:
+        url = f"http://127.0.0.1:{server.port}/sse?symbols=*&channels={','.join(ASKED)}&interval=1s"
+        headers = {"Last-Event-ID": self.cursor} if self.cursor else {}
+        async with aiohttp.ClientSession() as web, web.get(url, headers=headers) as response:
+            cursor = ""
+            async for line in response.content:
+                if line.startswith(b"id:"):
+                    cursor = line[3:].strip().decode()
+                elif line.startswith(b"data:"):
+                    for item in orjson.loads(line[5:]):
+                        self.take(item)
+                elif not line.strip() and cursor:
+                    self.cursor = cursor
+
+
+def caught_up(server: FeedServer, client: Ledger) -> bool:
+    names, seq = server.market.universe.symbols, server.market.sequences()
+    newest = {
+        (names[i], channel_name(c)): int(seq[c, i])
+        for c in range(CHANNELS)
+        for i in range(len(names))
+        if channel_name(c) in KEYS
+    }
+    return client.last == newest
+
+
+async def play(server: FeedServer, clients: list[Ledger], rng: random.Random) -> None:
+    """Move the time on while somebody vanishes or comes back."""
+    for _ in range(ROUNDS):
+        client = rng.choice(clients)
+        if client.task is None:
+            client.come(server)
+        elif rng.random() < 0.3:
+            if isinstance(client, ByCursor):
+                # A cursor is of a whole message: who was cut within one is told some of it twice.
+                await eventually(lambda c=client: caught_up(server, c), "it has read all")
+            await client.vanish()
+        await step(server, rng.choice([0, 10_000, 100_000, 1_000_000]))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_whoever_comes_back_is_told_every_event_or_a_gap(seed: int) -> None:
+    """Trades, quotes, bars and statuses; what the history has is replayed, what it hasn't is one gap."""
+    budget_mb = LENGTH * 2 * 4 * 170 / 1e6
+    more = {"rate": 40, "seed": seed, "scenario": "halt_and_reopen"}
+    async with running(symbols="4", history_mb=budget_mb, **more) as server:
+        clients: list[Ledger] = [BySequence(), BySequence(), ByCursor()]
+        for client in clients:
+            client.come(server)
+        for client in clients:
+            await eventually(lambda c=client: caught_up(server, c), "it has its snapshots")
+        await play(server, clients, random.Random(seed))
+        for client in clients:
+            if client.task is None:
+                client.come(server)
+        for client in clients:
+            await eventually(lambda c=client: caught_up(server, c), "it has read everything")
+            await client.vanish()
+            for key, first in client.first.items():
+                assert client.told[key] == client.last[key] - first
+            assert client.kinds["too_old"] > 0
+            assert client.kinds["bar"] > 0
+            assert client.kinds["status"] > 0
+        assert server.hub.history.length <= LENGTH
+        assert server.feed.stats.resumed["replayed"] > 0
