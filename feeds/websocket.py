@@ -31,7 +31,7 @@ from feeds.session import Session
 from feeds.transport import Line, SocketTransport
 from feeds.upgrade import Upgraded, spoiled, upgrade
 from feeds.vigil import Vigil
-from feeds.visit import Visit
+from feeds.visit import NOBODY, Visit
 
 __all__ = ["WebSockets"]
 
@@ -127,7 +127,8 @@ class WebSockets:
         gate = self._access.gate(request, self._config.limits, self._seconds)
         agreed = ws.headers.get("Sec-WebSocket-Extensions", "")
         envelope = self._deflation.envelope(int(ws.compress), agreed)
-        member = hub.join(transport, self._clock.seconds(), partial(_evicted, visit), envelope)
+        evicted = _unseen if visit is NOBODY else partial(_evicted, visit)
+        member = hub.join(transport, self._clock.seconds(), evicted, envelope)
         self.open[ws] = transport
         self.vigil.peers[member] = Peer(self._clock.seconds())
         self.farewell.enter(member)
@@ -227,6 +228,10 @@ class WebSockets:
         size = len(received.data)
         text = f"a binary message of {size} bytes; requests are JSON in text messages"
         return [session.refuse(RequestError(Code.BINARY_FRAME, text))]
+
+
+def _unseen(reason: Eviction) -> None:
+    log.info("evicted a slow consumer: %s", reason.value)
 
 
 def _evicted(visit: Visit, reason: Eviction) -> None:
