@@ -18,6 +18,7 @@ OPEN_PATHS = ("/", "/health")
 """What is answered without a token, beside ``/static/`` and ``/ws``, which asks for one itself."""
 
 _WEBSOCKET = "/ws"
+_HEALTH = "/health"
 _CONTROL = "/control/"
 _SITE = "Sec-Fetch-Site"
 _OWN_SITES = ("none", "same-origin")
@@ -69,6 +70,8 @@ class Access:
         door, headers = _door(request), request.headers
         control = self._own is not None and request.path.startswith(_CONTROL)
         refusal = None if door is None else door.arrived(counted=not control)
+        if door is not None and refusal is door.refusal and request.path == _HEALTH:
+            refusal = None  # who looks after the server must not take a full one for a dead one
         if refusal is None:
             # Whatever pages may read, none from elsewhere may drive: not even one that only sends, and can't see the answer.
             origins = self._own if self._own is not None and control else self._origins

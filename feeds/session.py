@@ -133,9 +133,10 @@ class Session:
             case SnapshotRequest():
                 yield from self._snapshot(request)
             case Symbols():
-                universe = [instrument_object(i) for i in self._feed.market.universe]
-                for piece, more in pieces(universe):
-                    yield _object("symbols", request.id, symbols=piece, **more)
+                universe = self._feed.market.universe
+                for piece, more in pieces(range(len(universe))):
+                    listed = (instrument_object(universe[i]) for i in piece)
+                    yield _object("symbols", request.id, symbols=list(listed), **more)
             case Ping():
                 yield _object("pong", request.id, time=self._feed.market.now_us / 1000)
             case Auth():
@@ -186,8 +187,11 @@ class Session:
                 **terms,
                 **more,
             )
-            objects = self._what_was_missed(request, resume, symbols, channels)
-            yield message([head[1:-1], *objects]), bool(more)
+            # No name holds the objects: a client may take its time with a piece, and they are some hundred kilobytes.
+            yield (
+                message([head[1:-1], *self._what_was_missed(request, resume, symbols, channels)]),
+                bool(more),
+            )
 
     def _what_was_missed(
         self,
@@ -226,11 +230,11 @@ class Session:
         for symbols, more in pieces(every):
             snapshots = self._feed.snapshots(symbols, (), request.id)
             self._renewed(symbols, ALWAYS)
-            if more:
-                snapshots = [s[:-1] + b',"more":true}' for s in snapshots]
-            else:
-                snapshots[:-1] = [s[:-1] + b',"more":true}' for s in snapshots[:-1]]
-            yield message(snapshots)
+            last = len(snapshots) - (not more)
+            snapshots[:last] = [s[:-1] + b',"more":true}' for s in snapshots[:last]]
+            told = message(snapshots)
+            del snapshots  # as above
+            yield told
 
     def _wish(self, wishes: Subscription, now: float) -> None:
         self._wishes = wishes

@@ -11,7 +11,7 @@ from feeds.stats import FeedStats
 
 __all__ = ["Upgraded", "spoiled", "upgrade"]
 
-_UNREADABLE_BYTES = 4 * 1024 * 1024
+_UNREADABLE_BYTES = 512 * 1024  # also of what compressed messages come to: inflating stops there
 _CLOSE_WAIT_S = 2.0  # at least, for the answer to a close frame
 _LONGEST_REASON = 120
 

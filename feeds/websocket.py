@@ -22,7 +22,7 @@ from feeds.faults.injector import Injector
 from feeds.faults.link import Link
 from feeds.feed import Feed
 from feeds.frame import pong_frame
-from feeds.gate import Gate
+from feeds.gate import PINGS_S, Gate
 from feeds.group import Member
 from feeds.peers import Peer
 from feeds.pump import Pump
@@ -99,7 +99,10 @@ class WebSockets:
         number = self.faults.attempt()
         if (instead := await spoiled(self.faults, number, request, stats)) is not None:
             return instead
-        await ws.prepare(request)
+        try:
+            await ws.prepare(request)
+        except ConnectionError:  # it went away before it was answered
+            return ws
         stats.accepted["websocket"] += 1
         visit = visiting(self._clientele, request)
         try:
@@ -217,6 +220,12 @@ class WebSockets:
         now = self._clock.seconds()
         if received.type is WSMsgType.PING and link.open and not link.hits("no_pong"):
             self._feed.hub.control(link.member, pong_frame(received.data), now)
+        if received.type is WSMsgType.PING:
+            if session.gate.too_many_pings():
+                return [
+                    Reply(b"", CloseCode.POLICY_VIOLATION, f"more than {PINGS_S:g} pings a second")
+                ]
+            return [Reply(b"")]  # who pings and doesn't read is waited for, as who asks is
         if received.type in _CONTROL:
             return []
         if (refused := session.too_fast(received.data)) is not None:

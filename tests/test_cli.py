@@ -160,7 +160,7 @@ def test_every_option_can_come_from_the_environment(served: list[Any]) -> None:
         "max_symbols": "14",
         "handshake_s": "2.5",
     }
-    lists = {"token": "one two", "origin": "https://a.example http://b.example:81"}
+    lists = {"token": "one,two", "origin": "https://a.example http://b.example:81"}
     lists["scenario"] = "calm microburst"
     tls = {"tls_self_signed": "1"}
     flags = {"loop": "asyncio", "ready_json": "1", "verbose": "1", "compress": "1"}
@@ -179,7 +179,9 @@ def test_every_option_can_come_from_the_environment(served: list[Any]) -> None:
     }
     assert config.backlog == BacklogPolicy(900, 90, 9000, 3.0, 4.0)
     assert config.limits == Limits(11, 12, 2.5, 1.5, 13, 14)
-    assert {k: " ".join(getattr(config, k)) for k in lists} == lists
+    assert {k: list(getattr(config, k)) for k in lists} == {
+        k: v.replace(",", " ").split() for k, v in lists.items()
+    }
     assert config.tls_self_signed
     assert config.start_us == 1_767_623_400_000_000
     assert (ready_json, loop) == (True, "asyncio")
@@ -610,3 +612,23 @@ def test_it_can_be_configured_by_the_environment_alone() -> None:
         assert (health["symbols"], health["clock"]) == (2, "manual")
         running.terminate()
         assert running.wait(TIMEOUT_S) == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (
+            "",
+            "tickerplant: TICKERPLANT_TOKEN is set, but has no token; unset it to let everybody read",
+        ),
+        (
+            " , ",
+            "tickerplant: TICKERPLANT_TOKEN is set, but has no token; unset it to let everybody read",
+        ),
+        ("two words", "tickerplant: token: one of 9 characters can't be used"),
+    ],
+)
+def test_a_token_variable_that_says_nothing_lets_nobody_in(given: str, told: str) -> None:
+    """Nor is one with a blank in it two tokens."""
+    _, errors = run("serve", "--port", "0", code=2, TICKERPLANT_TOKEN=given)
+    assert errors.startswith(told)

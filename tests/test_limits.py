@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import websockets
 from raw_http import RawHttp
-from wire import TEXT, RawClient, eventually, on_both_loops, running, step, text
+from wire import PING, TEXT, RawClient, eventually, on_both_loops, running, step, text
 
 from clients.client import TickerClient
 from clients.failures import ClosedError, ConnectError, RequestError
@@ -20,7 +20,7 @@ from feeds import server as server_module
 from feeds.cli import guard
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError, HttpCode
-from feeds.gate import Gate
+from feeds.gate import PINGS_BURST, Gate
 from feeds.interest import Interest
 from feeds.limits import Limits, TokenBucket, Turnstile
 from feeds.server import FeedServer
@@ -136,9 +136,13 @@ async def test_one_connection_too_many_is_told_so_and_when_to_come_back() -> Non
         first = await stack.enter_async_context(RawClient(server))
         await stack.enter_async_context(RawClient(server))
         async with RawHttp(server) as http:
-            answer = await http.get("/health")
+            answer = await http.get("/api/symbols")
             assert (answer.status, answer.headers["retry-after"]) == (503, "5")
             assert answer.headers["connection"] == "close"
+        async with RawHttp(server) as prober:  # a full server isn't a dead one
+            assert (await prober.get("/health")).status == 200
+        async with RawHttp(server) as http:
+            answer = await http.get("/api/symbols")
             assert answer.json() == {
                 "type": "error",
                 "code": "too_many_connections",
@@ -162,7 +166,7 @@ async def test_one_address_has_its_own_limit() -> None:
         RawClient(server),
         RawHttp(server) as http,
     ):
-        answer = await http.get("/health")
+        answer = await http.get("/api/symbols")
         assert (answer.status, answer.headers["retry-after"]) == (429, "5")
         assert answer.json()["code"] == "too_many_from_address"
         assert answer.json()["message"] == "1 connections from 127.0.0.1; no more are allowed"
@@ -183,7 +187,7 @@ async def test_those_that_wait_to_be_told_so_are_bounded_too(
             await eventually(lambda: doors.waiting == 1, "it waits")
             async with RawHttp(server) as dropped:
                 assert await dropped.read() == b""
-            assert (await waiting.get("/health")).status == 503
+            assert (await waiting.get("/api/symbols")).status == 503
         await eventually(lambda: doors.waiting == 0, "nobody waits")
         assert doors.turnstile.refused.total() == 2
 
@@ -406,7 +410,7 @@ async def test_a_message_too_big_is_refused_and_one_far_too_big_ends_the_connect
         await ws.recv()
         await ws.send("x" * (256 * 1024 + 1))
         assert '"message_too_big"' in str(await ws.recv())
-        await ws.send("x" * (4 * 1024 * 1024 + 1))
+        await ws.send("x" * (512 * 1024 + 1))
         with pytest.raises(websockets.ConnectionClosedError) as error:
             await ws.recv()
         assert error.value.rcvd is not None
@@ -499,3 +503,20 @@ async def test_a_connection_of_http_may_be_silent_between_requests_for_so_long(
         assert http.ended
         assert server.doors is not None
         await eventually(lambda: not server.doors.turnstile.inside, "it is counted out")  # type: ignore[union-attr]
+
+
+# Pings.
+
+
+@on_both_loops
+async def test_pings_without_end_are_closed_and_nobody_waits_for_them() -> None:
+    async with running() as server, RawClient(server) as client, RawClient(server) as witness:
+        for _ in range(PINGS_BURST):
+            client.send_frame(PING, b"x")
+        client.send(action="ping")
+        await client.until("pong")
+        for _ in range(PINGS_BURST):
+            client.send_frame(PING, b"x")
+        assert await client.closed() == 1008
+        assert client.reason == "more than 100 pings a second"
+        assert (await witness.ask(action="ping"))["type"] == "pong"

@@ -13,6 +13,7 @@ from wire import running, step
 import feeds
 from feeds.backlog import BacklogPolicy
 from feeds.errors import CloseCode, Code, HttpCode, RequestError
+from feeds.gate import PINGS_BURST, PINGS_S
 from feeds.limits import Limits
 from feeds.query import parse_query
 from feeds.requests import CHANNEL_NAMES, MAX_REQUEST_BYTES, MAX_REQUEST_SYMBOLS, parse_request
@@ -108,6 +109,7 @@ def test_the_fixed_limits_are_those_of_the_code() -> None:
         "headers of HTTP": f"{MAX_HEADERS}, of {MAX_FIELD_BYTES:,} bytes each",
         "size of a request": f"{MAX_REQUEST_BYTES // 1024} KiB",
         "entries of one request": f"{MAX_REQUEST_SYMBOLS:,}",
+        "pings of the WebSocket a second of one connection": f"{PINGS_S:g}, bursts of {PINGS_BURST:,}",
     }
 
 

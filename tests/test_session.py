@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
+from types import GeneratorType
 from typing import Any
 
 import numpy as np
@@ -797,3 +799,23 @@ def test_the_pieces_of_an_answer_can_be_interrupted(monkeypatch: pytest.MonkeyPa
     pieces.close()
     assert rig.hub.roster.groups == {}
     assert not np.any(rig.hub.roster.wanted)
+
+
+@pytest.mark.parametrize("action", ["subscribe", "snapshot", "symbols"])
+def test_between_two_pieces_nothing_but_the_message_is_kept(action: str) -> None:
+    """A client may take its time with a piece; the objects that it was made of are not kept meanwhile."""
+    rig = Rig()
+    asked: dict[str, Any] = {"action": action}
+    if action != "symbols":
+        asked["symbols"] = ["*"]
+    answers = rig.session.handle(orjson.dumps(asked), 0.0)
+    assert next(answers).message
+    suspended: list[Any] = [answers]
+    seen = 0
+    while suspended:
+        seen += 1
+        held = gc.get_referents(suspended.pop())  # its names, and what it iterates over
+        suspended += [value for value in held if isinstance(value, GeneratorType)]
+        kept = [value for value in held if isinstance(value, list) and value]
+        assert not [value for value in kept if isinstance(value[0], bytes | dict)]
+    assert seen > 1

@@ -1,6 +1,7 @@
 """The options of ``serve`` that say who may read, and how much; and the system's own limit."""
 
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, TypeVar
@@ -19,6 +20,26 @@ _OTHER_FILES = 64
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class _Tokens(click.types.StringParamType):
+    """Tokens; several in the environment are separated by commas."""
+
+    name = "token"
+    envvar_list_splitter = ","
+
+
+class _TokenOption(click.Option):
+    """Refuses a variable that is set to nothing: it would let everybody in where somebody forgot to fill it."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        name = f"{ctx.auto_envvar_prefix}_TOKEN"
+        value = os.environ.get(name)
+        if value is not None and not value.strip(" ,"):
+            raise click.UsageError(
+                f"{name} is set, but has no token; unset it to let everybody read"
+            )
+        return super().resolve_envvar_value(ctx)
+
+
 _DEFAULT = Limits()
 _OPTIONS = (
     click.option("--tls-cert", metavar="FILE", help="Serve TLS, with this certificate (PEM)."),
@@ -28,6 +49,8 @@ _OPTIONS = (
     ),
     click.option(
         "--token",
+        cls=_TokenOption,
+        type=_Tokens(),
         multiple=True,
         metavar="TOKEN",
         show_default=False,  # it could be in a file
