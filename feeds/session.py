@@ -89,10 +89,11 @@ class Session:
         try:
             request = parse_request(data)
             self._feed.stats.requests[ACTIONS[type(request)]] += 1
-            for message in self._answer(request, now):
-                if message:
-                    self._errors = 0
+            for message, more in self._answer(request, now):
+                self._errors = 0 if message else self._errors
                 yield Reply(message)
+                if message and more:
+                    yield Reply(b"")
         except RequestError as error:
             if error.code is Code.INVALID_TOKEN:
                 self._feed.stats.errors[error.code] += 1
@@ -122,12 +123,12 @@ class Session:
         objects = [_error(e)[1:-1] for e in (error, RequestError(Code.TOO_MANY_ERRORS, text))]
         return Reply(message(objects), CloseCode.POLICY_VIOLATION, text)
 
-    def _answer(self, request: Request, now: float) -> Iterator[bytes]:
+    def _answer(self, request: Request, now: float) -> Iterator[tuple[bytes, bool]]:
         if not isinstance(request, Auth):
             self.gate.check(request.id)
         match request:
             case Subscribe():
-                yield from (answer for answer, _ in self.subscribe(request, now))
+                yield from self.subscribe(request, now)
             case Unsubscribe():
                 yield from self._unsubscribe(request, now)
             case SnapshotRequest():
@@ -136,12 +137,12 @@ class Session:
                 universe = self._feed.market.universe
                 for piece, more in pieces(range(len(universe))):
                     listed = (instrument_object(universe[i]) for i in piece)
-                    yield _object("symbols", request.id, symbols=list(listed), **more)
+                    yield _object("symbols", request.id, symbols=list(listed), **more), bool(more)
             case Ping():
-                yield _object("pong", request.id, time=self._feed.market.now_us / 1000)
+                yield _object("pong", request.id, time=self._feed.market.now_us / 1000), False
             case Auth():
                 self.gate.unlock(request.token, request.id)
-                yield _object("authenticated", request.id)
+                yield _object("authenticated", request.id), False
 
     def subscribe(
         self, request: Subscribe, now: float, cursor: Cursor | None = None
@@ -214,19 +215,18 @@ class Session:
                 self._renewed(feed.resumed(resume, symbols, channel), [channel])
         return objects
 
-    def _unsubscribe(self, request: Unsubscribe, now: float) -> Iterator[bytes]:
+    def _unsubscribe(self, request: Unsubscribe, now: float) -> Iterator[tuple[bytes, bool]]:
         feed = self._feed
-        every = yield from feed.resolving(request.symbols, b"", request.id)
+        every = yield from feed.resolving(request.symbols, (b"", True), request.id)
         channels = channel_numbers(request.channels, request.interval)
         self._wish(self._wishes.remove(every, channels), now)
         for symbols, more in pieces(every):
             names = [feed.market.universe.symbols[i] for i in symbols]
-            yield _object(
-                "unsubscribed", request.id, symbols=names, channels=request.channels, **more
-            )
+            told = {"symbols": names, "channels": request.channels}
+            yield _object("unsubscribed", request.id, **told, **more), bool(more)
 
-    def _snapshot(self, request: SnapshotRequest) -> Iterator[bytes]:
-        every = yield from self._feed.resolving(request.symbols, b"", request.id)
+    def _snapshot(self, request: SnapshotRequest) -> Iterator[tuple[bytes, bool]]:
+        every = yield from self._feed.resolving(request.symbols, (b"", True), request.id)
         for symbols, more in pieces(every):
             snapshots = self._feed.snapshots(symbols, (), request.id)
             self._renewed(symbols, ALWAYS)
@@ -234,7 +234,7 @@ class Session:
             snapshots[:last] = [s[:-1] + b',"more":true}' for s in snapshots[:last]]
             told = message(snapshots)
             del snapshots  # as above
-            yield told
+            yield told, bool(more)
 
     def _wish(self, wishes: Subscription, now: float) -> None:
         self._wishes = wishes

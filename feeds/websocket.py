@@ -197,11 +197,12 @@ class WebSockets:
                     break
                 if reply.message:
                     hub.reply(member, reply.message, seconds())
+                else:
+                    await asyncio.sleep(0)  # between two pieces, others have their turn
                 if reply.close is not None:
                     await self._hang_up(call, reply.close, reply.reason)
                 # Who asks and doesn't read is not answered further; the hub looks after what is unread.
                 await drained(member, call.transport, hub, seconds)
-                await asyncio.sleep(0)  # between two pieces, others have their turn
                 await self._pump.between_turns()
 
     async def _receive(self, call: _Call, until: float) -> WSMessage:

@@ -97,7 +97,7 @@ def test_what_is_subscribed_in_pieces_costs_by_the_piece(monkeypatch: pytest.Mon
     pieces = ask(
         session, action="subscribe", symbols=["*"], channels=["trades", "quotes"], mode="latest"
     )
-    assert len(pieces) == MANY // PIECE
+    assert len([piece for piece in pieces if piece]) == MANY // PIECE
     assert sum(made) <= 2 * MANY + len(pieces) * LANE_SLOTS
     lanes = feed.hub.roster.lanes.of(session._member)
     assert sum(len(lane.slots) for lane in lanes) == 2 * MANY

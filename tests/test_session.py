@@ -69,7 +69,8 @@ class Rig:
     def raw(self, data: bytes) -> Iterator[bytes]:
         for reply in self.session.handle(data, 0.0):
             assert reply.close is None
-            yield reply.message
+            if reply.message:  # else it is a pause
+                yield reply.message
 
     def pieces(self, **request: Any) -> Iterator[list[dict[str, Any]]]:
         """Ask, and give the answer's messages one by one, written as the server would."""
