@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import hdrs, web
 
-from feeds.answers import AnswerableError, error_answer, refusal_answer
+from feeds.answers import refusal_answer
 from feeds.auth import Tokens, bearer
 from feeds.door import Door
 from feeds.errors import HttpCode
@@ -49,23 +49,21 @@ class Access:
 
         @web.middleware
         async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
-            # One frame, and one middleware: they stay for as long as a connection does.
-            refused = self._refuse(request)
-            if refused is not None:
-                return refused
-            try:
-                return await handler(request)
-            except AnswerableError as error:
-                return error_answer(request, error)
+            refused = self.refuse(request)
+            return await handler(request) if refused is None else refused
 
         app.middlewares.insert(0, access)
+        self.tell(app)
+
+    def tell(self, app: web.Application) -> None:
+        """Let every answer of an application say to the browser who may read it."""
         app.on_response_prepare.append(self._tell)
 
     def gate(self, request: web.Request, limits: Limits, seconds: Callable[[], float]) -> Gate:
         """Give the gate of a connection whose upgrade was let pass, so that a token in it is a right one."""
         return Gate(self._tokens, limits, seconds, authenticated=_token(request) is not None)
 
-    def _refuse(self, request: web.Request) -> web.Response | None:
+    def refuse(self, request: web.Request) -> web.Response | None:
         """Give the answer to a request that no handler gets."""
         door, headers = _door(request), request.headers
         control = self._own is not None and request.path.startswith(_CONTROL)

@@ -1,13 +1,16 @@
 """What a server answers at which path: each request goes to the plant of its session."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from aiohttp import web
 
 from feeds.access import Access
+from feeds.answers import AnswerableError, error_answer
+from feeds.control.handler import Control
 from feeds.errors import Code, RequestError
+from feeds.guarded import Guarded, Handler
 from feeds.plant import Plant
 from feeds.plants import Plants
 from feeds.streams import PATHS
@@ -23,10 +26,10 @@ _PAGE_POLICY = (
 # no-cache: asked for anew each time, so that modules of two versions never meet; the ETag makes that cheap.
 _PAGE_HEADERS = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-
-def application(plants: Plants, access: Access, web_root: Path | None) -> web.Application:
+def application(
+    plants: Plants, access: Access, web_root: Path | None, control: Control | None = None
+) -> web.Application:
     """
     Build the routes of ``PROTOCOL.md``.
 
@@ -34,19 +37,18 @@ def application(plants: Plants, access: Access, web_root: Path | None) -> web.Ap
         plants: what is served.
         access: who is answered.
         web_root: the folder of the page; None: no page.
+        control: what tests may command; None: nothing.
     """
     app = web.Application()
-    access.install(app)
+    routes = Guarded(app, access)
 
     def add(path: str, handler: Callable[[Plant], Handler]) -> None:
         async def handle(request: web.Request) -> web.StreamResponse:
             return await handler(plant_of(plants, request))(request)
 
-        app.router.add_get(path, handle)
+        routes.add(path, handle)
 
-    app.router.add_get(
-        "/ws", partial(WebSockets.handle, lambda request: plant_of(plants, request).websockets)
-    )
+    app.router.add_get("/ws", partial(WebSockets.handle, partial(_admitted, plants, access)))
     for path in PATHS:
         add(path, lambda plant: plant.streams.handle)
     add("/health", lambda plant: plant.api.health)
@@ -57,9 +59,23 @@ def application(plants: Plants, access: Access, web_root: Path | None) -> web.Ap
     add("/api/history", lambda plant: plant.api.history)
     if web_root is not None:
         page = _Page(web_root)
-        app.router.add_get("/", page.index)
-        app.router.add_get(r"/static/{name:[\w-]+\.(?:js|css)}", page.asset)
+        routes.add("/", page.index)
+        routes.add(r"/static/{name:[\w-]+\.(?:js|css)}", page.asset)
+    if control is not None:
+        control.add_routes(routes)
+    routes.end()
     return app
+
+
+def _admitted(plants: Plants, access: Access, request: web.Request) -> WebSockets | web.Response:
+    """Give the connections that a request for a WebSocket is one of, or the answer that it gets instead."""
+    refused = access.refuse(request)
+    if refused is not None:
+        return refused
+    try:
+        return plant_of(plants, request).websockets
+    except AnswerableError as error:
+        return error_answer(request, error)
 
 
 def plant_of(plants: Plants, request: web.Request) -> Plant:

@@ -143,11 +143,10 @@ class FeedServer:
         return self._directors[session]
 
     def _application(self) -> web.Application:
-        app = application(self.plants, self.access, self.config.web_root)
+        control = None
         if self.config.control:
             control = Control(self.plants, self.director, secured=bool(self.config.token))
-            control.add_routes(app)
-        return app
+        return application(self.plants, self.access, self.config.web_root, control)
 
     async def start(self) -> None:
         """Listen, then turn the pumps."""

@@ -1,7 +1,7 @@
 """From a request over HTTP to a WebSocket: what is agreed on, and who is refused."""
 
 import sys
-from collections.abc import Callable
+from typing import Any, Protocol
 
 from aiohttp import WebSocketError, WSCloseCode, web
 
@@ -9,11 +9,19 @@ from feeds.config import FeedConfig
 from feeds.faults.injector import Injector
 from feeds.stats import FeedStats
 
-__all__ = ["Upgraded", "spoiled", "upgrade"]
+__all__ = ["Host", "Upgraded", "spoiled", "upgrade"]
 
 _UNREADABLE_BYTES = 512 * 1024  # also of what compressed messages come to: inflating stops there
 _CLOSE_WAIT_S = 2.0  # at least, for the answer to a close frame
 _LONGEST_REASON = 120
+
+
+class Host(Protocol):
+    """Who has conversations."""
+
+    def let_go(self, call: Any, code: int, reason: str, /) -> object:
+        """Leave a connection to the close frame that comes, with this code and reason."""
+        ...
 
 
 class Upgraded(web.WebSocketResponse):
@@ -23,10 +31,15 @@ class Upgraded(web.WebSocketResponse):
     It would do so without a reason, and past what the hub has yet to write.
     """
 
-    __slots__ = ("let_go",)
+    __slots__ = (
+        "call",
+        "host",
+    )  # two references, where a callable would be two objects of each connection
 
-    let_go: Callable[[int, str], object] | None
-    """Is told the code and the reason before the close frame goes out, and leaves the connection to it."""
+    call: Any
+    """The conversation; None: there is none yet."""
+    host: "Host"
+    """Whose conversation it is."""
 
     async def close(
         self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True
@@ -35,8 +48,8 @@ class Upgraded(web.WebSocketResponse):
         if isinstance(error, WebSocketError) and not self.closed:
             reason = str(error)[:_LONGEST_REASON]
             message = reason.encode()[:_LONGEST_REASON]
-            if self.let_go is not None:
-                self.let_go(code, reason)
+            if self.call is not None:
+                self.host.let_go(self.call, code, reason)
         return await super().close(code=code, message=message, drain=drain)
 
 
@@ -61,7 +74,7 @@ def upgrade(
         max_msg_size=_UNREADABLE_BYTES,
         decode_text=False,
     )
-    ws.let_go = None
+    ws.call = None
     if stopping:
         stats.refused["stopping"] += 1
         raise web.HTTPServiceUnavailable(

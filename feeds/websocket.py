@@ -90,10 +90,12 @@ class WebSockets:
 
     @staticmethod
     async def handle(
-        find: "Callable[[web.Request], WebSockets]", request: web.Request
+        find: "Callable[[web.Request], WebSockets | web.Response]", request: web.Request
     ) -> web.StreamResponse:
         """Serve one connection of those that are found for it; found here, as each frame around costs 300 bytes of it."""
         self = find(request)
+        if isinstance(self, web.Response):
+            return self
         stats, farewell = self._feed.stats, self.farewell
         ws = upgrade(request, self._config, stats, stopping=farewell.goodbye is not None)
         number = self.faults.attempt()
@@ -137,7 +139,7 @@ class WebSockets:
         self.farewell.enter(member)
         link = self.faults.opened(number, member, transport, raw, gate, visit)
         call = _Call(ws, transport, member, gate, visit, link)
-        ws.let_go = partial(self._let_go, link, transport, visit)
+        ws.host, ws.call = self, call
         try:
             await self._talk(call)
         except ConnectionError:  # it went away while aiohttp was answering a ping
@@ -166,14 +168,15 @@ class WebSockets:
             visit.closing("server", goodbye.code, goodbye.reason.decode())
             await goodbye.to(ws)
 
-    def _let_go(self, link: Link, line: Line, visit: Visit, code: int, reason: str) -> None:
-        self._feed.hub.leave(link.member)
-        link.settle()
-        line.release()
-        visit.closing("server", code, reason)
+    def let_go(self, call: _Call, code: int, reason: str) -> None:
+        """Leave a connection to the close frame that comes."""
+        self._feed.hub.leave(call.member)
+        call.link.settle()
+        call.transport.release()
+        call.visit.closing("server", code, reason)
 
     async def _hang_up(self, call: _Call, code: CloseCode, reason: str) -> None:
-        self._let_go(call.link, call.transport, call.visit, code, reason)
+        self.let_go(call, code, reason)
         await call.ws.close(code=code, message=reason.encode()[:120])
 
     async def _talk(self, call: _Call) -> None:

@@ -21,6 +21,7 @@ from feeds.errors import (
     UnknownSession,
     WaitTimeout,
 )
+from feeds.guarded import Guarded
 from feeds.plants import Plants
 
 __all__ = ["DOCUMENT_PATH", "Control"]
@@ -45,11 +46,11 @@ class Control:
     ) -> None:
         self._plants, self._director, self._secured = plants, director, secured
 
-    def add_routes(self, app: web.Application) -> None:
-        """Add the paths to an application."""
+    def add_routes(self, routes: Guarded) -> None:
+        """Add the paths to an application's."""
         for operation in OPERATIONS:
-            app.router.add_route(operation.method, operation.path, self._handler(operation))
-        app.router.add_route("GET", DOCUMENT_PATH, self._document)
+            routes.add(operation.path, self._handler(operation), operation.method)
+        routes.add(DOCUMENT_PATH, self._document)
 
     async def _document(self, request: web.Request) -> web.Response:
         url = f"{request.scheme}://{request.host}"
