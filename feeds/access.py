@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import hdrs, web
 
-from feeds.answers import refusal_answer
+from feeds.answers import AnswerableError, error_answer, refusal_answer
 from feeds.auth import Tokens, bearer
 from feeds.door import Door
 from feeds.errors import HttpCode
@@ -50,7 +50,12 @@ class Access:
         @web.middleware
         async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
             refused = self.refuse(request)
-            return await handler(request) if refused is None else refused
+            if refused is not None:
+                return refused
+            try:
+                return await handler(request)
+            except AnswerableError as error:
+                return error_answer(request, error)
 
         app.middlewares.insert(0, access)
         self.tell(app)
