@@ -16,6 +16,9 @@ from feeds.server import FeedServer
 
 POLICY = BacklogPolicy(soft_limit=20_000, low_water=1_000)
 OPTIONS: dict[str, Any] = {"symbols": "20", "seed": 42, "rate": 50, "backlog": POLICY}
+OPTIONS["heartbeat_s"] = (
+    3600  # heartbeats and pings are of real time: on a slow machine one would come in between
+)
 OPTIONS["loggers"] = ("feeds", "aiohttp")  # asyncio remarks on clients that vanish
 REQUESTS: list[dict[str, Any]] = [
     {"action": "symbols", "id": 1},
