@@ -66,8 +66,8 @@ async def stream_of_max(size: int, others: bool) -> bytes:
         RawClient(server) as client,
         AsyncExitStack() as stack,
     ):
-        # One subscription: the market stands until it, and how far it has come by the next would depend on the machine.
-        for request in REQUESTS[:2]:
+        # All in one packet: how far the market has come when a request is answered depends on when it comes.
+        for request in REQUESTS:
             client.send(**request)
         head = await read(client, 20_000)
         if others:
