@@ -103,8 +103,8 @@ class WebSockets:
             return instead
         try:
             await ws.prepare(request)
-        except ConnectionError:  # it went away before it was answered
-            return ws
+        except ConnectionError:  # it went away before it was answered: nobody reads this
+            return web.Response(status=400)
         stats.accepted["websocket"] += 1
         visit = visiting(self._clientele, request)
         try:
