@@ -1,5 +1,5 @@
 """
-The board: what happened in a turn on some channels, by symbol.
+The board: what happened on some channels since they were last written, by symbol; most often, in a turn.
 
 Fragments of one symbol are put together once, whoever wants them. A group then *takes* its symbols off the board: for a
 subscription to twenty symbols that is one C call that picks twenty entries, where handing each event to each subscriber
@@ -17,7 +17,7 @@ Pick = Callable[[Sequence[bytes]], Sequence[bytes]]
 
 class Board:
     """
-    The turn's fragments on some channels.
+    The pending fragments on some channels.
 
     Args:
         channels: the channel numbers.
@@ -30,11 +30,11 @@ class Board:
     def __init__(self, channels: frozenset[int], symbols: int, heads: Sequence[bytes]) -> None:
         self.channels = channels
         self.entries: list[bytes] = [b""] * symbols + list(heads)
-        """By symbol id, the fragments of the turn, put together; then the heads."""
+        """By symbol id, the pending fragments, put together; then the heads."""
         self.happened: list[int] = []
         """The symbols that have an entry, in order."""
         self.fragments: Sequence[bytes] = ()
-        """All fragments of the turn, in the order of the market."""
+        """All pending fragments, in the order of the market."""
         self.parts = 0
         """How many parts of groups read this board."""
         self.partial = 0
@@ -51,9 +51,8 @@ class Board:
         self.partial -= not whole
 
     def fill(self, symbols: Sequence[int], fragments: Sequence[bytes]) -> None:
-        """Put the turn's fragments on the board. Linear in fragments, where anybody reads less than the whole."""
-        assert not self.fragments, "a board is wiped before it is filled again"
-        self.fragments = fragments
+        """Put a turn's fragments on the board. Linear in fragments, where anybody reads less than the whole."""
+        self.fragments = [*self.fragments, *fragments] if self.fragments else fragments
         if not self.partial:
             return
         entries, happened = self.entries, self.happened

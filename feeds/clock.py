@@ -31,6 +31,8 @@ class Clock(Protocol):
     """The market's time at the start: a whole second, in microseconds."""
     speed: float
     """Market seconds a real second; 0: the market's time has no pace."""
+    turn_s: float
+    """The pace of turns, in real seconds; 0: they have none."""
     drains: bool
     """Whether a turn waits until every client has room, instead of conflating for those that haven't."""
 
@@ -42,8 +44,8 @@ class Clock(Protocol):
         """Give the market's time in microseconds, or None: as far as the next turn's events go."""
         ...
 
-    async def turn_over(self) -> None:
-        """Return when it is time for the next turn."""
+    async def turn_over(self, share: float = 1.0) -> None:
+        """Return when it is time for the next turn, or for a share of it."""
         ...
 
 
@@ -73,7 +75,7 @@ class ScaledClock:
         self.name = "wall" if speed == 1 else f"x{speed:g}"
         self.speed = speed
         self.seconds = monotonic
-        self._turn_s = turn_s
+        self.turn_s = turn_s
         self._started = self._next = monotonic()
         begun = 0.0
         if start_us is None:
@@ -86,10 +88,10 @@ class ScaledClock:
     def now_us(self) -> int:
         return self.start_us + int((self.seconds() - self._started) * self.speed * 1e6)
 
-    async def turn_over(self) -> None:
+    async def turn_over(self, share: float = 1.0) -> None:
         # Turns keep their pace: a late one shortens the next wait, but missed ones aren't made up for.
         now = self.seconds()
-        self._next = max(self._next + self._turn_s, now)
+        self._next = max(self._next + share * self.turn_s, now)
         await asyncio.sleep(self._next - now)
 
 
@@ -104,7 +106,7 @@ class MaxClock:
 
     drains = True
     name = "max"
-    speed = 0.0
+    speed = turn_s = 0.0
 
     def __init__(self, start_us: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.start_us = start_us
@@ -113,7 +115,7 @@ class MaxClock:
     def now_us(self) -> None:
         return None
 
-    async def turn_over(self) -> None:
+    async def turn_over(self, share: float = 1.0) -> None:
         await asyncio.sleep(0)
 
 
@@ -127,7 +129,7 @@ class ManualClock:
 
     drains = False
     name = "manual"
-    speed = 0.0
+    speed = turn_s = 0.0
 
     def __init__(self, start_us: int) -> None:
         self._now_us = self.start_us = start_us
@@ -146,7 +148,7 @@ class ManualClock:
         self._now_us += by_us
         self._moved.set()
 
-    async def turn_over(self) -> None:
+    async def turn_over(self, share: float = 1.0) -> None:
         await self._moved.wait()
         self._moved.clear()
 

@@ -35,9 +35,9 @@ class Delivery:
     def __init__(self, roster: Roster, slow: SlowConsumers, stats: HubStats) -> None:
         self._roster, self._slow, self.stats = roster, slow, stats
 
-    def to_solos(self, now: float, most: int) -> Generator[None, None, list[Group]]:
-        """Write the turn to the groups of one; gives the groups that are still to be written to. Pauses as ``Hub.flush``."""
-        plan = self._roster.plan()
+    def to_solos(self, phase: int, now: float, most: int) -> Generator[None, None, list[Group]]:
+        """Write to a phase's groups of one; gives its groups that are still to be written to. Pauses as ``Hub.flush``."""
+        plan = self._roster.plan(phase)
         others = plan.groups
         done = 0
         for envelope, part, solos in plan.solos:
@@ -47,7 +47,7 @@ class Delivery:
                     others = [*others, *(group for _, _, group in solos)]
                 continue
             for some in slices(solos, most):
-                if plan is not self._roster.plan():  # somebody left while we paused
+                if plan is not self._roster.plan(phase):  # somebody left while we paused
                     some = [solo for solo in some if solo[2].live]
                 self.solos(envelope.seal, board.entries, some, now)
                 if (done := done + len(some)) >= most:
@@ -56,7 +56,7 @@ class Delivery:
         return others
 
     def to_groups(self, groups: list[Group], now: float, most: int) -> Iterator[None]:
-        """Write the turn to groups, to each its own message. Pauses as ``Hub.flush``."""
+        """Write to groups, to each its own message. Pauses as ``Hub.flush``."""
         done = 0
         for group in groups:
             if not (data := group.envelope.seal(group.take())):
@@ -137,6 +137,18 @@ class Delivery:
             return
         self._weigh(member, now)
 
+    def settle(self, member: Member, now: float) -> None:
+        """Write to one live member what is pending for it; it goes on in the phase with nothing pending."""
+        group = member.group
+        if group is None or member not in group.live or self._roster.settled(group):
+            return
+        fragments = b"".join(group.take()[1:])
+        self._roster.move(member)
+        if fragments:
+            self.one(member.envelope.wrap(b"[" + fragments[:-1] + b"]"), member, now)
+        else:
+            self._weigh(member, now)
+
     def _clogs(self, member: Member, data: Data, sent: int, now: float) -> None:
         self._roster.clog(member)
         try:
@@ -151,7 +163,10 @@ class Delivery:
         if group is None or member not in group.live:
             return
         if member.transport.unread() > member.backlog.policy.soft_limit:
-            self._slow.fall_behind(group, (member,), now)
+            if not self._roster.settled(group):
+                self.settle(member, now)  # which weighs it again, with nothing pending
+            else:
+                self._slow.fall_behind(group, (member,), now)
 
     def _broken(self, member: Member) -> None:
         """Let go of a connection that is closed under our hands; its own task learns of it by the abort."""

@@ -54,16 +54,19 @@ class Group:
         slots: its slots.
         parts: where to take its events from.
         now: the time, in the clock's seconds.
+        phase: in which it is written to (see :mod:`feeds.roster`).
     """
 
     __slots__ = (
         "_flows",
+        "agreed",
         "clogged",
         "envelope",
         "interest",
         "live",
         "members",
         "parts",
+        "phase",
         "slots",
         "written",
     )
@@ -75,8 +78,12 @@ class Group:
         slots: NDArray[np.int64],
         parts: Sequence[Part],
         now: float,
+        phase: int = 0,
     ) -> None:
         self.interest = interest
+        self.phase = phase
+        self.agreed = envelope
+        """What its members have."""
         self.envelope = envelope if envelope.shareable else envelope.open()
         self.slots = slots
         self.parts = parts
@@ -132,7 +139,7 @@ class Group:
         return self._flows
 
     def take(self) -> Sequence[bytes]:
-        """Give the head and the turn's fragments, ready to be sealed; nothing if there are none."""
+        """Give the head and the pending fragments, ready to be sealed; nothing if there are none."""
         if len(self.parts) == 1:
             return self.parts[0].take()
         taken = [pieces for part in self.parts if (pieces := part.take())]

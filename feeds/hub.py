@@ -12,6 +12,8 @@ Rules:
 * Who wants only the latest isn't in the loop either: it is looked at when its window ends (see :mod:`feeds.lanes`).
 * Between ``publish`` and the end of ``flush``, nobody may subscribe, unsubscribe or join, only leave: a snapshot taken
   there would cross events that are still pending. The pump sees to it.
+* A flush may be for one *phase* of the members. What is then pending for the others stays so until theirs, unless they
+  are told how things stand: before that they get it (see :mod:`feeds.roster`).
 """
 
 from collections.abc import Callable, Iterator
@@ -30,7 +32,7 @@ from feeds.history import History
 from feeds.interest import NOTHING, Interest
 from feeds.newest import Newest
 from feeds.pacer import Pacer
-from feeds.roster import Roster
+from feeds.roster import PHASES, Roster
 from feeds.slow import SlowConsumers
 from feeds.states import States
 from feeds.stats import HubStats
@@ -121,7 +123,9 @@ class Hub:
 
         Whatever changes over goes on where it stood: what waited for its window goes out before the first of all events.
         """
-        assert member.group is not None
+        self._delivery.settle(member, now)
+        if member.group is None:
+            return  # it broke just now
         lanes, marks = self.roster.lanes, self.seq
         if lanes.of(member) or paced or member.laggard is not None:
             self._pacer.settle(member, interest, now)
@@ -146,7 +150,9 @@ class Hub:
 
     def repack(self, member: Member, envelope: Envelope, now: float) -> None:
         """Give a member another envelope from now on."""
-        assert member.group is not None
+        self._delivery.settle(member, now)
+        if member.group is None:
+            return  # it broke just now
         interest = member.group.interest
         self.roster.displace(member)
         member.envelope = envelope
@@ -154,8 +160,9 @@ class Hub:
         if member.laggard is None:
             self.roster.enliven(member)
 
-    def snapshotted(self, member: Member, slots: NDArray[np.int64]) -> None:
-        """Note that a member was sent snapshots: what it hadn't got of these slots by now, it has."""
+    def snapshotted(self, member: Member, slots: NDArray[np.int64], now: float) -> None:
+        """Note that a member is about to be sent snapshots: what it hasn't got of these slots by now, it has then."""
+        self._delivery.settle(member, now)
         self.roster.renew(member, slots)
 
     # The turn.
@@ -185,19 +192,22 @@ class Hub:
         self.stats.events += len(fragments)
         self.roster.fill(batch, fragments)
 
-    def flush(self, now: float) -> Iterator[None]:
+    def flush(self, now: float, phase: int | None = None) -> Iterator[None]:
         """
-        Write what was published: one message, one write, for each live member that it touches.
+        Write what is pending: one message, one write, for each live member that it touches.
 
         A generator: where it yields, it has done about :data:`FLUSH_SLICE` writes, and the event loop may run.
 
         Args:
             now: the time in the clock's seconds.
+            phase: whom to write to; None: to everybody.
         """
-        others = yield from self._delivery.to_solos(now, FLUSH_SLICE)
-        yield from self._delivery.to_groups(others, now, FLUSH_SLICE)
-        for board in self.roster.boards.values():
-            board.wipe()
+        # The first comes last: nothing is pending there then, and there all are as long as nothing is staggered.
+        for each in reversed(range(PHASES)) if phase is None else (phase,):
+            self.roster.phase = each
+            others = yield from self._delivery.to_solos(each, now, FLUSH_SLICE)
+            yield from self._delivery.to_groups(others, now, FLUSH_SLICE)
+            self.roster.wipe(each)
 
     def pace(self, now: float) -> Iterator[None]:
         """Write to paced members that are due, at the end of a turn, whether it had events or not; as ``flush``."""
@@ -207,7 +217,9 @@ class Hub:
 
     def reply(self, member: Member, payload: bytes, now: float) -> None:
         """Write a JSON array to one member, between turns."""
-        data = member.envelope.wrap(payload, whole=member.laggard is None)
+        group = member.group
+        whole = member.laggard is None and group is not None and self.roster.settled(group)
+        data = member.envelope.wrap(payload, whole=whole)
         self._delivery.one(data, member, now)
 
     def control(self, member: Member, data: Data, now: float) -> None:
@@ -220,6 +232,7 @@ class Hub:
             if group.written > silent_since:
                 continue
             group.written = now
-            flows, data = group.flows(), group.envelope.wrap(payload)
+            data = group.envelope.wrap(payload, whole=self.roster.settled(group))
+            flows = group.flows()
             self._delivery.clogged(data, group, now)
             self._delivery.flows(data, flows, now)

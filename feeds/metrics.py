@@ -105,7 +105,7 @@ class Metrics(Collector):
         yield gauge(
             "groups",
             "Different sets of symbols and channels that clients are subscribed to.",
-            sum(1 for interest, _ in groups if interest),
+            len({interest for interest, _, _ in groups if interest}),
         )
         yield gauge(
             "subscriptions",

@@ -134,6 +134,7 @@ class Plant:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self.config.shutdown_timeout / 2):
                     await self.pump.between_turns()
+                    self.pump.settle()
             self._pumping.cancel()
             await asyncio.gather(self._pumping, return_exceptions=True)
         for task in self._tasks:

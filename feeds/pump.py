@@ -9,6 +9,8 @@ import orjson
 from feeds.clock import Clock
 from feeds.cursor import Place, parts
 from feeds.hub import Hub
+from feeds.roster import PHASES
+from feeds.stagger import Stagger
 from feeds.timing import Timing
 from ticker.batch import TickBatch
 from ticker.venue import Venue
@@ -62,6 +64,9 @@ class Pump:
         self.turns = 0
         """How many turns there were."""
         self.timing = Timing(clock.speed, timer)
+        self.stagger = Stagger(hub.roster, clock.turn_s)
+        """Chooses whom the turns of the clock write to."""
+        self._unwritten: list[TickBatch] = []  # to the first phase, by whose members ages are noted
         self.after_turn: Callable[[], object] | None = None
         """Called after each turn, before anything else can happen."""
         self.failure: Exception | None = None
@@ -77,6 +82,11 @@ class Pump:
         while not self._idle.is_set():
             await self._idle.wait()
 
+    def settle(self) -> None:
+        """Write to everybody what is pending; between turns."""
+        for _ in self._hub.flush(self._clock.seconds()):
+            pass  # nobody pauses it: it isn't followed by another turn
+
     async def run(self) -> None:
         """Turn until cancelled; what it fails with is noted and raised."""
         try:
@@ -84,7 +94,7 @@ class Pump:
                 await self._run_as_fast_as_drained()
             while True:
                 await self.turn()
-                await self._clock.turn_over()
+                await self._clock.turn_over(self.stagger.share)
                 await self.between_turns()
         except Exception as error:
             self.failure = error
@@ -116,7 +126,7 @@ class Pump:
         if now is None:
             await self._turn(self._market.now_us + _LONGEST_STEP_US, self._turn_events, once=True)
         else:
-            await self._turn(now, MAX_TURN_EVENTS)
+            await self._turn(now, MAX_TURN_EVENTS, phase=self.stagger.phase)
 
     async def direct(self, until_us: int, most: int | None = None) -> int:
         """
@@ -134,9 +144,12 @@ class Pump:
         await self._turn(until_us, most or MAX_TURN_EVENTS, once=most is not None)
         return self.events - before
 
-    async def _turn(self, until: int, limit: int, *, once: bool = False) -> None:
+    async def _turn(
+        self, until: int, limit: int, *, once: bool = False, phase: int | None = None
+    ) -> None:
         """Go up to a time of the market, or, at ``once``, no further than the limit of one step."""
         timing, began = self.timing, self.timing.timer()
+        writing = 0.0
         self._idle.clear()
         try:
             while True:
@@ -146,10 +159,9 @@ class Pump:
                 for part, place in parts(batch, MAX_TURN_EVENTS, self._hub.roster.symbols, end):
                     self._hub.publish(part)
                     self._hub.place = place
-                    for _ in self._hub.flush(self._clock.seconds()):
-                        await asyncio.sleep(0)
-                    if timing.speed and len(part) and self._hub.roster.interested:
-                        self._note_ages(part)
+                    begun = timing.timer()
+                    await self._write(part, phase)
+                    writing += timing.timer() - begun
                 if self._hub.slow.laggards:
                     self._hub.slow.tend(self._clock.seconds())
                 if once or self._market.now_us >= until:
@@ -161,15 +173,31 @@ class Pump:
         finally:
             self._idle.set()
         self.turns += 1
+        self.stagger.wrote(writing)
         timing.turned(began)
         if self.after_turn is not None:
             self.after_turn()
         self._beat()
 
-    def _note_ages(self, batch: TickBatch) -> None:
-        """Note how long after their time events were written: every one, at the end of their flush."""
+    async def _write(self, part: TickBatch, phase: int | None) -> None:
+        """Write what is pending for a phase of the members; for all, where there is so much that messages would be too long."""
+        if len(part) > MAX_TURN_EVENTS // PHASES:
+            phase = None
+        for _ in self._hub.flush(self._clock.seconds(), phase):
+            await asyncio.sleep(0)
+        if not self.timing.speed or not self._hub.roster.interested:
+            self._unwritten.clear()
+            return
+        self._unwritten.append(part)
+        if not phase:
+            self._note_ages()
+
+    def _note_ages(self) -> None:
+        """Note how long after their time events were written: every one, at the end of a flush, to all or the first phase."""
         if (now_us := self._clock.now_us()) is not None:
-            self.timing.ages.observe(batch.time, now_us)
+            for batch in self._unwritten:
+                self.timing.ages.observe(batch.time, now_us)
+        self._unwritten.clear()
 
     def _beat(self) -> None:
         """Send a heartbeat to every group that has been silent; looked at four times in its length."""

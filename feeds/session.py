@@ -132,7 +132,7 @@ class Session:
             case Unsubscribe():
                 yield from self._unsubscribe(request, now)
             case SnapshotRequest():
-                yield from self._snapshot(request)
+                yield from self._snapshot(request, now)
             case Symbols():
                 universe = self._feed.market.universe
                 for piece, more in pieces(range(len(universe))):
@@ -180,17 +180,13 @@ class Session:
         for symbols, more in pieces(every, feed.weigher(resume, channels)):
             self._wish(self._wishes.add(symbols, channels, window_us), now)
             names = [feed.market.universe.symbols[i] for i in symbols]
-            head = _object(
-                "subscribed",
-                request.id,
-                symbols=names,
-                channels=request.channels,
-                **terms,
-                **more,
-            )
+            told = {"symbols": names, "channels": request.channels, **terms}
+            head = _object("subscribed", request.id, **told, **more)
             # No name holds the objects: a client may take its time with a piece, and they are some hundred kilobytes.
             yield (
-                message([head[1:-1], *self._what_was_missed(request, resume, symbols, channels)]),
+                message(
+                    [head[1:-1], *self._what_was_missed(request, resume, symbols, channels, now)]
+                ),
                 bool(more),
             )
 
@@ -200,6 +196,7 @@ class Session:
         resume: Resume | None,
         symbols: Sequence[int],
         channels: Sequence[int],
+        now: float,
     ) -> list[bytes]:
         """Give missed events and gaps, then snapshots, of what is subscribed from now on."""
         feed = self._feed
@@ -209,10 +206,10 @@ class Session:
             objects, wanting = feed.resume(resume, symbols, channels, fresh=request.snapshot)
         if wanting:
             objects += feed.snapshots(wanting, channels)
-        self._renewed(wanting, {*ALWAYS, *channels})
+        self._renewed(wanting, {*ALWAYS, *channels}, now)
         if resume is not None:
             for channel in channels:
-                self._renewed(feed.resumed(resume, symbols, channel), [channel])
+                self._renewed(feed.resumed(resume, symbols, channel), [channel], now)
         return objects
 
     def _unsubscribe(self, request: Unsubscribe, now: float) -> Iterator[tuple[bytes, bool]]:
@@ -225,11 +222,11 @@ class Session:
             told = {"symbols": names, "channels": request.channels}
             yield _object("unsubscribed", request.id, **told, **more), bool(more)
 
-    def _snapshot(self, request: SnapshotRequest) -> Iterator[tuple[bytes, bool]]:
+    def _snapshot(self, request: SnapshotRequest, now: float) -> Iterator[tuple[bytes, bool]]:
         every = yield from self._feed.resolving(request.symbols, (b"", True), request.id)
         for symbols, more in pieces(every):
             snapshots = self._feed.snapshots(symbols, (), request.id)
-            self._renewed(symbols, ALWAYS)
+            self._renewed(symbols, ALWAYS, now)
             last = len(snapshots) - (not more)
             snapshots[:last] = [s[:-1] + b',"more":true}' for s in snapshots[:last]]
             told = message(snapshots)
@@ -241,11 +238,11 @@ class Session:
         self._feed.hub.subscribe(self._member, wishes.full, now, wishes.paced)
         self._visit.wishes(wishes)
 
-    def _renewed(self, symbols: Sequence[int], channels: Iterable[int]) -> None:
+    def _renewed(self, symbols: Sequence[int], channels: Iterable[int], now: float) -> None:
         size = self._feed.hub.roster.symbols
         ids = np.array(symbols, dtype=np.int64)
         slots = np.concatenate([c * size + ids for c in channels])
-        self._feed.hub.snapshotted(self._member, slots)
+        self._feed.hub.snapshotted(self._member, slots, now)
 
 
 def _error(error: RequestError) -> bytes:

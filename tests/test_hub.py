@@ -122,11 +122,11 @@ def test_a_group_ends_with_its_last_member() -> None:
     one = bench.join(RecordingTransport(), [0, 1])
     two = bench.join(RecordingTransport(), [0, 1])
     interest = Interest().add([0, 1], [0])
-    assert bench.roster.groups[interest, WEBSOCKET].members == 2
+    assert bench.roster.groups[interest, WEBSOCKET, 0].members == 2
     assert bench.roster.wanted[:2].tolist() == [1, 1]
     bench.hub.leave(one)
     bench.hub.subscribe(two, NOTHING, 0.0)
-    assert list(bench.roster.groups) == [(NOTHING, WEBSOCKET)]
+    assert list(bench.roster.groups) == [(NOTHING, WEBSOCKET, 0)]
     assert not bench.roster.wanted.any()
     bench.hub.leave(two)
     assert bench.roster.groups == {}

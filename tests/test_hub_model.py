@@ -25,6 +25,7 @@ from feeds.backlog import BacklogPolicy, Eviction
 from feeds.envelope import ArrayInWebSocket
 from feeds.group import Member
 from feeds.interest import Interest
+from feeds.roster import PHASES
 
 
 class Expected:
@@ -38,6 +39,8 @@ class Expected:
         """The newest sequence that it knows of each."""
         self.behind = False
         """Whether it is conflated."""
+        self.due: list[Event] = []
+        """What was published for it since it was written to."""
         self.here = True
 
 
@@ -58,8 +61,9 @@ class HubAgainstModel(RuleBasedStateMachine):
     """
     Connections come, go, subscribe, stall, read and break between turns, and leave within them.
 
-    After each turn, each connection has exactly the events that it wants, or, while it is behind, none; and once it has
-    caught up, the newest of each with the number that it missed. The hub's tables are what the members' wishes imply.
+    After each turn in which it is written to, each connection has exactly the events that it wants, or, while it is behind,
+    none; and once it has caught up, the newest of each with the number that it missed. Before its wishes change, and before
+    it is told how things stand, it has them too. The hub's tables are what the members' wishes imply.
     """
 
     members: Bundle[Expected] = Bundle("members")
@@ -112,7 +116,8 @@ class HubAgainstModel(RuleBasedStateMachine):
         if not who.here:
             return
         slots = np.array([c * SYMBOLS + s for s, c in told], dtype=np.int64)
-        self.bench.hub.snapshotted(who.member, slots)
+        self.bench.hub.snapshotted(who.member, slots, self.bench.now)
+        self.settled(who)
         who.last |= {pair: self.bench.seq[pair] for pair in told & who.wants}
 
     @rule(who=members, size=st.integers(0, 60) | st.none(), goes_on=st.booleans())
@@ -129,6 +134,18 @@ class HubAgainstModel(RuleBasedStateMachine):
     @rule(events=event_lists)
     def turn(self, events: list[tuple[int, int]]) -> None:
         self.flushed(events)
+
+    @rule(events=event_lists, phase=st.integers(0, PHASES - 1))
+    def staggered_turn(self, events: list[tuple[int, int]], phase: int) -> None:
+        self.flushed(events, phase=phase)
+
+    @rule()
+    def spread(self) -> None:
+        self.flushed([])
+        self.bench.roster.spread()
+        sizes = self.bench.roster.sizes()
+        live = [w for w in self.all if w.wants and w.member not in self.bench.slow.laggards]
+        assert sum(sizes) == len(live)
 
     @rule(events=event_lists, reader=members, asked=st.booleans())
     def turn_after_somebody_read_everything(
@@ -149,10 +166,18 @@ class HubAgainstModel(RuleBasedStateMachine):
             self.flushed(events, who, pauses)
 
     def flushed(
-        self, events: list[tuple[int, int]], leaver: Expected | None = None, pauses: int = 0
+        self,
+        events: list[tuple[int, int]],
+        leaver: Expected | None = None,
+        pauses: int = 0,
+        phase: int | None = None,
     ) -> None:
         published = self.bench.publish(*events)
-        flush = self.bench.hub.flush(self.bench.now)
+        for who in self.all:
+            if not who.behind:
+                who.due += [e for e in published if (e.symbol, e.channel) in who.wants]
+        passed_over = [w for w in self.all if self.passed_over(w, phase)]
+        flush = self.bench.hub.flush(self.bench.now, phase)
         for pause, _ in enumerate(flush):
             if leaver is not None and pause == pauses:
                 self.gone(leaver)
@@ -161,10 +186,26 @@ class HubAgainstModel(RuleBasedStateMachine):
             self.gone(leaver)
         self.bench.tend()
         for who in self.all:
-            if who.here:
-                self.check(who, [e for e in published if (e.symbol, e.channel) in who.wants])
+            if who in passed_over and who.here:
+                assert got(who.transport) == []
+            elif who.here:
+                self.check(who, who.due)
+                who.due = []
         self.all = [w for w in self.all if w.here]
         assert self.bench.slow.laggards or not self.bench.hub.newest.active
+
+    @staticmethod
+    def passed_over(who: Expected, phase: int | None) -> bool:
+        """Tell whether a member is live, and not written to in a phase."""
+        group = who.member.group
+        return phase is not None and not who.behind and group is not None and group.phase != phase
+
+    def settled(self, who: Expected) -> None:
+        """Check that a member has all that was published, as it must before it is told anything else."""
+        if not who.behind:
+            self.check(who, who.due)
+            who.due = []
+        self.all = [w for w in self.all if w.here]
 
     def check(self, who: Expected, mine: list[Event]) -> None:
         """Compare what a member got in a turn with what there was for it."""
@@ -223,6 +264,9 @@ class HubAgainstModel(RuleBasedStateMachine):
         for symbol, channel in sorted(wants):
             interest = interest.add([symbol], [channel])
         self.bench.hub.subscribe(who.member, interest, self.bench.now)
+        self.settled(who)
+        if not who.here:
+            return
         who.last = {pair: who.last.get(pair, self.bench.seq[pair]) for pair in wants}
         who.wants = wants
 
@@ -244,15 +288,15 @@ class HubAgainstModel(RuleBasedStateMachine):
             return
         hub, roster, slow = self.bench.hub, self.bench.roster, self.bench.slow
         here = [w for w in self.all if w.here]
-        by_wish = Counter(frozenset(w.wants) for w in here)
+        by_wish = Counter((frozenset(w.wants), phase_of(w)) for w in here)
         groups = {
-            frozenset((s, c) for c, symbols in i.channels for s in symbols): g.members
-            for (i, _), g in roster.groups.items()
+            (frozenset((s, c) for c, symbols in i.channels for s in symbols), phase): g.members
+            for (i, _, phase), g in roster.groups.items()
         }
         assert groups == by_wish
         wanted = np.zeros((CHANNELS, SYMBOLS), dtype=int)
         audience = np.zeros((CHANNELS, SYMBOLS), dtype=int)
-        for wish in by_wish:
+        for wish, _ in by_wish:
             for symbol, channel in wish:
                 wanted[channel, symbol] += 1
         for who in here:
@@ -261,9 +305,9 @@ class HubAgainstModel(RuleBasedStateMachine):
         assert roster.wanted.tolist() == wanted.ravel().tolist()
         assert roster.audience.members.tolist() == audience.ravel().tolist()
         assert set(slow.laggards) <= {w.member for w in here}
-        assert roster.interested == any(by_wish)
-        assert set(roster.boards) == {
-            channels for i, _ in roster.groups for channels, _ in i.parts()
+        assert roster.interested == any(wish for wish, _ in by_wish)
+        assert {(channels, phase) for channels, b in roster.boards.items() for phase in b} == {
+            (channels, phase) for i, _, phase in roster.groups for channels, _ in i.parts()
         }
         assert hub.seq.tolist() == [
             self.bench.seq[s, c] for c in range(CHANNELS) for s in range(SYMBOLS)
@@ -271,10 +315,16 @@ class HubAgainstModel(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_kept_of_a_turn(self) -> None:
-        """All that was pending went out, or went with who wanted it."""
+        """All that was pending went out, or went with who wanted it, but for the phases that are yet to come."""
         if hasattr(self, "bench"):
-            groups = self.bench.roster.groups.values()
+            roster = self.bench.roster
+            groups = [g for g in roster.groups.values() if roster.settled(g)]
             assert not any(ArrayInWebSocket.seal(g.take()) for g in groups)
+
+
+def phase_of(who: Expected) -> int:
+    assert who.member.group is not None
+    return who.member.group.phase
 
 
 TestHubAgainstModel = HubAgainstModel.TestCase

@@ -141,7 +141,7 @@ class PacedAgainstTape(RuleBasedStateMachine):
     def snapshot(self, who: Client, symbol: int) -> None:
         if who.here:
             slots = np.array([c * SYMBOLS + symbol for c in CHANNEL_NUMBERS])
-            self.hub.snapshotted(who.member, slots)
+            self.hub.snapshotted(who.member, slots, self.now)
             told = {(symbol, c): self.tape.seq(symbol, c) for c in CHANNEL_NUMBERS}
             who.reader.last |= {key: seq for key, seq in told.items() if key in who.windows}
 

@@ -44,7 +44,7 @@ def test_who_is_silenced_is_still_in_its_group_but_not_in_the_audience() -> None
     assert roster.audience.members[1] == 1
     assert roster.wanted[1] == 1
     assert one.group is two.group
-    assert roster.groups[ONE, WEBSOCKET].members == 2
+    assert roster.groups[ONE, WEBSOCKET, 0].members == 2
     roster.enliven(one)
     assert roster.audience.members[1] == 2
 
@@ -53,7 +53,7 @@ def test_a_board_is_there_for_each_set_of_channels_that_somebody_reads() -> None
     both = Interest().add([0], [0]).add([1], [1])
     roster, members = roster_of(EVERYTHING, ONE, both)
     assert set(roster.boards) == {frozenset({0, 1}), frozenset({0}), frozenset({1})}
-    assert roster.boards[frozenset({0})].parts == 2
+    assert roster.boards[frozenset({0})][0].parts == 2
     for one in members:
         roster.displace(one)
     assert roster.boards == {}

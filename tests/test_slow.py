@@ -193,7 +193,7 @@ def test_a_snapshot_sent_to_who_is_conflated_isnt_followed_by_what_it_told() -> 
     member = bench.join(slow, [0, 1])
     bench.turn(*[(0, 0)] * 20)
     bench.turn((0, 0), (1, 0))
-    bench.hub.snapshotted(member, np.array([0]))
+    bench.hub.snapshotted(member, np.array([0]), bench.now)
     bench.turn((0, 0))
     got(slow)
     slow.read()
@@ -205,7 +205,7 @@ def test_a_snapshot_sent_to_who_is_live_changes_nothing() -> None:
     bench = HubBench()
     transport = RecordingTransport()
     member = bench.join(transport, [0])
-    bench.hub.snapshotted(member, np.array([0]))
+    bench.hub.snapshotted(member, np.array([0]), bench.now)
     bench.turn((0, 0))
     assert got(transport) == [Event(0, 0, 1)]
 

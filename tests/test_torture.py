@@ -20,6 +20,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from wire import TIMEOUT_S, eventually, running, step
 
+from feeds import stagger
 from feeds.backlog import BacklogPolicy, Slow
 from feeds.server import FeedServer
 from ticker.batch import QUOTES, TRADES
@@ -222,10 +223,16 @@ async def settle(server: FeedServer, clients: list[Client]) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("slow", [Slow.CONFLATE, Slow.DROP])
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_nothing_is_lost_and_nothing_comes_twice(slow: Slow, seed: int) -> None:
+@pytest.mark.parametrize("staggered", [False, True])
+async def test_nothing_is_lost_and_nothing_comes_twice(
+    slow: Slow, seed: int, staggered: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     policy = BacklogPolicy(soft_limit=6_000, low_water=1_000, no_progress_s=1.5, soft_seconds=4.0)
     async with running(symbols="4", rate=200, backlog=policy, slow=slow) as server:
         truth = Truth(server)
+        if staggered:
+            monkeypatch.setattr(stagger, "_FEWEST", 0)
+            server.pump.stagger = stagger.Stagger(server.hub.roster, 1e-9)
         clients = [Client(server, truth) for _ in range(CLIENTS)]
         first = {}
         for client in clients:
@@ -252,3 +259,4 @@ async def test_nothing_is_lost_and_nothing_comes_twice(slow: Slow, seed: int) ->
         assert sent > 1_000
         assert merged > 1_000
         assert (skipped > 0) == (slow is Slow.DROP)
+        assert (server.pump.stagger.phase is not None) == staggered
