@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -180,3 +181,19 @@ def test_every_document_is_there() -> None:
     if done.returncode:
         pytest.skip("this isn't a clone")
     assert sorted(done.stdout.split()) == sorted(p.relative_to(ROOT).as_posix() for p in DOCUMENTS)
+
+
+REFERENCES = re.compile(
+    r":(?:class|mod|func|meth|attr|data|exc):`~?((?:ticker|feeds|clients)\.[\w.]+)`"
+)
+
+
+def test_what_docstrings_refer_to_is_there() -> None:
+    """A full name between backquotes can be imported: a module, or something in one."""
+    sources = [
+        p for package in ("ticker", "feeds", "clients") for p in (ROOT / package).rglob("*.py")
+    ]
+    names = {name for path in sources for name in REFERENCES.findall(path.read_text())}
+    assert len(names) > 50
+    for name in sorted(names):
+        assert pkgutil.resolve_name(name) is not None
