@@ -1,26 +1,26 @@
 """
 What a test costs that has a feed: starting a server, beginning anew, and 500 tests.
 
-    python -m bench.fixture
+    python -m bench.fixture [--tests 500]
 """
 
+import argparse
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
 __all__ = ["main"]
 
-_TESTS = 500
-_CODE = f"""
+_CODE = """
 import pytest
 from websockets.sync.client import connect
 
-@pytest.mark.parametrize("n", range({_TESTS}))
+@pytest.mark.parametrize("n", range({tests}))
 @pytest.mark.ticker_feed(symbols=["AAPL", "MSFT"])
 def test(ticker_feed, n):
     with connect(ticker_feed.ws_url) as ws:
@@ -33,7 +33,14 @@ def test(ticker_feed, n):
 """
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print a line for each figure."""
+    parser = argparse.ArgumentParser(prog="python -m bench.fixture", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--tests", type=int, default=500, help="how many (default: 500)")
+    parser.add_argument("--quick", action="store_true", help="few: does it work?")
+    options = parser.parse_args(argv)
+    tests = 10 if options.quick else options.tests
     began = time.perf_counter()
     from feeds.testing import TickerFeed
 
@@ -59,9 +66,9 @@ def main() -> None:
             f"trade, no clients, median of 100         {ms(timed(lambda: feed.trade('AAPL', price=187.43), 100))}"
         )
     for workers in ("0", "2"):
-        took, cpu = suite(workers)
+        took, cpu = suite(tests, workers)
         print(
-            f"{_TESTS} tests, each with a client, -n {workers}    {took:7.2f} s, {cpu:.2f} s of CPU"
+            f"{tests} tests, each with a client, -n {workers}    {took:7.2f} s, {cpu:.2f} s of CPU"
         )
 
 
@@ -79,10 +86,10 @@ def timed(function: Callable[[], object], times: int) -> float:
     return median(took)
 
 
-def suite(workers: str) -> tuple[float, float]:
+def suite(tests: int, workers: str) -> tuple[float, float]:
     """Run the tests; give how long pytest took from begin to end, and its time of CPU, in seconds."""
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "test_many.py").write_text(_CODE)
+        (Path(folder) / "test_many.py").write_text(_CODE.format(tests=tests))
         command = [sys.executable, "-m", "pytest", "-q", "-n", workers, "-p", "no:cacheprovider"]
         began, before = time.perf_counter(), os.times()
         subprocess.run(command, cwd=folder, check=True, capture_output=True)

@@ -1,5 +1,5 @@
 """
-Markdown from runs: printed, or written between the markers of README.md.
+Markdown from runs: printed, or written between the markers of README.md, a few rows of it into that of the project too.
 
     python -m bench.report [bench/out] [--write]
 """
@@ -10,10 +10,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.headline import headline
 from bench.sections import SECTIONS
 from bench.tools import BENCH, OUT
 
-__all__ = ["BEGIN", "END", "main", "markdown"]
+__all__ = ["BEGIN", "END", "between", "headlines", "main", "markdown"]
 
 BEGIN = "<!-- results: written by bench.report -->"
 END = "<!-- end of results -->"
@@ -30,14 +31,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not options.write:
         print(text)
         return 0
-    readme = BENCH / "README.md"
-    before, begin, rest = readme.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        print(f"no markers in {readme.name}", file=sys.stderr)
-        return 1
-    readme.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+    first = headlines(options.folder)
+    pages = {BENCH / "README.md": text, **({BENCH.parent / "README.md": first} if first else {})}
+    for page, written in pages.items():
+        before, old, after = between(page.read_text())
+        if not old:
+            print(f"no markers in {page}", file=sys.stderr)
+            return 1
+        page.write_text(f"{before}\n\n{written}\n\n{after}")
     return 0
+
+
+def between(text: str) -> tuple[str, str, str]:
+    """Part a page at its markers: what stands before, in between, which is empty without markers, and behind."""
+    before, begin, rest = text.partition(BEGIN)
+    results, end, after = rest.partition(END)
+    return before + begin, results if end else "", end + after
 
 
 def markdown(folder: Path) -> str:
@@ -48,6 +57,14 @@ def markdown(folder: Path) -> str:
         lines = section(json.loads(path.read_text())) if path.exists() else ["Not measured yet."]
         parts.append("\n".join([f"### {title}\n", *lines]))
     return "\n\n".join(parts)
+
+
+def headlines(folder: Path) -> str:
+    """Return the table of the first page; nothing if one of its runs isn't there."""
+    runs = [folder / f"{name}.json" for name in ("fanout", "latency")]
+    if not all(path.exists() for path in runs):
+        return ""
+    return "\n".join(headline(*(json.loads(path.read_text()) for path in runs)))
 
 
 if __name__ == "__main__":

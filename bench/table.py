@@ -7,7 +7,7 @@ from rich.table import Table
 from bench.rows import ROWS
 from bench.stats import Summary
 
-__all__ = ["HEADINGS", "scenario_table", "table_cells"]
+__all__ = ["HEADINGS", "rate_text", "scenario_table", "table_cells"]
 
 HEADINGS = (
     "row",
@@ -42,11 +42,11 @@ def table_cells(summary: Summary) -> list[str]:
     doubts = [*summary.flags, *([summary.error] if summary.error else [])]
     return [
         title,
-        _rate(summary.rate),
-        f"{_rate(summary.low)} to {_rate(summary.high)}",
+        rate_text(summary.rate),
+        f"{rate_text(summary.low)} to {rate_text(summary.high)}",
         _ratio(summary.of_reference),
         "" if summary.of_floor is None else f"{summary.of_floor:.1%}",
-        _rate(summary.per_cpu),
+        rate_text(summary.per_cpu),
         f"{summary.server_cpu:.0%}",
         f"{summary.client_cpu:.0%}",
         f"{summary.server_peak_mb:.0f}",
@@ -61,7 +61,7 @@ def _ratio(value: float | None) -> str:
     return f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
-def _rate(rate: float) -> str:
+def rate_text(rate: float) -> str:
     """Return a rate with three digits: 287 k, 2.61 M, 19.4 M."""
     value, unit = (rate / 1e6, "M") if rate >= 999_500 else (rate / 1e3, "k")
     digits = 0 if value >= 100 else 1 if value >= 10 else 2

@@ -60,6 +60,12 @@ def test_a_benchmark_runs_and_is_reported(name: str, tmp_path: Path) -> None:
         assert "(control: " in report
 
 
+def test_what_a_test_costs_is_told(tmp_path: Path) -> None:
+    lines = run(tmp_path, "fixture", "--quick").splitlines()
+    assert len(lines) == 8
+    assert [line.split(",")[0] for line in lines[-2:]] == ["10 tests"] * 2
+
+
 @pytest.mark.parametrize("row", PEERS)
 def test_a_peer_goes_at_the_rate_it_is_told(row: str, tmp_path: Path) -> None:
     if importlib.util.find_spec(PEERS[row]) is None:

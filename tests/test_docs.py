@@ -1,7 +1,8 @@
-"""The documents: every code block in them runs, and the output shown is what comes out."""
+"""The documents: every block of code in them runs, and the output shown is what comes out."""
 
-import json
-import os
+from __future__ import annotations
+
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -11,45 +12,35 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from documents import DOCUMENTS, ROOT, Block, anchors, blocks, in_language, links
+from terminal import COMMAND, environment, served
 
 from ticker.scenes import read_scenes
 
-ROOT = Path(__file__).parent.parent
-DOCUMENTS = [
-    ROOT / "README.md",
-    *sorted(ROOT.glob("*/README.md")),
-    *sorted(ROOT.glob("clients/*/README.md")),
-]
 DEFAULT_PORT = "127.0.0.1:8765"
-SERVER_LINES = 4  # of what an example prints that never ends
+TESTS = Path(__file__).parent
 
-
-def blocks(path: Path) -> Iterator[tuple[str, str]]:
-    """Give the language and the text of each fenced block."""
-    for match in re.finditer(r"^```(\w*)\n(.*?)^```$", path.read_text(), re.MULTILINE | re.DOTALL):
-        yield match[1], match[2]
-
-
-def of_language(language: str) -> list[pytest.param]:
-    """Give the blocks of a language in all documents, with names for the report."""
-    return [
-        pytest.param(text, id=f"{path.relative_to(ROOT)}-{n}")
-        for path in DOCUMENTS
-        for n, (found, text) in enumerate(blocks(path))
-        if found == language
-        and "\ndef test_" not in text  # what is a test runs in test_fixture_example
-    ]
+RUN_BY = {
+    "python": "test_docs",
+    "console": "test_docs",
+    "toml": "test_docs",
+    "sh": "test_docs_shell",
+    "js": "test_docs_js",
+    "json": "test_protocol_examples",
+    "html": "test_fixture_example",
+}
+"""By language, the test that runs the blocks; `text` is what a Python block before it prints, or one of these."""
+OTHER_TEXT = {
+    ("feeds/README.md", "What flows"): "a drawing",
+    ("feeds/PROTOCOL.md", "Streams"): "test_protocol_doc",
+}
 
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     """The port of a server that was started as the README says."""
-    command = [sys.executable, "-m", "feeds", "serve", "--port", "0", "--ready-json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as server:
-        assert server.stdout is not None
-        yield json.loads(server.stdout.readline())["port"]
-        server.terminate()
-        server.stdout.read()
+    with served() as ready:
+        yield ready["port"]
 
 
 def run_python(text: str, port: int, lines: int | None) -> str:
@@ -74,82 +65,135 @@ def run_python(text: str, port: int, lines: int | None) -> str:
 
 def shape(text: str) -> list[str]:
     """Give lines without their numbers, and without what depends on them."""
-    return [re.sub(r"'[0-9a-f]{16}'|None|-?\d[\d.]*", "0", line) for line in text.splitlines()]
+    return [re.sub(r"'[0-9a-f]{16}'|None|-?\d[\d.,]*", "0", line) for line in text.splitlines()]
 
 
-@pytest.mark.parametrize("text", of_language("python"))
-def test_python_blocks_run(text: str, port: int) -> None:
-    """Every Python block runs as it stands; one that never ends prints something."""
-    run_python(text, port, 1 if DEFAULT_PORT in text else None)
+def output_of(block: Block) -> str | None:
+    """Give the output that is shown below a block: a `text` that comes next, in the same section."""
+    following = [b for b in blocks(ROOT / block.document) if b.line > block.line][:1]
+    for found in following:
+        if found.language == "text" and found.section == block.section:
+            return found.text
+    return None
 
 
-def test_the_first_example_prints_what_the_readme_shows(port: int) -> None:
-    """The output of the six-line client has the shape that is shown below it."""
-    found = list(blocks(ROOT / "README.md"))
-    at = next(n for n, (language, _) in enumerate(found) if language == "python")
-    language, shown = found[at + 1]
-    assert language == "text"
-    printed = run_python(found[at][1], port, SERVER_LINES)
-    assert len(shown.splitlines()) == SERVER_LINES
-    assert shape(printed)[:2] == shape(shown)[:2]
-    kinds = {line.split("(")[0] for line in shown.splitlines()}
-    assert kinds == {line.split("(")[0] for line in printed.splitlines()}
-
-
-@pytest.mark.parametrize("text", of_language("console"))
-def test_console_blocks_show_the_real_output(text: str) -> None:
-    """What is shown under a `$ tickerplant ...` is what that prints."""
-    command, _, shown = text.partition("\n")
-    words = shlex.split(command.removeprefix("$ "))
-    assert words[0] == "tickerplant"
-    environment = {**os.environ, "COLUMNS": "80"}
-    done = subprocess.run(
-        [sys.executable, "-m", "feeds", *words[1:]],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=environment,
-        check=True,
-    )
-    assert done.stdout.splitlines() == shown.splitlines()
-
-
-@pytest.mark.parametrize("text", of_language("toml"))
-def test_toml_blocks_are_taken_by_the_command_line(text: str, tmp_path: Path) -> None:
-    """A configuration, or a file of scenes, that a document shows is accepted."""
-    file = tmp_path / "market.toml"
-    file.write_text(text)
-    if "scene" in tomllib.loads(text):
-        assert read_scenes(str(file))
+@pytest.mark.parametrize("block", in_language("python"))
+def test_python_blocks_run_and_print_what_is_shown(block: Block, port: int) -> None:
+    """As they stand. Of one that never ends, as many lines as are shown, or one; of the kinds, and with the fields, shown."""
+    if block.is_test:
+        return  # it is run by test_fixture_example
+    shown = output_of(block)
+    endless = DEFAULT_PORT in block.text
+    wanted = len(shown.splitlines()) if shown is not None else 1
+    printed = run_python(block.text, port, wanted if endless else None)
+    if shown is None:
         return
-    subprocess.run(
-        [sys.executable, "-m", "feeds", "--config", str(file), "serve", "--help"],
-        check=True,
-        capture_output=True,
-    )
+    if not endless:
+        assert shape(printed) == shape(shown)
+        return
+    kinds = {line.split("(")[0]: line for line in shape(printed)}
+    assert set(kinds) == {line.split("(")[0] for line in shape(shown)}
+    for line in shape(shown):
+        names = re.findall(r"\b(\w+)=", line)
+        assert names == re.findall(r"\b(\w+)=", kinds[line.split("(")[0]])
+        assert names, line
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_links_between_files_lead_somewhere(path: Path) -> None:
-    """A relative link in a document names a file that is there."""
-    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)[^)]*\)", path.read_text()):
-        assert (path.parent / target).exists(), target
+@pytest.mark.parametrize("block", in_language("console"))
+def test_console_blocks_show_the_real_output(block: Block) -> None:
+    """What is shown under a `$ tickerplant ...` is what that prints."""
+    commands = re.split(r"^\$ ", block.text, flags=re.MULTILINE)
+    assert commands.pop(0) == ""
+    for text in commands:
+        command, _, shown = text.partition("\n")
+        words = shlex.split(command)
+        assert words[0] == "tickerplant"
+        done = subprocess.run(
+            [*COMMAND, *words[1:]],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=ROOT,
+            env=environment(),
+        )
+        assert done.stdout.splitlines() == shown.rstrip().splitlines()
 
 
-@pytest.mark.parametrize("text", of_language("sh"))
-def test_shell_blocks_name_real_commands(text: str) -> None:
-    """A shell block runs make targets, commands of ours, and standard tools that exist under these names."""
-    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    help_text = subprocess.run(
-        [sys.executable, "-m", "feeds", "--help"], capture_output=True, text=True, check=True
-    ).stdout
-    for line in text.splitlines():
-        words = shlex.split(line, comments=True)
-        if not words:
+@pytest.mark.parametrize("block", in_language("toml"))
+def test_toml_blocks_are_taken(block: Block, tmp_path: Path) -> None:
+    """A file of scenes is read; a configuration is served, and what it says is so."""
+    file = tmp_path / "market.toml"
+    file.write_text(block.text)
+    found = tomllib.loads(block.text)
+    if "scene" in found:
+        assert len(read_scenes(str(file))) == len(found["scene"])
+        return
+    with subprocess.Popen(
+        [*COMMAND, "--config", str(file), "serve", "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    ) as server:
+        assert server.stdout is not None
+        said = server.stdout.readline()
+        server.terminate()
+        server.stdout.read()
+    table = found["serve"]
+    symbols = table["symbols"].split(",")
+    expected = f"{len(symbols)} invented symbols, {len(symbols) * table['rate']} events a second"
+    assert expected in said
+    assert f"clock {table['clock']}" in said
+
+
+def test_every_block_of_code_is_run_by_a_test() -> None:
+    """Each has a language, each language a test, and each output what prints it."""
+    for document in DOCUMENTS:
+        outputs = [output_of(b) for b in blocks(document) if b.language == "python"]
+        for block in blocks(document):
+            if block.language != "text":
+                assert (TESTS / f"{RUN_BY[block.language]}.py").exists(), block
+            elif block.text not in outputs:
+                assert (block.document, block.section) in OTHER_TEXT, block
+
+
+def test_there_are_blocks_of_every_language() -> None:
+    """So that a parser that finds nothing is noticed."""
+    found = [block.language for document in DOCUMENTS for block in blocks(document)]
+    assert set(found) == {*RUN_BY, "text"}
+    assert len(found) > 40
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_within_the_project_lead_somewhere(path: Path) -> None:
+    """A relative link names a file that is there, and a heading in it if it names one."""
+    for target in links(path):
+        if re.match(r"https?:", target):
             continue
-        if words[0] == "make":
-            assert words[1] in targets
-        elif words[0] == "tickerplant":
-            assert re.search(rf"^  {words[1]} ", help_text, re.MULTILINE), words[1]
-        else:
-            assert words[0] in {"python", "node", "pip", "cd", "curl", "npm"}, line
+        name, _, anchor = target.partition("#")
+        file = path.parent / name if name else path
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+def test_every_document_is_there() -> None:
+    """Also one that somebody puts elsewhere: git knows of no other."""
+    done = subprocess.run(["git", "ls-files", "*.md"], capture_output=True, text=True, cwd=ROOT)
+    if done.returncode:
+        pytest.skip("this isn't a clone")
+    assert sorted(done.stdout.split()) == sorted(p.relative_to(ROOT).as_posix() for p in DOCUMENTS)
+
+
+REFERENCES = re.compile(
+    r":(?:class|mod|func|meth|attr|data|exc):`~?((?:ticker|feeds|clients)\.[\w.]+)`"
+)
+
+
+def test_what_docstrings_refer_to_is_there() -> None:
+    """A full name between backquotes can be imported: a module, or something in one."""
+    sources = [
+        p for package in ("ticker", "feeds", "clients") for p in (ROOT / package).rglob("*.py")
+    ]
+    names = {name for path in sources for name in REFERENCES.findall(path.read_text())}
+    assert len(names) > 50
+    for name in sorted(names):
+        assert pkgutil.resolve_name(name) is not None

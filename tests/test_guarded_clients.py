@@ -88,6 +88,8 @@ def test_the_page_says_what_is_wrong_and_gives_up(
     page.goto(f"{guarded['url']}/{query}")
     expect(page.locator("#state")).to_have_text("Closed")
     expect(page.get_by_text(f"The server closed the connection: {says}.")).to_be_visible()
+    expect(page.locator("#banner")).to_contain_text("?token=…")
+    expect(page.locator("#empty")).to_have_text("No prices.")
 
 
 @pytest.mark.browser

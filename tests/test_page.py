@@ -356,6 +356,11 @@ def test_halt(page: Page, feed: FakeFeed) -> None:
         expect(badge).to_be_visible()
         feed.event("status", "status", "MSFT", status="limit_state", reason=None)
         expect(badge).to_be_hidden()
+    feed.event("status", "status", "MSFT", status="halted", reason="T1")
+    expect(badge).to_be_visible()
+    end = "e => e.getBoundingClientRect().right"
+    cell = row(page, "MSFT").locator(".c-symbol")
+    assert badge.evaluate(end) <= cell.evaluate(end), "all of it is seen"
     feed.event("status", "status", "MSFT", status="trading", reason=None)
     expect(badge).to_be_hidden()
 

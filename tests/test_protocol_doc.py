@@ -1,8 +1,6 @@
 """The document of the protocol and the code say the same."""
 
-import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
@@ -16,7 +14,7 @@ from feeds.errors import CloseCode, Code, HttpCode, RequestError
 from feeds.gate import PINGS_BURST, PINGS_S
 from feeds.limits import Limits
 from feeds.query import parse_query
-from feeds.requests import CHANNEL_NAMES, MAX_REQUEST_BYTES, MAX_REQUEST_SYMBOLS, parse_request
+from feeds.requests import CHANNEL_NAMES, MAX_REQUEST_BYTES, MAX_REQUEST_SYMBOLS
 from feeds.transport import SPARE_S
 from feeds.unreadable import MAX_FIELD_BYTES, MAX_HEADERS, MAX_URL_BYTES
 from ticker.batch import INTERVALS
@@ -39,32 +37,6 @@ def first_cells(text: str) -> list[str]:
     rows = re.findall(r"^\|(?!-)\s*(.*?)\s*\|", text, re.MULTILINE)
     heads = re.findall(r"^\|\s*(.*?)\s*\|.*\n\|-", text, re.MULTILINE)
     return [row for row in rows if row not in heads]
-
-
-def examples() -> Iterator[str]:
-    """Every piece of JSON: the fenced blocks, and what is between backquotes and looks like it."""
-    yield from re.findall(r"^```json\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
-    plain = re.sub(r"^```.*?^```", "", TEXT, flags=re.MULTILINE | re.DOTALL)
-    for code in re.findall(r"`([^`]+)`", plain):
-        if code.startswith(("{", "[{")) and "..." not in code.replace('"..."', ""):
-            yield code
-
-
-def test_there_are_examples() -> None:
-    assert len(list(examples())) >= 12
-
-
-@pytest.mark.parametrize("text", list(examples()), ids=lambda text: text[:50])
-def test_every_example_is_json_of_the_shape_that_the_document_asks_for(text: str) -> None:
-    """Requests are objects that the server accepts; what it sends are objects with a type, mostly in arrays."""
-    value = json.loads(text)
-    if isinstance(value, dict) and "action" in value:
-        parse_request(text.encode())
-        return
-    items = value if isinstance(value, list) else [value]
-    assert items
-    for item in items:
-        assert "type" in item or {"status", "symbols", "epoch", "symbol"} & set(item)
 
 
 def test_every_error_code_is_in_the_table_and_nothing_else() -> None:
@@ -149,14 +121,6 @@ def test_every_interval_is_named() -> None:
 def test_every_action_has_its_heading() -> None:
     actions = re.findall(r"^### (\w+)$", section("Requests"), re.MULTILINE)
     assert {"subscribe", "unsubscribe", "snapshot", "symbols", "ping", "auth"} <= set(actions)
-
-
-def test_links_within_the_document_lead_somewhere() -> None:
-    anchors = {
-        re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-")
-        for heading in re.findall(r"^#+ (.*)$", TEXT, re.MULTILINE)
-    }
-    assert set(re.findall(r"\]\(#([^)]+)\)", TEXT)) <= anchors
 
 
 # HTTP.

@@ -60,7 +60,8 @@ function arrange() {
   const filtered = find("filter").value.trim() !== "";
   find("shown").textContent = filtered ? `${table.shown} of ${total}` : "";
   find("empty").hidden = table.shown > 0;
-  find("empty").textContent = filtered ? "No symbol like that." : "Waiting for the first prices…";
+  const waiting = client.state.state === "closed" ? "No prices." : "Waiting for the first prices…";
+  find("empty").textContent = filtered ? "No symbol like that." : waiting;
 }
 
 function tick() {
@@ -117,7 +118,10 @@ client.addEventListener("hello", ({ detail: hello }) => {
     refused(error);
   });
 });
-client.addEventListener("state", schedule);
+client.addEventListener("state", () => {
+  revision = -1; // what stands in for no prices depends on it
+  schedule();
+});
 client.addEventListener("gap", ({ detail: { symbol } }) => market.unsure.add(symbol));
 client.onbatch = (events) => {
   const before = market.events;

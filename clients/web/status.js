@@ -9,6 +9,9 @@ const NEAR_MS = 5_000; // events further from now than this are not on the wall 
 
 const find = (id) => document.getElementById(id);
 
+/** What somebody who looks at the page can do about a refusal. */
+const help = (reason) => (/token/.test(reason) ? "Open this page with ?token=… in its address." : "");
+
 export class Status {
   #client;
   #market;
@@ -137,13 +140,13 @@ export class Status {
     };
     // While it connects again the banner stays as it is, or it would flicker at every attempt.
     if (state === "connecting" && attempt > 0) find("banner-text").textContent = "Connecting…";
-    else this.#setBanner(titles[state] ?? "");
+    else this.#setBanner(titles[state] ?? "", state === "closed" ? help(reason) : "");
     find("retry").hidden = state === "live" || state === "connecting";
   }
 
-  #setBanner(title) {
+  #setBanner(title, text) {
     find("banner").hidden = !title;
-    find("banner-text").textContent = "";
+    find("banner-text").textContent = text;
     // Said once by a screen reader, and not again for each attempt.
     if (find("banner-title").textContent !== title) find("banner-title").textContent = title;
   }
