@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar
 
-from feeds.errors import CommandError, WaitTimeout
+from feeds.errors import CommandError, UnknownClient, WaitTimeout
 from feeds.journal import Journal
 from feeds.observed import Client
 from feeds.visit import NOBODY, Visit
@@ -62,6 +62,22 @@ class Clientele:
         self.journal.note("open", client.id, **about)
         self.changed()
         return client
+
+    def find(self, who: Client | int) -> Client:
+        """
+        Give a client by its id; one that is given is given back.
+
+        Raises:
+            UnknownClient: none with this id came since the last reset.
+        """
+        if isinstance(who, Client):
+            return who
+        found = next((client for client in self.clients if client.id == who), None)
+        if found is None:
+            ids = ", ".join(str(client.id) for client in self.clients[-10:]) or "none"
+            text = f"unknown client {who!r}; those that came since the last reset are {ids}"
+            raise UnknownClient(text)
+        return found
 
     def changed(self) -> None:
         """Let those who wait look again."""

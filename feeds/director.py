@@ -8,17 +8,24 @@ from typing import Any, Unpack
 
 from feeds import driving
 from feeds.clock import ManualClock
-from feeds.dialects.raw import RawEncoder
 from feeds.errors import CommandError
 from feeds.expect import Expectations
 from feeds.faults.commands import FaultCommands, commanding
+from feeds.naming import symbol_id
 from feeds.options import MarketOptions, as_changes
 from feeds.plant import Plant
 from feeds.plants import Plants
 from feeds.scripted import Item, Scripts, timed
-from feeds.staged import begin
-from feeds.times import Duration, Moment, as_datetime, duration_us, moment_us, seconds_of
-from ticker.market import Market
+from feeds.times import (
+    Duration,
+    Moment,
+    as_datetime,
+    duration_us,
+    in_new_york,
+    moment_us,
+    seconds_of,
+)
+from ticker.scenarios import scenario_named
 
 __all__ = ["Director"]
 
@@ -149,9 +156,15 @@ class Director(Expectations):
             seed: of its noise; None: the market's.
         """
         length = None if duration is None else seconds_of(duration)
-        self._note("scenario", name=name, symbol=symbol)
-        async with self.plant.directing:
-            begin(self.plant.market, name, symbol, size, length, volatility, seed)
+        market = driving.market_of(self.plant, f"scenario {name!r}")
+        ids = None if symbol is None else [symbol_id(market.universe, symbol)]
+        try:
+            scenario = scenario_named(name, size=size, duration_s=length, volatility=volatility)
+            self._note("scenario", name=name, symbol=symbol)
+            async with self.plant.directing:
+                market.play(scenario, symbols=ids, seed=seed)
+        except ValueError as error:
+            raise CommandError(str(error)) from error
 
     async def advance(self, by: Duration) -> None:
         """Move the market's time on; returns when everything up to then is written."""
@@ -166,7 +179,7 @@ class Director(Expectations):
         now_us = self.plant.market.now_us
         target = self.at_us(when)
         if target < now_us:
-            raise CommandError(f"{when!r} has passed: the market is at {self.now.isoformat()}")
+            raise CommandError(f"{when!r} has passed: the market is at {in_new_york(now_us)}")
         self._note("run_until", when=str(when))
         plant = self.plant
         async with plant.directing:
@@ -223,25 +236,16 @@ class Director(Expectations):
         await self._play(items, wait=True)
 
     async def _play(self, items: Iterable[Item], *, wait: bool, rebase: bool = False) -> None:
-        plant, market = self.plant, self.plant.market
-        if not isinstance(market, Market):
-            raise CommandError("what plays is a tape, and nothing can be laid over a tape")
+        plant = self.plant
+        market = driving.market_of(plant, "an event")
         async with plant.directing:
             await plant.pump.between_turns()
             base, now = self._time(), driving.earliest(plant)
             coming = timed(items, base, now, rebase=rebase)
             for at, item in coming:
-                if item.raw is not None:
-                    self._overrule(plant, at, item)
+                driving.overrule(plant, at, item)
                 market.schedule(at, item.event)
             if wait and coming:
                 last = max(at for at, _ in coming)
                 await driving.reach(plant, last + 1)
                 self._round = plant, last if last > now else base, last + 1
-
-    @staticmethod
-    def _overrule(plant: Plant, at: int, item: Item) -> None:
-        encoder = plant.feed.encoder
-        if not isinstance(encoder, RawEncoder) or item.raw is None:
-            raise CommandError("raw needs the server's own encoder, and another was handed in")
-        encoder.overrule(at, item.event, item.raw)

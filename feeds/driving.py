@@ -1,12 +1,15 @@
-"""Moving the time of a plant: by its clock where that stands still, past it where it doesn't; and having it written."""
+"""Moving the time of a plant: by its clock where that stands still, past it where it doesn't; and what it takes to script it."""
 
 import asyncio
 
 from feeds.clock import ManualClock
+from feeds.dialects.raw import RawEncoder
 from feeds.errors import CommandError
 from feeds.plant import Plant
+from feeds.scripted import Item
+from ticker.market import Market
 
-__all__ = ["earliest", "reach", "step"]
+__all__ = ["earliest", "market_of", "overrule", "reach", "step"]
 
 _LOOK_S = 0.001
 _SLICE_US = 10_000_000
@@ -16,6 +19,33 @@ _LONGEST_US = 3_600_000_000
 def earliest(plant: Plant) -> int:
     """Give the first time at which something can still happen."""
     return max(plant.market.now_us, plant.clock.now_us() or 0)
+
+
+def market_of(plant: Plant, what: str) -> Market:
+    """
+    Give the market, if it can be told what happens.
+
+    Raises:
+        CommandError: what plays is a tape; the message names what was to be laid over it.
+    """
+    if not isinstance(plant.market, Market):
+        raise CommandError(f"{what}: what plays is a tape, and nothing can be laid over a tape")
+    return plant.market
+
+
+def overrule(plant: Plant, at: int, item: Item) -> None:
+    """
+    Have the wire say something else of an event than the books have, if that is what was written.
+
+    Raises:
+        CommandError: the plant has an encoder that was handed in, which knows nothing of that.
+    """
+    if item.raw is None:
+        return
+    encoder = plant.feed.encoder
+    if not isinstance(encoder, RawEncoder):
+        raise CommandError("raw needs the server's own encoder, and another was handed in")
+    encoder.overrule(at, item.event, item.raw)
 
 
 async def reach(plant: Plant, until: int) -> None:

@@ -5,11 +5,13 @@ Errors of the feed, and the codes that go over the wire.
     ``RequestError``   a client's request can't be done: goes back to the client as an ``error``
     ``ConfigError``    an option is out of range: one line on stderr, exit code 2
     ``CommandError``   a command to a plant can't be done: goes back to whoever directs it
-        ``UnknownSession``  there is no plant with this key
+        ``UnknownSession``, ``UnknownSymbol``, ``UnknownClient``  what it names isn't there
     ``WaitTimeout``    what was waited for didn't come
 """
 
+from collections.abc import Callable
 from enum import IntEnum, StrEnum
+from typing import TypeVar
 
 __all__ = [
     "CloseCode",
@@ -19,9 +21,14 @@ __all__ = [
     "FeedError",
     "HttpCode",
     "RequestError",
+    "UnknownClient",
     "UnknownSession",
+    "UnknownSymbol",
     "WaitTimeout",
+    "plainly",
 ]
+
+R = TypeVar("R")
 
 
 class Code(StrEnum):
@@ -94,6 +101,14 @@ class UnknownSession(CommandError):  # noqa: N818  said of a key, not of a state
     """There is no plant with this key; the message names those that there are."""
 
 
+class UnknownSymbol(CommandError):  # noqa: N818  likewise
+    """The market has no symbol of this name; the message names the one that was meant, or some that there are."""
+
+
+class UnknownClient(CommandError):  # noqa: N818  likewise
+    """No client with this id came since the last reset; the message names those that did."""
+
+
 class WaitTimeout(FeedError, TimeoutError):  # noqa: N818  a TimeoutError, as its base is
     """What was waited for didn't come in time; the message shows what there was instead."""
 
@@ -113,3 +128,12 @@ class RequestError(FeedError):
         self.code = code
         self.message = message
         self.request_id = request_id
+
+
+def plainly(call: Callable[[], R]) -> R:
+    """Call for a test: an error says all that it has to know, so it comes without the frames in which it was found."""
+    __tracebackhide__ = True
+    try:
+        return call()
+    except (FeedError, AssertionError) as error:
+        raise error.with_traceback(None) from None

@@ -8,6 +8,7 @@ from feeds.clientele import Clientele
 from feeds.errors import CommandError
 from feeds.frame import ping_frame
 from feeds.journal import Journal
+from feeds.naming import symbol_id
 from feeds.observed import Client
 from feeds.plant import Plant
 from feeds.plants import Plants
@@ -75,7 +76,7 @@ class Expectations:
         symbol: str,
         channel: str | None = None,
         *,
-        client: Client | None = None,
+        client: Client | int | None = None,
         timeout: Duration = DEFAULT_TIMEOUT,  # noqa: ASYNC109
     ) -> Client:
         """
@@ -84,22 +85,22 @@ class Expectations:
         Args:
             symbol: the symbol.
             channel: ``trades``, ``quotes``, ``status``, ``bars`` or ``bars:1m``; None: any.
-            client: only this one; None: any.
+            client: only this one, or the one with this id; None: any.
             timeout: how long, in real time.
 
         Raises:
-            CommandError: there is no such symbol.
+            CommandError: there is no such symbol or client.
             WaitTimeout: nobody did; the message shows what happened.
         """
-        self._known(symbol)
+        one = None if client is None else self._clientele.find(client)
+        look = self._subscriber(symbol, channel, one)
         what = f"subscription to {symbol!r}" + (f" on {channel!r}" if channel else "")
-        what += f" by {client!r}" if client else ""
-        look = self._subscriber(symbol, channel, client)
+        what += f" by {one!r}" if one else ""
         return await self._clientele.until(look, seconds_of(timeout), what)
 
     async def wait_for_close(
         self,
-        client: Client,
+        client: Client | int,
         *,
         timeout: Duration = DEFAULT_TIMEOUT,  # noqa: ASYNC109
     ) -> Client:
@@ -107,16 +108,18 @@ class Expectations:
         Wait until a connection is over; gives it, with its close code and who closed it.
 
         Raises:
+            UnknownClient: there is no client with this id.
             WaitTimeout: it is still open.
         """
+        one = self._clientele.find(client)
 
         def over() -> Client | None:
-            return None if client.is_open else client
+            return None if one.is_open else one
 
-        return await self._clientele.until(over, seconds_of(timeout), f"end of {client!r}")
+        return await self._clientele.until(over, seconds_of(timeout), f"end of {one!r}")
 
     def assert_subscribed(
-        self, symbol: str, channel: str | None = None, *, client: Client | None = None
+        self, symbol: str, channel: str | None = None, *, client: Client | int | None = None
     ) -> None:
         """
         Assert that an open connection is subscribed to a symbol, now.
@@ -124,54 +127,60 @@ class Expectations:
         Raises:
             AssertionError: none is; the message says what they are subscribed to.
         """
-        self._known(symbol)
-        if self._subscriber(symbol, channel, client)() is None:
-            who = "nobody" if client is None else f"{client!r} isn't"
+        one = None if client is None else self._clientele.find(client)
+        if self._subscriber(symbol, channel, one)() is None:
+            who = "nobody is" if one is None else f"{one!r} isn't"
             on = f" on {channel!r}" if channel else ""
             raise AssertionError(f"{who} subscribed to {symbol!r}{on}\n{self._clientele.report()}")
 
-    def assert_no_unknown_messages(self, *, client: Client | None = None) -> None:
+    def assert_no_unknown_messages(self, *, client: Client | int | None = None) -> None:
         """
         Assert that everything that was sent to the server was a request.
 
         Raises:
             AssertionError: something wasn't; the message shows it, and why.
         """
+        asked = self._clientele.clients if client is None else [self._clientele.find(client)]
         found = [
             f"client {one.id} sent {message!r}: {why}"
-            for one in self._clientele.clients
-            if client in (None, one)
+            for one in asked
             for message, why in one.unknown
         ]
         if found:
             raise AssertionError("\n".join([*found, self._clientele.report()]))
 
-    async def sync(self, client: Client, *, timeout: Duration = DEFAULT_TIMEOUT) -> None:  # noqa: ASYNC109
+    async def sync(
+        self,
+        client: Client | int,
+        *,
+        timeout: Duration = DEFAULT_TIMEOUT,  # noqa: ASYNC109
+    ) -> None:
         """
         Return when a client has read everything that was sent to it before: it answered a ping that was sent after that.
 
         What has read it is the client's WebSocket: in a browser, the page's handlers run after that.
 
         Raises:
-            CommandError: it is over, or a stream over plain HTTP, which can't be pinged.
+            CommandError: there is no such client, it is over, or a stream over plain HTTP, which can't be pinged.
             WaitTimeout: it didn't answer.
         """
-        if client.transport != "websocket":
-            raise CommandError(f"{client!r} can't be pinged: only WebSockets answer")
-        if not client.is_open or client.member is None:
-            raise CommandError(f"{client!r} is over")
+        one = self._clientele.find(client)
+        if one.transport != "websocket":
+            raise CommandError(f"{one!r} can't be pinged: only WebSockets answer")
+        if not one.is_open or one.member is None:
+            raise CommandError(f"{one!r} is over")
         plant = self.plant
         payload = b"sync %d" % next(_pings)
         await plant.pump.between_turns()
-        plant.hub.control(client.member, ping_frame(payload), plant.clock.seconds())
+        plant.hub.control(one.member, ping_frame(payload), plant.clock.seconds())
 
         def answered() -> bool | None:
-            if not client.is_open:
-                raise CommandError(f"{client!r} went before it answered")
-            return payload in client.pongs or None
+            if not one.is_open:
+                raise CommandError(f"{one!r} went before it answered")
+            return payload in one.pongs or None
 
-        await self._clientele.until(answered, seconds_of(timeout), f"pong of {client!r}")
-        client.pongs.discard(payload)
+        await self._clientele.until(answered, seconds_of(timeout), f"pong of {one!r}")
+        one.pongs.discard(payload)
 
     @property
     def _clientele(self) -> Clientele:
@@ -182,17 +191,11 @@ class Expectations:
             )
         return clientele
 
-    def _known(self, symbol: str) -> None:
-        universe = self.plant.market.universe
-        if universe.find(symbol) is None:
-            near = universe.suggest(symbol[:40])
-            hint = f"; did you mean {near!r}?" if near else ""
-            raise CommandError(f"unknown symbol {symbol!r}{hint}")
-
     def _subscriber(
         self, symbol: str, channel: str | None, client: Client | None
     ) -> Callable[[], Client | None]:
         clients = self._clientele
+        symbol_id(self.plant.market.universe, symbol)
 
         def look() -> Client | None:
             asked = clients.clients if client is None else [client]

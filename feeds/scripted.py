@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from feeds.errors import CommandError
+from feeds.naming import symbol_id
 from feeds.times import as_datetime, duration_us
 from ticker.instruments import tick_fraction
 from ticker.script import ScriptedEvent, ScriptedQuote, ScriptedStatus, ScriptedTrade
@@ -81,7 +82,7 @@ class Scripts:
         if "at" in written and "time" in written:
             raise CommandError("'at' and 'time' exclude each other: give one of them")
         fields = {**_DEFAULTS, **written}
-        symbol = self.symbol(fields["symbol"])
+        symbol = symbol_id(self._universe, fields["symbol"])
         try:
             event, raw = self._event(kind, symbol, fields, raw=bool(written.get("raw", False)))
         except CommandError:
@@ -130,25 +131,6 @@ class Scripts:
             except ValueError as error:
                 raise CommandError(f"{path}, line {number}: {error}") from error
         return items
-
-    def symbol(self, name: Any) -> int:
-        """
-        Give the id of a symbol.
-
-        Raises:
-            CommandError: there is none of this name.
-        """
-        number = self._universe.find(name) if isinstance(name, str) else None
-        if number is None:
-            near = self._universe.suggest(name[:40]) if isinstance(name, str) else None
-            some = ", ".join(self._universe.symbols[:10])
-            hint = (
-                f"did you mean {near!r}?"
-                if near
-                else f"the symbols are {some}" + (", ..." if len(self._universe) > 10 else "")
-            )
-            raise CommandError(f"unknown symbol {name!r}; {hint}")
-        return number
 
     def _event(
         self, kind: str, symbol: int, fields: Mapping[str, Any], *, raw: bool

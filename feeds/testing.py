@@ -11,12 +11,11 @@ Both have the methods of :class:`feeds.director.Director`. With pytest, the fixt
 import asyncio
 from collections.abc import Callable, Coroutine
 from datetime import datetime
-from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 from feeds.config import FeedConfig
 from feeds.director import Director
-from feeds.errors import CommandError, ConfigError, WaitTimeout
+from feeds.errors import CommandError, ConfigError, FeedError, WaitTimeout, plainly
 from feeds.facade import AioMethods, Methods
 from feeds.faults.commands import FaultCommands, commanding
 from feeds.hosting import LoopThread
@@ -106,12 +105,7 @@ class AsyncTickerFeed(Director, _Place):
         await self.server.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.server.stop()
 
 
@@ -122,7 +116,24 @@ class _Aio(AioMethods):
         self.director, self._thread = director, thread
 
     def submit(self, coroutine: Coroutine[Any, Any, R], /) -> asyncio.Future[R]:
-        return asyncio.wrap_future(self._thread.submit(coroutine))
+        return asyncio.wrap_future(self._thread.submit(_told(coroutine)))
+
+
+def _in_a_coroutine() -> bool:
+    """Tell whether an event loop of asyncio waits for us; that of Playwright's synchronous API runs, but doesn't wait."""
+    try:
+        return asyncio.current_task() is not None
+    except RuntimeError:
+        return False
+
+
+async def _told(coroutine: Coroutine[Any, Any, R]) -> R:
+    """As :func:`feeds.errors.plainly`, of what is awaited."""
+    __tracebackhide__ = True
+    try:
+        return await coroutine
+    except (FeedError, AssertionError) as error:
+        raise error.with_traceback(None) from None
 
 
 class TickerFeed(Methods, _Place):
@@ -203,15 +214,14 @@ class TickerFeed(Methods, _Place):
 
     def run(self, coroutine: Coroutine[Any, Any, R], /) -> R:
         """Run a coroutine in the feed's own event loop, and wait for what it gives."""
-        try:
-            thread = self._running
-        except CommandError:
+        __tracebackhide__ = True
+        if self._thread is None:
             coroutine.close()
-            raise
+        thread = self._running
         try:
-            return thread.call(coroutine)
+            return plainly(lambda: thread.call(coroutine))
         except WaitTimeout as error:
-            if asyncio._get_running_loop() is not None:
+            if _in_a_coroutine():
                 error.add_note(
                     "the event loop of the test stood still meanwhile: in a coroutine, await feed.aio.wait_for_...()"
                 )
@@ -219,6 +229,7 @@ class TickerFeed(Methods, _Place):
 
     def _call(self, function: Callable[[], R]) -> R:
         """Call a function in the feed's own event loop."""
+        __tracebackhide__ = True
 
         async def call() -> R:
             return function()
@@ -235,10 +246,5 @@ class TickerFeed(Methods, _Place):
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()

@@ -7,7 +7,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from feeds.errors import CommandError
 
-__all__ = ["Duration", "Moment", "as_datetime", "duration_us", "moment_us", "seconds_of"]
+__all__ = [
+    "Duration",
+    "Moment",
+    "as_datetime",
+    "duration_us",
+    "in_new_york",
+    "moment_us",
+    "seconds_of",
+]
 
 Duration = str | int | float | timedelta
 """``"250ms"``, ``"1.5s"``, ``"2m"``, ``"1h"``; a number of seconds; or a ``timedelta``."""
@@ -58,6 +66,12 @@ def seconds_of(value: Duration) -> float:
 def as_datetime(us: int) -> datetime:
     """Give Unix time in microseconds as an aware ``datetime``, in UTC."""
     return _EPOCH + timedelta(microseconds=us)
+
+
+def in_new_york(us: int) -> str:
+    """Write Unix time in microseconds for people, in both zones: a time of day alone is taken for New York's."""
+    when = as_datetime(us)
+    return f"{when.isoformat()}, {when.astimezone(_new_york()):%H:%M:%S} in New York"
 
 
 def moment_us(value: Moment, now_us: int) -> int:

@@ -1,4 +1,4 @@
-"""The control API does what its OpenAPI document says: schemathesis tries it with thousands of requests, good and bad."""
+"""The control API does what its OpenAPI document says: schemathesis tries it with 1,500 requests, good and bad."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import websockets
+from websockets.sync.client import connect
 
 from feeds.control.operations import OPERATIONS
 
@@ -17,6 +22,30 @@ HERE = Path(__file__).parent
 EXAMPLES = "6"  # random ones of each operation, beside the boundary cases; more of them by hand now and then
 SERVE = ["serve", "--port", "0", "--ready-json", "--control", "--clock", "manual"]
 SERVE += ["--rate", "0", "--symbols", "AAPL,MSFT"]
+
+
+def attend(url: str, over: threading.Event) -> None:
+    """Be a client, and come back whatever was commanded: what asks for one has one to find."""
+    while not over.is_set():
+        try:
+            with connect(url, open_timeout=2, close_timeout=1) as ws:
+                ws.send('{"action":"subscribe","symbols":["AAPL"]}')
+                while not over.is_set():
+                    ws.recv(timeout=1)
+        except (OSError, websockets.WebSocketException):
+            over.wait(0.02)  # refused, by a fault or because the server has gone
+
+
+@contextmanager
+def attended(url: str) -> Iterator[None]:
+    over = threading.Event()
+    client = threading.Thread(target=attend, args=(url, over))
+    client.start()
+    try:
+        yield
+    finally:
+        over.set()
+        client.join()
 
 
 @pytest.mark.contract
@@ -35,15 +64,17 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
     ) as server:
         try:
             assert server.stdout is not None
-            document = json.loads(server.stdout.readline())["control"] + "/openapi.json"
+            ready = json.loads(server.stdout.readline())
+            document = ready["control"] + "/openapi.json"
             command = [program, "--config-file", str(HERE / "contract.toml"), "run", document]
             command += ["--max-examples", EXAMPLES, "--request-timeout", "60"]
             command += ["--seed", "7", "--generation-deterministic"]
             command += ["--phases", "examples,coverage,fuzzing"]
             hooks = {"SCHEMATHESIS_HOOKS": "contract_hooks", "PYTHONPATH": str(HERE)}
-            done = subprocess.run(
-                command, cwd=tmp_path, env=environment | hooks, capture_output=True, text=True
-            )
+            with attended(ready["ws"]):
+                done = subprocess.run(
+                    command, cwd=tmp_path, env=environment | hooks, capture_output=True, text=True
+                )
         finally:
             server.terminate()
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]

@@ -180,7 +180,7 @@ async def test_what_is_asserted_and_is_not_so_is_409() -> None:
         await client.ask(action="ping")
         status, item = await remote.ask("POST", "assert_subscribed", {"symbol": "AAPL"})
         assert (status, item["code"]) == (409, "assertion_failed")
-        assert item["message"] == "nobody subscribed to 'AAPL'"
+        assert item["message"] == "nobody is subscribed to 'AAPL'"
         assert item["clients"][0]["sent"][0] == {"action": "jump"}
         refused = await remote.refused("POST", "assert_no_unknown_messages", {"client": 1})
         assert refused[:2] == [409, "assertion_failed"]

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.control.kinds import CHANGES, CHANNEL, DURATION, EVENTS, MOMENT, TIMEOUT, of
+from feeds.control.kinds import CHANGES, CHANNEL, DURATION, EVENTS, FAULT, MOMENT, TIMEOUT, of
 from feeds.control.operations import OPERATIONS
 from feeds.control.schema import Schema, check
 from feeds.errors import Code, RequestError
+from feeds.faults.fault import Fault, FaultError
 
 SOME: Schema = {
     "type": "object",
@@ -118,6 +119,22 @@ def test_channels_and_clocks_are_named() -> None:
         check(clock, CHANGES["clock"])
     with pytest.raises(RequestError, match="must be a clock"):
         check("slow", CHANGES["clock"])
+
+
+def test_a_kind_that_was_meant_is_named() -> None:
+    with pytest.raises(RequestError, match=r"not 'stal'; did you mean 'stall'\?$"):
+        check({"name": "stal"}, FAULT)
+    with pytest.raises(RequestError, match=r"'name' must be refuse or .*, not 7$"):
+        check({"name": 7}, FAULT)
+
+
+def test_numbers_of_faults_are_counted_from_1_as_the_faults_themselves_do() -> None:
+    """What the document allows isn't refused by what does it."""
+    for name in ("after", "times", "nth", "client"):
+        with pytest.raises(RequestError, match=f"'{name}' must be .* from 1.*, not 0$"):
+            check({"name": "abort", name: 0}, FAULT)
+        with pytest.raises(FaultError, match=f"{name} 0 must be a whole number from 1"):
+            Fault.make("abort", **{name: 0})
 
 
 @pytest.mark.parametrize("event", [None, {}, {"type": []}, {"type": "bar"}, {"type": "trade"}])

@@ -10,7 +10,7 @@ import pytest
 from streaming import StreamClient
 from wire import BINARY, PING, RawClient, running
 
-from feeds.errors import CommandError, WaitTimeout
+from feeds.errors import CommandError, UnknownClient, WaitTimeout
 from feeds.limits import Limits
 from feeds.server import FeedServer
 
@@ -76,7 +76,7 @@ async def test_a_subscription_is_waited_for() -> None:
         assert await director.wait_for_subscription("AAPL", "bars:5m", client=first) is first
         director.assert_subscribed("AAPL", "quotes", client=second)
         with pytest.raises(
-            AssertionError, match=r"nobody subscribed to 'AAPL' on 'bars:1m'\nclients:"
+            AssertionError, match=r"nobody is subscribed to 'AAPL' on 'bars:1m'\nclients:"
         ):
             director.assert_subscribed("AAPL", "bars:1m")
         with pytest.raises(AssertionError, match=r"<Client 1, .*> isn't subscribed to 'MSFT'"):
@@ -87,6 +87,27 @@ async def test_a_subscription_is_waited_for() -> None:
             director.assert_subscribed("AAPL", client=first)
         with pytest.raises(CommandError, match="unknown symbol 'APPL'; did you mean 'AAPL'"):
             await director.wait_for_subscription("APPL")
+
+
+@pytest.mark.asyncio
+async def test_a_client_can_be_named_by_its_id() -> None:
+    """As of everything that a fault, or a test in another language, is told."""
+    async with running(**WATCHED) as server, RawClient(server) as client:
+        director = server.director()
+        first = await director.wait_for_client()
+        subscribe(client, "AAPL")
+        assert await director.wait_for_subscription("AAPL", client=1) is first
+        director.assert_subscribed("AAPL", client=1)
+        director.assert_no_unknown_messages(client=1)
+        unknown = r"unknown client 2; those that came since the last reset are 1$"
+        with pytest.raises(UnknownClient, match=unknown):
+            await director.wait_for_subscription("AAPL", client=2)
+        with pytest.raises(UnknownClient, match=unknown):
+            director.assert_no_unknown_messages(client=2)
+        with pytest.raises(UnknownClient, match=unknown):
+            await director.sync(2)
+        client.vanish()
+        assert await director.wait_for_close(1) is first
 
 
 @pytest.mark.asyncio

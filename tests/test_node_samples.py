@@ -37,7 +37,7 @@ def test_the_sample_with_nodes_own_runner_passes() -> None:
         timeout=100,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"pass 3$", done.stdout, re.MULTILINE)
+    assert re.search(r"pass 4$", done.stdout, re.MULTILINE)
 
 
 def test_a_feed_that_does_not_start_is_told(tmp_path: Path) -> None:
@@ -86,4 +86,4 @@ def test_the_sample_with_playwright_passes(tmp_path: Path) -> None:
         npm, "exec", "--", "playwright", "test", "--config", "playwright", "--reporter", "line"
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 passed" in done.stdout
+    assert "3 passed" in done.stdout

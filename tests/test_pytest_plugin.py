@@ -271,6 +271,7 @@ def test_a_failing_test_shows_its_journal(pytester: pytest.Pytester) -> None:
     )
     result = pytester.runpytest_inprocess("-rA")
     result.assert_outcomes(passed=1, failed=1)
+    result.stdout.no_fnmatch_line("*feeds/*.py:*")  # where it was found out isn't the test's
     result.stdout.fnmatch_lines(
         [
             "E*WaitTimeout: no client 1 within 0.01 s",
@@ -282,6 +283,31 @@ def test_a_failing_test_shows_its_journal(pytester: pytest.Pytester) -> None:
         ]
     )
     assert result.stdout.str().count("ticker feed on port") == 2
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "feed.trade('AAPL', price=187.435)",
+        "feed.play([{'type': 'trade', 'symbol': 'APPL', 'price': 1}])",
+        "feed.fault.gap(symbol='APPL')",
+        "feed.assert_subscribed('AAPL')",
+        "await feed.aio.load('nowhere.ndjson')",
+    ],
+)
+def test_what_was_wrong_is_shown_in_the_tests_own_line(
+    pytester: pytest.Pytester, command: str
+) -> None:
+    """Of a mistake there is the line that made it and one that says what is allowed, and nothing of the insides."""
+    pytester.makepyfile(
+        f"import pytest\n@pytest.mark.asyncio\nasync def test(ticker_feed):\n"
+        f"    feed = ticker_feed\n    {command}"
+    )
+    result = pytester.runpytest_inprocess("--tb=short")
+    result.assert_outcomes(failed=1)
+    shown = [line for line in result.stdout.lines if line.startswith(("test_", "/", "..", "feeds"))]
+    assert [line.split(":")[1] for line in shown if ": in " in line] == ["5"]
+    result.stdout.no_fnmatch_line("*direct cause*")
 
 
 def test_workers_of_xdist_have_a_server_each(pytester: pytest.Pytester) -> None:

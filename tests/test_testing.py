@@ -77,6 +77,23 @@ async def test_who_blocks_his_own_loop_is_told() -> None:
         assert "await feed.aio" in caught.value.__notes__[0]
 
 
+def test_whose_loop_runs_but_does_not_wait_is_not_told_to_await() -> None:
+    """As the one of Playwright's synchronous API does, whose tests wait in the midst of it."""
+    notes: list[object] = []
+
+    def wait() -> None:
+        with TickerFeed(symbols=["AAPL"]) as feed, pytest.raises(WaitTimeout) as caught:
+            feed.wait_for_client(timeout=0)
+        notes.append(getattr(caught.value, "__notes__", None))
+        loop.stop()
+
+    loop = asyncio.new_event_loop()
+    loop.call_soon(wait)
+    loop.run_forever()
+    loop.close()
+    assert notes == [None]
+
+
 def test_both_have_every_method_of_the_director() -> None:
     """With its signature's types and its document."""
     methods = {

@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { after, before, beforeEach, test } from "node:test";
+import { after, afterEach, before, beforeEach, test } from "node:test";
 import { TickerClient } from "../web/ticker-client.js"; // stands for yours
 import { startFeed } from "./feed.mjs";
 
@@ -18,6 +18,7 @@ before(async () => {
 });
 after(() => server.stop());
 beforeEach(() => { feed = server.session(`test-${++tests}`); return feed.reset(); });
+afterEach(() => feed.end());
 
 /** The next event of a client that passes. */
 const next = (client, type, passes = () => true) => new Promise((resolve) => {
@@ -45,6 +46,22 @@ test("after a restart it connects again, and subscribes again", async () => {
   client.close();
   const { client: gone } = await feed.wait({ for: "close", client: seen.id, timeout: "10s" });
   assert.deepEqual([gone.closed_by, gone.close_code], ["client", 1000]);
+});
+
+test("a connection that is lost without a word, and a server that is busy, don't stop it", async () => {
+  const client = new TickerClient(feed.ws, { minDelay: 1, maxDelay: 5 });
+  client.subscribe(["AAPL"]);
+  await feed.wait({ for: "subscription", symbol: "AAPL", timeout: "10s" });
+  const busy = await feed.fault.status({ code: 503 });
+  await feed.fault.abort({ client: 1 });
+  const { client: lost } = await feed.wait({ for: "close", client: 1, timeout: "10s" });
+  assert.equal(lost.close_code, 1006);
+  const trade = next(client, "trade");
+  await feed.trade({ symbol: "AAPL", price: 187.43 });
+  await busy.clear();
+  assert.equal((await trade).price, 187.43); // which it missed, and asked for when it came back
+  assert.deepEqual((await feed.faults()).faults, []);
+  client.close();
 });
 
 test("what is not so, and what can't be, says why", async () => {

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import orjson
@@ -95,12 +94,7 @@ class Player:
         await self._site.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._stopping = True
         closing = (
             ws.close(code=1001, message=b"the player is stopping") for ws in list(self._open)

@@ -2,9 +2,9 @@
 
 from enum import StrEnum
 
-from feeds.errors import FeedError
+from feeds.errors import CommandError, FeedError, UnknownClient, UnknownSession, UnknownSymbol
 
-__all__ = ["ControlCode", "ControlError"]
+__all__ = ["UNKNOWN", "ControlCode", "UnknownFault"]
 
 
 class ControlCode(StrEnum):
@@ -20,16 +20,14 @@ class ControlCode(StrEnum):
     CONFLICT = "conflict"
 
 
-class ControlError(FeedError):
-    """
-    An operation can't be done.
+class UnknownFault(CommandError):  # noqa: N818  said of an id, not of a state
+    """No fault with this id is in force; the message names those that are."""
 
-    Args:
-        status: the status of HTTP.
-        code: what went wrong, for programs.
-        message: for people: names the value and what is allowed.
-    """
 
-    def __init__(self, status: int, code: ControlCode, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
+UNKNOWN: dict[type[FeedError], ControlCode] = {
+    UnknownSymbol: ControlCode.UNKNOWN_SYMBOL,
+    UnknownClient: ControlCode.UNKNOWN_CLIENT,
+    UnknownFault: ControlCode.UNKNOWN_FAULT,
+    UnknownSession: ControlCode.UNKNOWN_SESSION,
+}
+"""Errors that are told with 404: what they name isn't there."""

@@ -9,18 +9,11 @@ from aiohttp import web
 from feeds.answers import json_answer
 from feeds.control.commands import Desk
 from feeds.control.document import SESSION, openapi
-from feeds.control.errors import ControlCode, ControlError
+from feeds.control.errors import UNKNOWN, ControlCode
 from feeds.control.operations import OPERATIONS, Operation
 from feeds.control.schema import check
 from feeds.director import Director
-from feeds.errors import (
-    Code,
-    CommandError,
-    ConfigError,
-    RequestError,
-    UnknownSession,
-    WaitTimeout,
-)
+from feeds.errors import Code, CommandError, ConfigError, RequestError, WaitTimeout
 from feeds.guarded import Guarded
 from feeds.plants import Plants
 
@@ -63,12 +56,8 @@ class Control:
                 args = await _arguments(operation, request)
                 desk = self._desk(operation, request)
                 return json_answer(await operation.run(desk, args))
-            except ControlError as error:
-                return _refused(error.status, error.code, error.message)
             except RequestError as error:
                 return _refused(400, error.code, error.message)
-            except UnknownSession as error:
-                return _refused(404, ControlCode.UNKNOWN_SESSION, str(error))
             except WaitTimeout as error:
                 message = str(error).partition("\n")[0]
                 return _refused(408, ControlCode.TIMEOUT, message, **_tail(desk))
@@ -76,7 +65,10 @@ class Control:
                 message = str(error).partition("\nclients:\n")[0]
                 return _refused(409, ControlCode.ASSERTION_FAILED, message, **_tail(desk))
             except (CommandError, ConfigError) as error:
-                return _refused(409, ControlCode.CONFLICT, str(error))
+                unknown = UNKNOWN.get(type(error))
+                return _refused(
+                    404 if unknown else 409, unknown or ControlCode.CONFLICT, str(error)
+                )
 
         return handle
 

@@ -155,16 +155,16 @@ SCENARIO = of(
     seed=_integer(-(2**63), 2**63 - 1, "a seed of 64 bits"),
 )
 
-_COUNT = _integer(0, 10**9, "a whole number from 0")
 _FROM_1 = _integer(1, 10**9, "a whole number from 1")
 _AIM: dict[str, Schema] = {
     "client": CLIENT_ID,
     "nth": _FROM_1 | {"description": "the number of a connection after now, from 1"},
     "symbol": SYMBOL,
-    "after": _COUNT | {"description": "how many events, or tries to connect, are let pass before"},
+    "after": _FROM_1
+    | {"description": "how many events, or tries to connect, are let pass before, from 1"},
     "at": MOMENT,
     "on": {"enum": list(TRIGGERS), "description": "connect, or the action of a request"},
-    "times": _FROM_1 | {"description": "how often it strikes"},
+    "times": _FROM_1 | {"description": "how often it strikes, from 1"},
     "probability": _number(0, 1, "a probability from 0 to 1"),
     "seed": _integer(-(2**63), 2**63 - 1, "a seed of 64 bits"),
 }

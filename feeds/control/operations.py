@@ -101,7 +101,7 @@ _WAIT: Schema = {
     "discriminator": {"propertyName": "for"},
 }
 _LAST: Schema = {"type": "integer", "minimum": 1, "maximum": 1_000_000, "default": JOURNAL_ENTRIES}
-_LAST |= {"description": "how many of the newest entries"}
+_LAST |= {"description": "how many of the newest entries, from 1"}
 _KIND: Schema = {"enum": ["open", "in", "out", "close", "command", "fault"]}
 _FAULTS = of(faults={"type": "array", "items": ARMED})
 _FAULT_ID: Schema = {"type": "integer", "minimum": 1, "maximum": 10**9}

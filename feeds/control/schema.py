@@ -7,6 +7,7 @@ A schema's ``description`` is a noun phrase: what is allowed, in the document an
 import math
 import re
 from contextlib import suppress
+from difflib import get_close_matches
 from typing import Any
 
 from feeds.errors import Code, RequestError
@@ -72,8 +73,10 @@ def _branch(value: Any, schema: Schema, name: str) -> Schema:
     kinds = {branch["properties"][told]["const"]: branch for branch in schema["oneOf"]}
     kind = value[told]
     if not isinstance(kind, str) or kind not in kinds:
-        known = " or ".join(kinds)
-        raise RequestError(Code.INVALID_VALUE, f"{told!r} must be {known}, not {show(kind)}")
+        near = get_close_matches(kind, kinds, 1) if isinstance(kind, str) else []
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        text = f"{told!r} must be {' or '.join(kinds)}, not {show(kind)}{hint}"
+        raise RequestError(Code.INVALID_VALUE, text)
     branch: Schema = kinds[kind]
     return branch
 

@@ -4,12 +4,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar, Unpack
 
+from feeds.errors import plainly
 from feeds.faults.fault import Fault
 from feeds.faults.handle import FaultHandle, When
 from feeds.faults.injector import Injector
 from feeds.faults.plan import Armed
 
 __all__ = ["FaultCommands", "commanding"]
+
+__tracebackhide__ = True  # for pytest: what was wrong is in the test's line, not in here
 
 T = TypeVar("T")
 
@@ -55,7 +58,7 @@ class FaultCommands:
             values["client"] = client.id
         if not isinstance(values.get("at"), int | None):
             values["at"] = self._time_us(values["at"])
-        return self._put(Fault.make(name, **values))
+        return plainly(lambda: self._put(Fault.make(name, **values)))
 
     # The handshake.
 

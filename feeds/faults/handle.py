@@ -1,7 +1,6 @@
 """What a fault is asked for with, and what is given for it, so that it can be cleared."""
 
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any, Self, TypedDict
 
 from feeds.faults.plan import Armed
@@ -53,21 +52,11 @@ class FaultHandle:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.clear()
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.clear()

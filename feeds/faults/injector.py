@@ -7,7 +7,7 @@ from hashlib import blake2b
 import orjson
 
 from feeds.clock import Clock
-from feeds.errors import CloseCode, Code
+from feeds.errors import CloseCode, Code, UnknownSymbol
 from feeds.faults import scripting
 from feeds.faults.alarm import Alarm
 from feeds.faults.fault import Fault, FaultError
@@ -20,6 +20,7 @@ from feeds.feed import Feed
 from feeds.gate import Gate
 from feeds.group import Member
 from feeds.journal import Journal
+from feeds.naming import symbol_id
 from feeds.pump import Pump
 from feeds.reply import Reply
 from feeds.transport import Line
@@ -153,10 +154,11 @@ class Injector:
 
     def _check(self, fault: Fault) -> None:
         universe, name = self._feed.market.universe, fault.name
-        if fault.symbol is not None and universe.find(fault.symbol) is None:
-            near = universe.suggest(fault.symbol[:40])
-            hint = f"; did you mean {near!r}?" if near else ""
-            raise FaultError(f"{name}: unknown symbol {fault.symbol[:40]!r}{hint}")
+        if fault.symbol is not None:
+            try:
+                symbol_id(universe, fault.symbol)
+            except UnknownSymbol as error:
+                raise FaultError(f"{name}: {error}") from None
         if fault.client is not None and fault.client not in self.links:
             known = ", ".join(str(link.id) for link in self.links) or "none"
             raise FaultError(

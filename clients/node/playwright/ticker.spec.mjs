@@ -36,6 +36,7 @@ const test = base.extend({
     await page.goto(`${app}?ws=${encodeURIComponent(feed.ws)}`);
     await feed.wait({ for: "subscription", symbol: "AAPL", timeout: "10s" });
     await use(feed);
+    await feed.end();
   },
 });
 
@@ -44,6 +45,14 @@ test("shows the last price", async ({ page, feed }) => {
   await expect(page.locator("#price")).toHaveText("187.43");
   await feed.trade({ symbol: "AAPL", price: 188 });
   await expect(page.locator("#price")).toHaveText("188.00");
+});
+
+test("comes back when the connection is lost and the server is busy", async ({ page, feed }) => {
+  const busy = await feed.fault.status({ code: 503 });
+  await feed.fault.abort();
+  await expect(page.locator("#state")).toHaveText("lost 1006");
+  await busy.clear();
+  await expect(page.locator("#state")).toHaveText("live");
 });
 
 test("comes back after a restart", async ({ page, feed }) => {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tapes import market_tape
@@ -11,7 +12,6 @@ from wire import Follower, RawClient, running, step
 from feeds.backlog import BacklogPolicy
 from feeds.errors import CommandError
 from feeds.replay import ReplayOptions
-from feeds.staged import begin
 from ticker.market import Market
 from ticker.universe import Universe
 
@@ -64,18 +64,25 @@ async def test_a_served_microburst_reaches_a_client_whole() -> None:
     [
         ({"name": "crash"}, "scenario 'crash' is not one of calm"),
         ({"name": "calm", "symbol": "APPL"}, "unknown symbol 'APPL'; did you mean 'AAPL'"),
-        ({"name": "calm", "duration_s": 0.0}, "duration_s 0.0 is not between"),
+        ({"name": "calm", "duration": 0.0}, "duration_s 0.0 is not between"),
         ({"name": "flash_crash", "size": -2.0}, "path: a value -1.0 is not between"),
     ],
 )
-def test_what_cannot_be_played_is_refused(terms: dict[str, str], message: str) -> None:
-    with pytest.raises(CommandError, match=message):
-        begin(Market(Universe.parse("AAPL,MSFT"), seed=1), **terms)  # type: ignore[arg-type]
+@pytest.mark.asyncio
+async def test_what_cannot_be_played_is_refused(terms: dict[str, Any], message: str) -> None:
+    """And isn't in the journal: it didn't happen."""
+    async with running(symbols="AAPL,MSFT", rate=0.0, journal=10) as server:
+        director = server.director()
+        with pytest.raises(CommandError, match=message):
+            await director.scenario(**terms)
+        assert not director.journal.entries()
 
 
-def test_a_tape_knows_no_scenario(tmp_path: Path) -> None:
+@pytest.mark.asyncio
+async def test_a_tape_knows_no_scenario(tmp_path: Path) -> None:
     """What is on it has happened."""
-    market_tape(Market(Universe.of_size(2), seed=7), 1.0, tmp_path / "tape.ndjson")
-    prepared = ReplayOptions(tmp_path / "tape.ndjson").prepare()
-    with pytest.raises(CommandError, match="scenario 'calm': what is on a tape has happened"):
-        begin(prepared.replay(prepared.survey.start_us, 7), "calm")
+    tape = tmp_path / "tape.ndjson"
+    market_tape(Market(Universe.of_size(2), seed=7), 1.0, tape)
+    async with running(replay=ReplayOptions(tape)) as server:
+        with pytest.raises(CommandError, match="scenario 'calm': what plays is a tape"):
+            await server.director().scenario("calm")
