@@ -9,12 +9,9 @@ from feeds.fields import Id
 from feeds.interest import Interest
 from feeds.limits import Limits, TokenBucket, too_fast
 
-__all__ = ["PINGS_BURST", "PINGS_S", "Gate"]
+__all__ = ["Gate"]
 
 DEFAULT_LIMITS = Limits()
-
-PINGS_S, PINGS_BURST = 100.0, 1_000
-"""WebSocket pings a second of one connection, and at once; each costs the server an answer."""
 
 
 class Gate:
@@ -28,7 +25,7 @@ class Gate:
         authenticated: whether the connection has shown a token already.
     """
 
-    __slots__ = ("_bucket", "_limits", "_pings", "_seconds", "_tokens", "hurried", "locked", "over")
+    __slots__ = ("_bucket", "_limits", "_seconds", "_tokens", "hurried", "locked", "over")
 
     def __init__(
         self,
@@ -40,7 +37,6 @@ class Gate:
     ) -> None:
         self._tokens, self._limits, self._seconds = tokens, limits, seconds
         self._bucket: TokenBucket | None = None  # full until something is asked
-        self._pings: TokenBucket | None = None  # likewise
         self.locked = bool(tokens) and not authenticated
         """Whether a token is wanted before anything else."""
         self.hurried = self.locked
@@ -60,13 +56,6 @@ class Gate:
             return None
         self.over += 1
         return too_fast(self._limits, wait)
-
-    def too_many_pings(self) -> bool:
-        """Count a ping; tell whether it is one too many."""
-        now = self._seconds()
-        if self._pings is None:
-            self._pings = TokenBucket(PINGS_S, PINGS_BURST, now)
-        return self._pings.take(now) > 0
 
     def unlock(self, token: str, request_id: Id) -> None:
         """

@@ -11,7 +11,7 @@ __all__ = ["CLOSE_CODES", "REFUSALS", "FeedStats", "HubStats"]
 CLOSE_CODES = (1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012)
 """Close codes that are counted each for itself; a client may choose any other, and these are counted together."""
 
-REFUSALS = ("upgrade_required", "stopping")
+REFUSALS = ("upgrade_required", "invalid_request", "stopping")
 """Error codes with which a connection is refused."""
 
 

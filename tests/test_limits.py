@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import websockets
 from raw_http import RawHttp
-from wire import PING, TEXT, RawClient, eventually, on_both_loops, running, step, text
+from wire import TEXT, RawClient, eventually, on_both_loops, running, step, text
 
 from clients.client import TickerClient
 from clients.failures import ClosedError, ConnectError, RequestError
@@ -20,7 +20,7 @@ from feeds import server as server_module
 from feeds.cli import guard
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError, HttpCode
-from feeds.gate import PINGS_BURST, Gate
+from feeds.gate import Gate
 from feeds.interest import Interest
 from feeds.limits import Limits, TokenBucket, Turnstile
 from feeds.server import FeedServer
@@ -503,20 +503,3 @@ async def test_a_connection_of_http_may_be_silent_between_requests_for_so_long(
         assert http.ended
         assert server.doors is not None
         await eventually(lambda: not server.doors.turnstile.inside, "it is counted out")  # type: ignore[union-attr]
-
-
-# Pings.
-
-
-@on_both_loops
-async def test_pings_without_end_are_closed_and_nobody_waits_for_them() -> None:
-    async with running() as server, RawClient(server) as client, RawClient(server) as witness:
-        for _ in range(PINGS_BURST):
-            client.send_frame(PING, b"x")
-        client.send(action="ping")
-        await client.until("pong")
-        for _ in range(PINGS_BURST):
-            client.send_frame(PING, b"x")
-        assert await client.closed() == 1008
-        assert client.reason == "more than 100 pings a second"
-        assert (await witness.ask(action="ping"))["type"] == "pong"

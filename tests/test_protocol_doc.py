@@ -13,7 +13,7 @@ from wire import running, step
 import feeds
 from feeds.backlog import BacklogPolicy
 from feeds.errors import CloseCode, Code, HttpCode, RequestError
-from feeds.gate import PINGS_BURST, PINGS_S
+from feeds.inbound import FRAMES_BURST, FRAMES_S
 from feeds.limits import Limits
 from feeds.query import parse_query
 from feeds.requests import CHANNEL_NAMES, MAX_REQUEST_BYTES, MAX_REQUEST_SYMBOLS, parse_request
@@ -109,7 +109,8 @@ def test_the_fixed_limits_are_those_of_the_code() -> None:
         "headers of HTTP": f"{MAX_HEADERS}, of {MAX_FIELD_BYTES:,} bytes each",
         "size of a request": f"{MAX_REQUEST_BYTES // 1024} KiB",
         "entries of one request": f"{MAX_REQUEST_SYMBOLS:,}",
-        "pings of the WebSocket a second of one connection": f"{PINGS_S:g}, bursts of {PINGS_BURST:,}",
+        "frames of the WebSocket a second of one connection that are no whole message: pings, pongs,"
+        " and the pieces of messages": f"{FRAMES_S:g}, bursts of {FRAMES_BURST:,}",
     }
 
 
