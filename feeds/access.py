@@ -12,13 +12,15 @@ from feeds.gate import Gate
 from feeds.limits import Limits, Refusal
 from feeds.origins import Origins
 
-__all__ = ["OPEN_PATHS", "Access"]
+__all__ = ["OPEN_PATHS", "WATCH_PATHS", "Access"]
 
 OPEN_PATHS = ("/", "/health")
 """What is answered without a token, beside ``/static/`` and ``/ws``, which asks for one itself."""
 
+WATCH_PATHS = ("/health", "/metrics")
+"""What is answered on a connection that is one too many, once: who looks after a server must not take a full one for dead."""
+
 _WEBSOCKET = "/ws"
-_HEALTH = "/health"
 _CONTROL = "/control/"
 _SITE = "Sec-Fetch-Site"
 _OWN_SITES = ("none", "same-origin")
@@ -73,8 +75,8 @@ class Access:
         door, headers = _door(request), request.headers
         control = self._own is not None and request.path.startswith(_CONTROL)
         refusal = None if door is None else door.arrived(counted=not control)
-        if door is not None and refusal is door.refusal and request.path == _HEALTH:
-            refusal = None  # who looks after the server must not take a full one for a dead one
+        if door is not None and refusal is door.refusal and request.path in WATCH_PATHS:
+            refusal = None
         if refusal is None:
             # Whatever pages may read, none from elsewhere may drive: not even one that only sends, and can't see the answer.
             origins = self._own if self._own is not None and control else self._origins
@@ -103,9 +105,12 @@ class Access:
         return Refusal(401, HttpCode.INVALID_TOKEN, "the token is wrong")
 
     async def _tell(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Say to the browser who may read an answer."""
+        """Say to the browser who may read an answer, and to who is one too many that it is the last one."""
         if response.status == 101:
             return
+        door = _door(request)
+        if door is not None and door.refusal is not None:
+            response.force_close()
         headers = response.headers
         headers["X-Content-Type-Options"] = "nosniff"
         origin = request.headers.get(hdrs.ORIGIN)

@@ -139,8 +139,13 @@ async def test_one_connection_too_many_is_told_so_and_when_to_come_back() -> Non
             answer = await http.get("/api/symbols")
             assert (answer.status, answer.headers["retry-after"]) == (503, "5")
             assert answer.headers["connection"] == "close"
-        async with RawHttp(server) as prober:  # a full server isn't a dead one
-            assert (await prober.get("/health")).status == 200
+        for path in ("/health", "/metrics"):  # a full server isn't a dead one
+            async with RawHttp(server) as monitor:
+                assert (await monitor.get(path)).status == 200
+        async with RawHttp(server) as greedy:  # once, not for as long as it likes
+            for _ in range(3):
+                greedy.send("GET /health HTTP/1.1", "Host: localhost")
+            assert (await greedy.read()).count(b"HTTP/1.1 ") == 1
         async with RawHttp(server) as http:
             answer = await http.get("/api/symbols")
             assert answer.json() == {
@@ -170,6 +175,10 @@ async def test_one_address_has_its_own_limit() -> None:
         assert (answer.status, answer.headers["retry-after"]) == (429, "5")
         assert answer.json()["code"] == "too_many_from_address"
         assert answer.json()["message"] == "1 connections from 127.0.0.1; no more are allowed"
+        for path in ("/health", "/metrics"):
+            async with RawHttp(server) as monitor:
+                answer = await monitor.get(path)
+                assert (answer.status, answer.headers["connection"]) == (200, "close")
         # Another address of this machine.
         async with RawHttp(server, address="127.0.0.2") as other:
             assert (await other.get("/health")).status == 200
