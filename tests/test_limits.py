@@ -22,8 +22,9 @@ from feeds.config import FeedConfig
 from feeds.errors import ConfigError, HttpCode
 from feeds.gate import Gate
 from feeds.interest import Interest
-from feeds.limits import Limits, TokenBucket, Turnstile
+from feeds.limits import Limits, TokenBucket
 from feeds.server import FeedServer
+from feeds.turnstile import Turnstile
 
 S = 1_000_000
 
