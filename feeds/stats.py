@@ -33,6 +33,8 @@ class HubStats:
     """Events that were replaced with later ones: for slow consumers, and for those that want only the latest."""
     skipped: int = 0
     """Events that were left out, with a gap, for slow consumers."""
+    left: int = 0
+    """Connections that have left, and weren't evicted."""
     evicted: dict[Eviction, int] = field(default_factory=lambda: dict.fromkeys(Eviction, 0))
     """Connections evicted, by reason."""
 
