@@ -1,5 +1,6 @@
 """Who is answered: every HTTP request passes here first, upgrades to WebSocket too."""
 
+import math
 from collections.abc import Awaitable, Callable
 
 from aiohttp import hdrs, web
@@ -12,15 +13,18 @@ from feeds.gate import Gate
 from feeds.limits import Limits, Refusal
 from feeds.origins import Origins
 
-__all__ = ["OPEN_PATHS", "Access"]
+__all__ = ["OPEN_PATHS", "WATCH_PATHS", "Access", "spend"]
 
 OPEN_PATHS = ("/", "/health")
 """What is answered without a token, beside ``/static/`` and ``/ws``, which asks for one itself."""
 
+WATCH_PATHS = ("/health", "/metrics")
+"""What is answered on a connection that is one too many, once: who looks after a server must not take a full one for dead."""
+
 _WEBSOCKET = "/ws"
-_HEALTH = "/health"
 _CONTROL = "/control/"
 _SITE = "Sec-Fetch-Site"
+_COSTLY = ("/api/bars", "/api/history", "/api/snapshot", "/api/symbols", "/sse", "/stream")
 _OWN_SITES = ("none", "same-origin")
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
@@ -66,15 +70,18 @@ class Access:
 
     def gate(self, request: web.Request, limits: Limits, seconds: Callable[[], float]) -> Gate:
         """Give the gate of a connection whose upgrade was let pass, so that a token in it is a right one."""
-        return Gate(self._tokens, limits, seconds, authenticated=_token(request) is not None)
+        door = _door(request)
+        budget = None if door is None else door.budget
+        known = _token(request) is not None
+        return Gate(self._tokens, limits, seconds, authenticated=known, budget=budget)
 
     def refuse(self, request: web.Request) -> web.Response | None:
         """Give the answer to a request that no handler gets."""
         door, headers = _door(request), request.headers
         control = self._own is not None and request.path.startswith(_CONTROL)
         refusal = None if door is None else door.arrived(counted=not control)
-        if door is not None and refusal is door.refusal and request.path == _HEALTH:
-            refusal = None  # who looks after the server must not take a full one for a dead one
+        if door is not None and refusal is door.refusal and request.path in WATCH_PATHS:
+            refusal = None
         if refusal is None:
             # Whatever pages may read, none from elsewhere may drive: not even one that only sends, and can't see the answer.
             origins = self._own if self._own is not None and control else self._origins
@@ -86,6 +93,8 @@ class Access:
             return web.Response(status=204, headers=_PREFLIGHT)  # comes without a token, always
         if refusal is None:
             refusal = self._unauthorized(request)
+        if refusal is None and door is not None and request.path in _COSTLY:
+            refusal = _owed(door)
         return None if refusal is None else refusal_answer(refusal)
 
     def _unauthorized(self, request: web.Request) -> Refusal | None:
@@ -103,9 +112,12 @@ class Access:
         return Refusal(401, HttpCode.INVALID_TOKEN, "the token is wrong")
 
     async def _tell(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Say to the browser who may read an answer."""
+        """Say to the browser who may read an answer, and to who is one too many that it is the last one."""
         if response.status == 101:
             return
+        door = _door(request)
+        if door is not None and door.refusal is not None:
+            response.force_close()
         headers = response.headers
         headers["X-Content-Type-Options"] = "nosniff"
         origin = request.headers.get(hdrs.ORIGIN)
@@ -127,6 +139,19 @@ def _door(request: web.Request) -> Door | None:
     transport = request.transport
     protocol = None if transport is None else transport.get_protocol()
     return protocol if isinstance(protocol, Door) else None
+
+
+def _owed(door: Door) -> Refusal | None:
+    if (owed := door.budget.owed()) is None:
+        return None
+    text, wait_s = owed
+    return Refusal(429, HttpCode.RATE_LIMITED, text, math.ceil(wait_s))
+
+
+def spend(request: web.Request, symbols: float) -> None:
+    """Pay for an answer, by the symbols that it comes to."""
+    if (door := _door(request)) is not None:
+        door.budget.spend(symbols)
 
 
 def _is_preflight(request: web.Request) -> bool:

@@ -13,8 +13,10 @@ from typing import cast
 
 import orjson
 
+from feeds.budget import Budget
 from feeds.errors import HttpCode
-from feeds.limits import Limits, Refusal, TokenBucket, Turnstile
+from feeds.limits import Limits, Refusal, TokenBucket
+from feeds.turnstile import Turnstile
 
 __all__ = ["MAX_WAITING", "Door", "Doors"]
 
@@ -50,7 +52,16 @@ class Doors:
 class Door(asyncio.Protocol):
     """One connection: everything passes through to the protocol behind."""
 
-    __slots__ = ("_address", "_bucket", "_doors", "_inner", "_timer", "_transport", "refusal")
+    __slots__ = (
+        "_address",
+        "_bucket",
+        "_budget",
+        "_doors",
+        "_inner",
+        "_timer",
+        "_transport",
+        "refusal",
+    )
 
     def __init__(self, doors: Doors) -> None:
         self._doors = doors
@@ -58,6 +69,7 @@ class Door(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._bucket: TokenBucket | None = None
+        self._budget: Budget | None = None
         self._address: str | None = None
         self.refusal: Refusal | None = None
         """Why the connection is one too many; every request on it is to be answered with that."""
@@ -99,6 +111,15 @@ class Door(asyncio.Protocol):
             self._bucket.take(now)  # for the first one
         wait = self._bucket.take(now)
         return Refusal.too_fast(limits, wait) if wait else None
+
+    @property
+    def budget(self) -> Budget:
+        """What the answers on this connection may come to."""
+        if self._budget is None:
+            doors = self._doors
+            shared = doors.turnstile.budget(self._address or "", doors.seconds())
+            self._budget = Budget(doors.seconds, shared)
+        return self._budget
 
     def _late(self) -> None:
         """Say that the time is up, and hang up."""

@@ -78,6 +78,7 @@ class CloseCode(IntEnum):
     """WebSocket close codes that the server uses (RFC 6455, section 7.4; ``PROTOCOL.md``, section 9)."""
 
     GOING_AWAY = 1001
+    PROTOCOL_ERROR = 1002
     INVALID_UTF8 = 1007
     POLICY_VIOLATION = 1008
     MESSAGE_TOO_BIG = 1009

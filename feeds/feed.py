@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from feeds.budget import COMPARED
 from feeds.cursor import Cursor, Place, Since
 from feeds.dialects.native import NativeEncoder
 from feeds.errors import Code, RequestError
@@ -78,9 +79,21 @@ class Feed:
                 return found
 
     def resolving(
-        self, names: Iterable[str], pause: T, request_id: Id = None
+        self,
+        names: Iterable[str],
+        pause: T,
+        request_id: Id = None,
+        spend: Callable[[float], object] = bool,
     ) -> Generator[T, None, list[int]]:
-        """Do as :meth:`resolve`; where it yields ``pause``, it has worked for about 10 ms, and others may."""
+        """
+        Do as :meth:`resolve`; where it yields ``pause``, it has worked for about 10 ms, and others may.
+
+        Args:
+            names: what to look up.
+            pause: what to give then.
+            request_id: the ``id`` of the request.
+            spend: is told what it costs, in symbols (see :mod:`feeds.budget`).
+        """
         universe, patterns = self.market.universe, self.patterns
         found: dict[int, None] = {}
         paused = patterns.work
@@ -88,7 +101,9 @@ class Feed:
             if (number := universe.find(name)) is not None:
                 found[number] = None
                 continue
+            before = patterns.work
             matches = patterns.match(name) if "*" in name or "?" in name else ()
+            spend((patterns.work - before) * COMPARED)
             if not matches:
                 raise RequestError(Code.UNKNOWN_SYMBOL, self._unknown(name), request_id)
             found.update(dict.fromkeys(matches))
@@ -97,14 +112,16 @@ class Feed:
                 paused = patterns.work
         return list(found)
 
-    def wanted(self, request: Subscribe, pause: T) -> Generator[T, None, list[int]]:
+    def wanted(
+        self, request: Subscribe, pause: T, spend: Callable[[float], object] = bool
+    ) -> Generator[T, None, list[int]]:
         """
-        Give the symbol ids that a subscription is for; yields ``pause`` as :meth:`resolving` does.
+        Give the symbol ids that a subscription is for; yields ``pause``, and spends, as :meth:`resolving` does.
 
         Raises:
             RequestError: one of its symbols is none, or it says what it has of one that it doesn't subscribe to.
         """
-        every = yield from self.resolving(request.symbols, pause, request.id)
+        every = yield from self.resolving(request.symbols, pause, request.id, spend)
         among, same = set(every if request.since else ()), request.epoch == self.epoch
         for name in request.since or ():
             number = self.market.universe.find(name)

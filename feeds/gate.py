@@ -4,17 +4,15 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from feeds.auth import NO_TOKENS, Tokens
+from feeds.budget import Budget
 from feeds.errors import Code, RequestError
 from feeds.fields import Id
 from feeds.interest import Interest
 from feeds.limits import Limits, TokenBucket, too_fast
 
-__all__ = ["PINGS_BURST", "PINGS_S", "Gate"]
+__all__ = ["Gate"]
 
 DEFAULT_LIMITS = Limits()
-
-PINGS_S, PINGS_BURST = 100.0, 1_000
-"""WebSocket pings a second of one connection, and at once; each costs the server an answer."""
 
 
 class Gate:
@@ -26,9 +24,10 @@ class Gate:
         limits: what the connection may use.
         seconds: gives real seconds, from any origin.
         authenticated: whether the connection has shown a token already.
+        budget: what its answers may come to; None: what one connection may without others.
     """
 
-    __slots__ = ("_bucket", "_limits", "_pings", "_seconds", "_tokens", "hurried", "locked", "over")
+    __slots__ = ("_bucket", "_limits", "_seconds", "_tokens", "budget", "hurried", "locked", "over")
 
     def __init__(
         self,
@@ -37,10 +36,12 @@ class Gate:
         seconds: Callable[[], float] = time.monotonic,
         *,
         authenticated: bool = False,
+        budget: Budget | None = None,
     ) -> None:
         self._tokens, self._limits, self._seconds = tokens, limits, seconds
         self._bucket: TokenBucket | None = None  # full until something is asked
-        self._pings: TokenBucket | None = None  # likewise
+        self.budget = budget or Budget(seconds)
+        """What the answers may come to; whoever makes them pays."""
         self.locked = bool(tokens) and not authenticated
         """Whether a token is wanted before anything else."""
         self.hurried = self.locked
@@ -60,13 +61,6 @@ class Gate:
             return None
         self.over += 1
         return too_fast(self._limits, wait)
-
-    def too_many_pings(self) -> bool:
-        """Count a ping; tell whether it is one too many."""
-        now = self._seconds()
-        if self._pings is None:
-            self._pings = TokenBucket(PINGS_S, PINGS_BURST, now)
-        return self._pings.take(now) > 0
 
     def unlock(self, token: str, request_id: Id) -> None:
         """
@@ -94,6 +88,12 @@ class Gate:
         if self.locked:
             text = 'this server wants a token first: {"action":"auth","token":"..."}'
             raise RequestError(Code.UNAUTHORIZED, text, request_id)
+
+    def check_budget(self, request_id: Id) -> None:
+        """Refuse a request for symbols while more is owed for those before than a connection may come to."""
+        if (owed := self.budget.owed()) is not None:
+            self.over += 1
+            raise RequestError(Code.RATE_LIMITED, owed[0], request_id)
 
     def check_symbols(
         self, interests: Iterable[Interest], more: Sequence[int], request_id: Id

@@ -110,6 +110,7 @@ class Hub:
 
     def leave(self, member: Member) -> None:
         """Let a connection go; may be called at any time, and twice."""
+        self.stats.left += member.group is not None
         self.roster.displace(member)
         self.slow.forget(member)
 

@@ -1,13 +1,12 @@
-"""How much a client may use: the limits, the rate of its requests, and the connections in all. No I/O."""
+"""How much a client may use: the limits, and the rate of its requests. No I/O."""
 
 import math
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from feeds.errors import ConfigError, HttpCode
 
-__all__ = ["Limits", "Refusal", "TokenBucket", "Turnstile", "check_ranges"]
+__all__ = ["RETRY_AFTER_S", "Limits", "Refusal", "TokenBucket", "check_ranges", "too_fast"]
 
 _ROUNDING = 1e-9
 
@@ -87,6 +86,16 @@ class TokenBucket:
             return 0.0
         return (1.0 - self._tokens) / self._rate
 
+    def spend(self, now: float, tokens: float) -> None:
+        """Take tokens, also such as there aren't yet."""
+        self._fill(now)
+        self._tokens -= tokens
+
+    def debt(self, now: float) -> float:
+        """Give the seconds until no more is owed than there is."""
+        self._fill(now)
+        return max(0.0, -self._tokens / self._rate)
+
     def full(self, now: float) -> bool:
         """Tell whether nothing was taken for as long as it takes to fill."""
         self._fill(now)
@@ -120,42 +129,3 @@ def too_fast(limits: Limits, wait_s: float) -> str:
         f"more than {limits.max_requests_s:g} requests a second on one connection, with bursts of"
         f" {limits.max_burst}; try again in {wait_s:.3f} s"
     )
-
-
-class Turnstile:
-    """Counts the connections that are there, in all and by address, and says who can't come in."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._by_address: Counter[str] = Counter()
-        self.inside = 0
-        """Connections that came in and haven't left."""
-        self.refused: Counter[HttpCode] = Counter()
-        """Connections that didn't come in, by reason."""
-
-    def enter(self, address: str) -> Refusal | None:
-        """Count a connection in, or say why not; who came in must :meth:`leave`."""
-        refusal = self._why_not(address)
-        if refusal is None:
-            self.inside += 1
-            self._by_address[address] += 1
-        else:
-            self.refused[refusal.code] += 1
-        return refusal
-
-    def leave(self, address: str) -> None:
-        """Count a connection out."""
-        self.inside -= 1
-        self._by_address[address] -= 1
-        if not self._by_address[address]:
-            del self._by_address[address]
-
-    def _why_not(self, address: str) -> Refusal | None:
-        limits = self._limits
-        if self._by_address[address] >= limits.max_per_address:
-            text = f"{limits.max_per_address} connections from {address}; no more are allowed"
-            return Refusal(429, HttpCode.TOO_MANY_FROM_ADDRESS, text, RETRY_AFTER_S)
-        if self.inside >= limits.max_connections:
-            text = f"{limits.max_connections} connections; no more are allowed"
-            return Refusal(503, HttpCode.TOO_MANY_CONNECTIONS, text, RETRY_AFTER_S)
-        return None

@@ -5,18 +5,22 @@ import hashlib
 import re
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import orjson
 from aiohttp import web
 
+from feeds.access import spend
 from feeds.answers import json_answer
+from feeds.budget import LISTED
 from feeds.config import FeedConfig
 from feeds.cursor import Cursor
 from feeds.errors import Code, RequestError
 from feeds.feed import Feed, instrument_object
 from feeds.fields import MAX_ID, show
 from feeds.health import Health
+from feeds.picture import Pictures
 from feeds.pump import Pump
 from feeds.query import OF_EVERY_PATH
 from feeds.recall import Recall
@@ -30,6 +34,8 @@ MAX_BARS = 5_000
 """The most bars of one answer."""
 
 _NEWEST_EVENTS = 100
+_BARS_COST, _BAR_COST = 100, 0.2
+"""What bars cost, in symbols."""
 
 
 class Api:
@@ -55,6 +61,8 @@ class Api:
         self._feed, self._pump, self._config, self._clients = feed, pump, config, clients
         self._health = health
         self._recall = Recall(feed.market, feed.encoder, feed.hub.history)
+        self._pictures = Pictures(feed, pump)
+        self._symbols: bytes | None = None  # they never change
         self._started = time.monotonic()
 
     async def health(self, request: web.Request) -> web.Response:
@@ -85,21 +93,24 @@ class Api:
 
     async def symbols(self, request: web.Request) -> web.Response:
         _only(request)
-        every = [instrument_object(i) for i in self._feed.market.universe]
-        return _polled(request, orjson.dumps({"symbols": every}))
+        if self._symbols is None:
+            every = [instrument_object(i) for i in self._feed.market.universe]
+            self._symbols = orjson.dumps({"symbols": every})
+        spend(request, len(self._feed.market.universe) * LISTED)
+        return _polled(request, self._symbols)
 
     async def snapshot(self, request: web.Request) -> web.Response:
         _only(request, "symbols")
         names = [n for n in request.query.get("symbols", "*").split(",") if n]
-        for _ in self._feed.resolving(names, None):  # looked up in slices, so found at once below
+        pay = partial(spend, request)
+        for _ in self._feed.resolving(names, None, None, pay):  # in slices, so found at once below
             await asyncio.sleep(0)
-        await self._pump.between_turns()
-        fragments = self._feed.snapshots(self._feed.resolve(names), ())
+        ids = self._feed.resolve(names)
+        pay(len(ids))
+        fragments, place = await self._pictures.take(ids)
         epoch = self._feed.epoch
-        place = str(Cursor(epoch, self._feed.hub.place))
-        head = orjson.dumps(
-            {"epoch": epoch, "cursor": place, "time": self._feed.market.now_us / 1000}
-        )
+        cursor = str(Cursor(epoch, place))
+        head = orjson.dumps({"epoch": epoch, "cursor": cursor, "time": place.us / 1000})
         snapshots = b",".join(fragments)
         return _polled(request, head[:-1] + b',"snapshots":[' + snapshots + b"]}", snapshots)
 
@@ -113,6 +124,7 @@ class Api:
                 f"unknown interval {interval!r}; the intervals are {', '.join(INTERVALS)}",
             )
         limit = _number(request, "limit", 500, 1, MAX_BARS)
+        spend(request, _BARS_COST + limit * _BAR_COST)
         await self._pump.between_turns()
         table, partial = self._feed.market.bars(symbol, interval, limit)
         rows = self._feed.encoder.bar_objects(table)

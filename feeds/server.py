@@ -156,7 +156,8 @@ class FeedServer:
         )
         await self._runner.setup()
         assert self._runner.server is not None
-        self.doors = Doors(HttpProtocols(self._runner.server, _KEEP_ALIVE_S), self.config.limits)
+        protocols = HttpProtocols(self._runner.server, _KEEP_ALIVE_S, guarded=True)
+        self.doors = Doors(protocols, self.config.limits)
         context = None if self.tls is None else self.tls.context
         handshake_s = self.config.limits.handshake_s
         try:

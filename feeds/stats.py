@@ -11,7 +11,7 @@ __all__ = ["CLOSE_CODES", "REFUSALS", "FeedStats", "HubStats"]
 CLOSE_CODES = (1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012)
 """Close codes that are counted each for itself; a client may choose any other, and these are counted together."""
 
-REFUSALS = ("upgrade_required", "stopping")
+REFUSALS = ("upgrade_required", "invalid_request", "stopping")
 """Error codes with which a connection is refused."""
 
 
@@ -33,6 +33,8 @@ class HubStats:
     """Events that were replaced with later ones: for slow consumers, and for those that want only the latest."""
     skipped: int = 0
     """Events that were left out, with a gap, for slow consumers."""
+    left: int = 0
+    """Connections that have left, and weren't evicted."""
     evicted: dict[Eviction, int] = field(default_factory=lambda: dict.fromkeys(Eviction, 0))
     """Connections evicted, by reason."""
 

@@ -14,7 +14,7 @@ from functools import partial
 
 from aiohttp import HttpVersion11, web
 
-from feeds.access import Access
+from feeds.access import Access, spend
 from feeds.backlog import Eviction
 from feeds.bodies import EventStream, Lines
 from feeds.clientele import Clientele, visiting
@@ -118,7 +118,7 @@ class Streams:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         pairs = [pair for pair in request.query.items() if pair[0] not in OF_EVERY_PATH]
         query = parse_query(request.path, pairs, request.headers.get("Last-Event-ID"))
-        for _ in self._feed.wanted(query.subscribe, None):
+        for _ in self._feed.wanted(query.subscribe, None, partial(spend, request)):
             await asyncio.sleep(0)  # what is wrong has to be told before the head
         response = web.StreamResponse(
             headers={
@@ -201,7 +201,7 @@ class Streams:
         """
         hub, seconds = self._feed.hub, self._clock.seconds
         session = Session(self._feed, member, stream.gate, stream.visit)
-        pieces = iter(session.subscribe(query.subscribe, seconds(), query.cursor))
+        pieces = iter(session.subscriber.subscribe(query.subscribe, seconds(), query.cursor))
         more = True
         try:
             while more and not self._gone(stream, member):

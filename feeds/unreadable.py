@@ -7,16 +7,18 @@ be a token in it, and whoever can connect could fill the log.
 
 import asyncio
 import logging
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from feeds.answers import refusal_answer
 from feeds.errors import HttpCode
+from feeds.inbound import Inbound
 from feeds.limits import Refusal
 
-__all__ = ["MAX_FIELD_BYTES", "MAX_HEADERS", "MAX_URL_BYTES", "HttpProtocols"]
+__all__ = ["MAX_FIELD_BYTES", "MAX_HEADERS", "MAX_URL_BYTES", "GuardedProtocol", "HttpProtocols"]
 
 log = logging.getLogger("feeds")
 
@@ -52,10 +54,12 @@ class HttpProtocols:
     Args:
         server: of aiohttp, which keeps account of them.
         keep_alive_s: how long a connection may be silent between two requests, in seconds.
+        guarded: whether the frames of WebSockets pass through :class:`feeds.inbound.Inbound`.
     """
 
-    def __init__(self, server: web.Server, keep_alive_s: float) -> None:
+    def __init__(self, server: web.Server, keep_alive_s: float, *, guarded: bool = False) -> None:
         self._server = server
+        self._kind = GuardedProtocol if guarded else _HttpProtocol
         self._options: dict[str, Any] = {
             "loop": asyncio.get_running_loop(),
             "access_log": None,
@@ -66,7 +70,7 @@ class HttpProtocols:
         }
 
     def __call__(self) -> web.RequestHandler:
-        return _HttpProtocol(self._server, **self._options)
+        return self._kind(self._server, **self._options)
 
 
 class _HttpProtocol(web.RequestHandler):
@@ -95,6 +99,18 @@ class _HttpProtocol(web.RequestHandler):
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.force_close()
         return response
+
+
+class GuardedProtocol(_HttpProtocol):
+    """With a look at each frame of a WebSocket before it is read."""
+
+    __slots__ = ("inbound",)
+
+    inbound: Inbound
+
+    def set_parser(self, parser: Any, data_received_cb: Callable[[], None] | None = None) -> None:
+        self.inbound = Inbound(parser)
+        super().set_parser(cast(Any, self.inbound), data_received_cb)
 
 
 def _refusal(error: HttpProcessingError) -> Refusal:

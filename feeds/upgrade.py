@@ -1,12 +1,16 @@
 """From a request over HTTP to a WebSocket: what is agreed on, and who is refused."""
 
+import base64
 import sys
 from typing import Any, Protocol
 
-from aiohttp import WebSocketError, WSCloseCode, web
+import orjson
+from aiohttp import WebSocketError, WSCloseCode, hdrs, web
 
 from feeds.config import FeedConfig
+from feeds.errors import HttpCode
 from feeds.faults.injector import Injector
+from feeds.fields import show
 from feeds.stats import FeedStats
 
 __all__ = ["Host", "Upgraded", "spoiled", "upgrade"]
@@ -14,6 +18,12 @@ __all__ = ["Host", "Upgraded", "spoiled", "upgrade"]
 _UNREADABLE_BYTES = 512 * 1024  # also of what compressed messages come to: inflating stops there
 _CLOSE_WAIT_S = 2.0  # at least, for the answer to a close frame
 _LONGEST_REASON = 120
+_VERSION = "13"
+_JSON = "application/json"
+_NO_UPGRADE = (
+    "this path speaks WebSocket; over plain HTTP, /sse streams Server-Sent Events, /stream JSON lines,"
+    " and /api/snapshot, /api/bars, /api/history and /api/symbols answer at once"
+)
 
 
 class Host(Protocol):
@@ -61,7 +71,8 @@ def upgrade(
 
     Raises:
         HTTPServiceUnavailable: the server is stopping.
-        HTTPUpgradeRequired: the request asks for no upgrade.
+        HTTPUpgradeRequired: the request asks for no upgrade, or for another version of the protocol.
+        HTTPBadRequest: its key is none.
     """
     # compress: aiohttp's own compressor is never used, it only negotiates. autoclose=False: the hub must let go of the
     # connection before the answer to a close frame goes out. autoping=False: a pong has to keep its place behind
@@ -79,18 +90,47 @@ def upgrade(
         stats.refused["stopping"] += 1
         raise web.HTTPServiceUnavailable(
             text='{"type":"error","code":"stopping","message":"the server is stopping"}',
-            content_type="application/json",
+            content_type=_JSON,
         )
-    if not ws.can_prepare(request).ok:
-        stats.refused["upgrade_required"] += 1
-        raise web.HTTPUpgradeRequired(
-            text='{"type":"error","code":"upgrade_required","message":"this path speaks WebSocket; over plain HTTP,'
-            " /sse streams Server-Sent Events, /stream JSON lines, and /api/snapshot, /api/bars, /api/history"
-            ' and /api/symbols answer at once"}',
-            content_type="application/json",
-            headers={"Upgrade": "websocket", "Connection": "Upgrade"},
-        )
+    if (refused := _refusal(ws, request)) is not None:
+        code = HttpCode.INVALID_REQUEST if refused.status == 400 else HttpCode.UPGRADE_REQUIRED
+        stats.refused[code] += 1
+        raise refused
     return ws
+
+
+def _refusal(ws: Upgraded, request: web.Request) -> web.HTTPClientError | None:
+    """Give why a request can't become a WebSocket (RFC 6455, section 4.2.1); None: it can."""
+    headers = request.headers
+    if headers.get(hdrs.UPGRADE, "").strip().lower() != "websocket":
+        return _upgrade_required(_NO_UPGRADE)
+    version = headers.get(hdrs.SEC_WEBSOCKET_VERSION)
+    if version != _VERSION:
+        shown = "missing" if version is None else show(version)
+        return _upgrade_required(f"Sec-WebSocket-Version is {shown}; {_VERSION} is spoken here")
+    key = headers.get(hdrs.SEC_WEBSOCKET_KEY)
+    if key is None or len(headers.getall(hdrs.SEC_WEBSOCKET_KEY)) > 1 or not _is_key(key):
+        shown = "missing" if key is None else show(key)
+        text = f"Sec-WebSocket-Key is {shown}; it must be there once: 16 bytes in base64"
+        return web.HTTPBadRequest(text=_error(HttpCode.INVALID_REQUEST, text), content_type=_JSON)
+    return None if ws.can_prepare(request).ok else _upgrade_required(_NO_UPGRADE)
+
+
+def _is_key(key: str) -> bool:
+    try:
+        return len(base64.b64decode(key.strip(), validate=True)) == 16
+    except ValueError:
+        return False
+
+
+def _error(code: HttpCode, text: str) -> str:
+    return orjson.dumps({"type": "error", "code": code, "message": text}).decode()
+
+
+def _upgrade_required(text: str) -> web.HTTPUpgradeRequired:
+    body = _error(HttpCode.UPGRADE_REQUIRED, text)
+    headers = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": _VERSION}
+    return web.HTTPUpgradeRequired(text=body, content_type=_JSON, headers=headers)
 
 
 async def spoiled(

@@ -1,4 +1,4 @@
-"""The vigil: who is silent is pinged, who doesn't answer is let go, and memory goes back after evictions."""
+"""The vigil: who is silent is pinged, who doesn't answer is let go, and memory goes back when others have gone."""
 
 import asyncio
 
@@ -15,6 +15,7 @@ __all__ = ["Vigil"]
 
 _WATCH_SLICE = 200
 _LONGEST_WATCH_S = 2.0
+_MANY = 100
 
 
 class Vigil:
@@ -29,17 +30,15 @@ class Vigil:
 
     def __init__(self, hub: Hub, pump: Pump, clock: Clock) -> None:
         self._hub, self._pump, self._clock = hub, pump, clock
+        self._evicted = self._left = 0  # when memory went back
         self.peers: dict[Member, Peer] = {}
         """When each was heard last; whoever serves a connection enters it, and takes it out."""
 
     async def keep(self, heartbeat_s: float) -> None:
         """Ping who is silent, and let go of who doesn't answer, until cancelled."""
-        cut_off = 0
         while True:
             await asyncio.sleep(min(heartbeat_s / 8, _LONGEST_WATCH_S))
-            cut_off, before = sum(self._hub.stats.evicted.values()), cut_off
-            if cut_off != before:
-                give_back()
+            self._tidy()
             members = list(self.peers)
             for start in range(0, len(members), _WATCH_SLICE):
                 await asyncio.sleep(0)
@@ -47,6 +46,14 @@ class Vigil:
                 now = self._clock.seconds()
                 for member in members[start : start + _WATCH_SLICE]:
                     self._look_at(member, now, heartbeat_s)
+
+    def _tidy(self) -> None:
+        """Give memory back after evictions, each of a backlog, and after many have left, each of some kilobytes."""
+        stats = self._hub.stats
+        evicted, left = sum(stats.evicted.values()), stats.left
+        if evicted != self._evicted or left - self._left >= _MANY:
+            self._evicted, self._left = evicted, left
+            give_back()
 
     def _look_at(self, member: Member, now: float, heartbeat_s: float) -> None:
         peer, hub = self.peers.get(member), self._hub

@@ -29,8 +29,8 @@ from wire import (
     text,
 )
 
-from feeds import gate as gate_module
 from feeds import hub as hub_module
+from feeds import inbound as inbound_module
 from feeds.backlog import BacklogPolicy
 
 PATIENT = BacklogPolicy(soft_limit=10**8, low_water=1000, hard_limit=10**9)
@@ -44,7 +44,7 @@ async def test_every_pong_comes_back_whole_and_in_order_amid_thousands_of_events
 ) -> None:
     """Pings with payloads of every allowed length, sent all the while; other clients make the flushes pause."""
     monkeypatch.setattr(hub_module, "FLUSH_SLICE", flush_slice)
-    monkeypatch.setattr(gate_module, "PINGS_BURST", 1_000_000)
+    monkeypatch.setattr(inbound_module, "FRAMES_BURST", 1_000_000)
     async with (
         running(clock="x20", rate=300, symbols="20", turn_ms=1, backlog=PATIENT) as server,
         RawClient(server) as client,

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import websockets
 from raw_http import RawHttp
-from wire import PING, TEXT, RawClient, eventually, on_both_loops, running, step, text
+from wire import TEXT, RawClient, eventually, on_both_loops, running, step, text
 
 from clients.client import TickerClient
 from clients.failures import ClosedError, ConnectError, RequestError
@@ -20,10 +20,11 @@ from feeds import server as server_module
 from feeds.cli import guard
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError, HttpCode
-from feeds.gate import PINGS_BURST, Gate
+from feeds.gate import Gate
 from feeds.interest import Interest
-from feeds.limits import Limits, TokenBucket, Turnstile
+from feeds.limits import Limits, TokenBucket
 from feeds.server import FeedServer
+from feeds.turnstile import Turnstile
 
 S = 1_000_000
 
@@ -139,8 +140,13 @@ async def test_one_connection_too_many_is_told_so_and_when_to_come_back() -> Non
             answer = await http.get("/api/symbols")
             assert (answer.status, answer.headers["retry-after"]) == (503, "5")
             assert answer.headers["connection"] == "close"
-        async with RawHttp(server) as prober:  # a full server isn't a dead one
-            assert (await prober.get("/health")).status == 200
+        for path in ("/health", "/metrics"):  # a full server isn't a dead one
+            async with RawHttp(server) as monitor:
+                assert (await monitor.get(path)).status == 200
+        async with RawHttp(server) as greedy:  # once, not for as long as it likes
+            for _ in range(3):
+                greedy.send("GET /health HTTP/1.1", "Host: localhost")
+            assert (await greedy.read()).count(b"HTTP/1.1 ") == 1
         async with RawHttp(server) as http:
             answer = await http.get("/api/symbols")
             assert answer.json() == {
@@ -170,6 +176,10 @@ async def test_one_address_has_its_own_limit() -> None:
         assert (answer.status, answer.headers["retry-after"]) == (429, "5")
         assert answer.json()["code"] == "too_many_from_address"
         assert answer.json()["message"] == "1 connections from 127.0.0.1; no more are allowed"
+        for path in ("/health", "/metrics"):
+            async with RawHttp(server) as monitor:
+                answer = await monitor.get(path)
+                assert (answer.status, answer.headers["connection"]) == (200, "close")
         # Another address of this machine.
         async with RawHttp(server, address="127.0.0.2") as other:
             assert (await other.get("/health")).status == 200
@@ -503,20 +513,3 @@ async def test_a_connection_of_http_may_be_silent_between_requests_for_so_long(
         assert http.ended
         assert server.doors is not None
         await eventually(lambda: not server.doors.turnstile.inside, "it is counted out")  # type: ignore[union-attr]
-
-
-# Pings.
-
-
-@on_both_loops
-async def test_pings_without_end_are_closed_and_nobody_waits_for_them() -> None:
-    async with running() as server, RawClient(server) as client, RawClient(server) as witness:
-        for _ in range(PINGS_BURST):
-            client.send_frame(PING, b"x")
-        client.send(action="ping")
-        await client.until("pong")
-        for _ in range(PINGS_BURST):
-            client.send_frame(PING, b"x")
-        assert await client.closed() == 1008
-        assert client.reason == "more than 100 pings a second"
-        assert (await witness.ask(action="ping"))["type"] == "pong"

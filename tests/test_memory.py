@@ -1,8 +1,9 @@
 """Giving memory back to the system: asked for where the C library can, harmless elsewhere."""
 
 import pytest
+from wire import RawClient, eventually, running
 
-from feeds import memory
+from feeds import memory, vigil
 
 
 def test_it_can_be_asked_for_at_any_time() -> None:
@@ -24,3 +25,39 @@ def test_a_system_without_the_call_is_found_out(
 
     monkeypatch.setattr(memory.ctypes, "CDLL", missing)
     assert memory._find() is None
+
+
+@pytest.mark.asyncio
+async def test_it_is_asked_for_after_an_eviction_and_when_many_have_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = 0
+
+    def give_back() -> bool:
+        nonlocal asked
+        asked += 1
+        return True
+
+    monkeypatch.setattr(vigil, "give_back", give_back)
+    async with running(clock="wall", heartbeat_s=0.1) as server:
+        watch = server.websockets.vigil
+
+        async def leave(count: int) -> None:
+            before = server.hub.stats.left
+            for _ in range(count):
+                async with RawClient(server) as client:
+                    await client.message()
+            await eventually(lambda: server.hub.stats.left == before + count, "they have left")
+            watch._tidy()
+
+        await leave(vigil._MANY - 1)
+        assert asked == 0
+        await leave(1)
+        assert asked == 1
+        await leave(vigil._MANY + 1)
+        assert asked in (2, 3)
+        before = asked
+        async with RawClient(server) as mute:
+            mute.answers_pings = False
+            await mute.closed()
+        await eventually(lambda: asked == before + 1, "asked again")

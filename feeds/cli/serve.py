@@ -173,6 +173,8 @@ def serve(
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    # aiohttp warns of subprotocols that we don't speak, in the client's words: anybody could fill the log with them.
+    logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
     try:
         limits = take_limits(options)
         options["start_us"] = options.pop("start")

@@ -15,6 +15,7 @@ from feeds.faults.valve import OPEN, Setting, Valve
 from feeds.gate import Gate
 from feeds.group import Member
 from feeds.hub import Hub
+from feeds.inbound import Inbound
 from feeds.transport import Line
 from feeds.visit import NOBODY, Visit, Watched
 
@@ -60,6 +61,7 @@ class Link:
         "_visit",
         "gate",
         "id",
+        "inbound",
         "lasting",
         "member",
         "number",
@@ -82,6 +84,8 @@ class Link:
         self.member, self.gate = member, gate
         self.lasting: dict[int, Armed] = {}
         """What holds it up, by the fault's id."""
+        self.inbound: Inbound | None = None
+        """What its frames pass through."""
         self.over = False
         """Whether a fault has ended it; nothing is to be written any more, not even a close frame."""
         self._hub, self._transport, self._raw, self._visit = hub, transport, raw, visit
@@ -120,6 +124,8 @@ class Link:
             case "auth_expiry":
                 self._expire(params["code"], params["reason"])
             case _:
+                if self.inbound is not None:
+                    self.inbound.pongs += params.get("pings", 0)
                 for frame in _frames(fault, time_ms):
                     self._write(frame)
 

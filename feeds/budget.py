@@ -1,0 +1,67 @@
+"""
+What answers may come to: how many symbols a second, of one connection and of all from its address. No I/O.
+
+A request costs little or much, which is known only when it is resolved. So an answer is made as soon as nothing is owed,
+whatever it comes to, and is paid afterwards. One symbol stands for a snapshot: about 10 µs of work.
+"""
+
+import time
+from collections.abc import Callable
+
+from feeds.limits import TokenBucket
+
+__all__ = ["ADDRESS_BURST", "ADDRESS_S", "BURST", "COMPARED", "LISTED", "SYMBOLS_S", "Budget"]
+
+SYMBOLS_S, BURST = 2_000.0, 50_000
+"""Symbols a second that the answers to one connection may come to, and at once."""
+
+ADDRESS_S, ADDRESS_BURST = 20_000.0, 500_000
+"""Those of all connections from one address."""
+
+LISTED = 1 / 20
+"""What a symbol counts that is only named, in a list or a subscription without a snapshot."""
+
+COMPARED = 1 / 50
+"""What a symbol counts that is compared with a pattern."""
+
+
+class Budget:
+    """
+    What one connection may still ask for.
+
+    Args:
+        seconds: gives real seconds, from any origin.
+        shared: what all connections from its address have together; None: nobody counts them.
+    """
+
+    __slots__ = ("_own", "_seconds", "_shared")
+
+    def __init__(
+        self,
+        seconds: Callable[[], float] = time.monotonic,
+        shared: TokenBucket | None = None,
+    ) -> None:
+        self._seconds, self._shared = seconds, shared
+        self._own: TokenBucket | None = None  # full until something is spent
+
+    def spend(self, symbols: float) -> None:
+        """Pay for an answer."""
+        now = self._seconds()
+        if self._own is None:
+            self._own = TokenBucket(SYMBOLS_S, BURST, now)
+        self._own.spend(now, symbols)
+        if self._shared is not None:
+            self._shared.spend(now, symbols)
+
+    def owed(self) -> tuple[str, float] | None:
+        """Give why nothing is answered now, and for how many seconds; None: nothing is owed."""
+        now = self._seconds()
+        if self._own is not None and (wait := self._own.debt(now)):
+            text = (
+                f"the answers to one connection came to more than {SYMBOLS_S:,.0f} symbols a second"
+            )
+            return f"{text}, with bursts of {BURST:,}; try again in {wait:.3f} s", wait
+        if self._shared is not None and (wait := self._shared.debt(now)):
+            text = f"the answers to one address came to more than {ADDRESS_S:,.0f} symbols a second"
+            return f"{text}, with bursts of {ADDRESS_BURST:,}; try again in {wait:.3f} s", wait
+        return None

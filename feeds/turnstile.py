@@ -1,0 +1,76 @@
+"""The connections that are there, in all and by address, and what those of one address have together. No I/O."""
+
+from collections import Counter
+
+from feeds.budget import ADDRESS_BURST, ADDRESS_S
+from feeds.errors import HttpCode
+from feeds.limits import RETRY_AFTER_S, Limits, Refusal, TokenBucket
+
+__all__ = ["MOST_BUDGETS", "Turnstile"]
+
+MOST_BUDGETS = 10_000
+"""Addresses that something is remembered of."""
+
+
+class Turnstile:
+    """
+    Counts the connections that are there, in all and by address, and says who can't come in.
+
+    Args:
+        limits: how many there may be.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._by_address: Counter[str] = Counter()
+        self._budgets: dict[str, TokenBucket] = {}
+        self.inside = 0
+        """Connections that came in and haven't left."""
+        self.refused: Counter[HttpCode] = Counter()
+        """Connections that didn't come in, by reason."""
+
+    def enter(self, address: str) -> Refusal | None:
+        """Count a connection in, or say why not; who came in must :meth:`leave`."""
+        refusal = self._why_not(address)
+        if refusal is None:
+            self.inside += 1
+            self._by_address[address] += 1
+        else:
+            self.refused[refusal.code] += 1
+        return refusal
+
+    def leave(self, address: str) -> None:
+        """Count a connection out."""
+        self.inside -= 1
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
+
+    def budget(self, address: str, now: float) -> TokenBucket:
+        """
+        Give what the answers to all connections from an address may come to.
+
+        It is kept beyond the last of them, so that nobody is rid of what he owes by coming anew.
+
+        Args:
+            address: whose.
+            now: the time in seconds, from any origin.
+        """
+        found = self._budgets.get(address)
+        if found is None:
+            if len(self._budgets) >= MOST_BUDGETS:
+                self._budgets = {a: b for a, b in self._budgets.items() if not b.full(now)}
+            if len(self._budgets) >= MOST_BUDGETS:
+                del self._budgets[next(iter(self._budgets))]
+            found = self._budgets[address] = TokenBucket(ADDRESS_S, ADDRESS_BURST, now)
+        return found
+
+    def _why_not(self, address: str) -> Refusal | None:
+        limits = self._limits
+        if self._by_address[address] >= limits.max_per_address:
+            text = f"{limits.max_per_address} connections from {address}; no more are allowed"
+            return Refusal(429, HttpCode.TOO_MANY_FROM_ADDRESS, text, RETRY_AFTER_S)
+        if self.inside >= limits.max_connections:
+            text = f"{limits.max_connections} connections; no more are allowed"
+            return Refusal(503, HttpCode.TOO_MANY_CONNECTIONS, text, RETRY_AFTER_S)
+        return None
