@@ -28,7 +28,7 @@ REPLIES = frozenset(
     {"subscribed", "unsubscribed", "symbols", "authenticated", "pong", "heartbeat", "error"}
 )
 """What is between the client and the server only, and no part of the market's story."""
-SEQUENCED = frozenset({"trade", "quote", "bar", "status"})
+SEQUENCED = frozenset({"trade", "quote", "bar", "status", "depth"})
 """What counts as an event."""
 PROGRESS_S = 1.0
 PARQUET = ".parquet"

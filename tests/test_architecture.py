@@ -59,6 +59,7 @@ FLOORS = (
         "subscription",
         "timing",
     },
+    {"depth"},
     {"answers", "bodies", "deflate", "group", "newest", "query", "recall", "staged", "states"},
     {"lanes", "unreadable", "visit"},
     {"observed", "roster"},
