@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from clients.events import Bar, Event, Quote, Snapshot, Status, Trade, TradeTotal
+from clients.events import Bar, Depth, Event, Quote, Snapshot, Status, Trade, TradeTotal
 from clients.failures import MalformedMessageError
 
 __all__ = ["BUILDERS", "Item", "build_snapshot", "parse_message"]
@@ -115,10 +115,25 @@ def _status(item: Item) -> Status:
     )
 
 
+def _depth(item: Item) -> Depth:
+    return Depth(
+        item["symbol"],
+        item["seq"],
+        item["time"],
+        tuple([(price, size) for price, size in item["bids"]]),
+        tuple([(price, size) for price, size in item["asks"]]),
+        item["checksum"],
+        item.get("snapshot", False),
+        item.get("tick_size"),
+        item.get("merged", 0),
+    )
+
+
 BUILDERS: dict[str, Callable[[Item], Event]] = {
     "trade": _trade,
     "quote": _quote,
     "bar": _bar,
     "status": _status,
+    "depth": _depth,
 }
 """The constructors of the sequenced events, by `type`; each raises KeyError for a missing field."""

@@ -1,8 +1,8 @@
 """What a client reads from the feed, as typed values.
 
 Every value is immutable. `time` is Unix time in milliseconds with a microsecond fraction, prices are
-decimals, sizes are whole shares. `channel` is `trades`, `quotes`, `status`, or `bars:` and the
-interval, as in `bars:1m`. `merged` counts the earlier events that this one replaces, because this
+decimals, sizes are whole shares. `channel` is `trades`, `quotes`, `status`, `depth`, or `bars:` and
+the interval, as in `bars:1m`. `merged` counts the earlier events that this one replaces, because this
 connection was a slow consumer for a while, or asked for the latest only; else it is 0.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 __all__ = [
     "Bar",
     "Connected",
+    "Depth",
     "Disconnected",
     "Event",
     "Gap",
@@ -96,6 +97,29 @@ class Status:
     time: float
     status: str
     reason: str | None
+    merged: int = 0
+
+
+Level = tuple[float, int]
+"""A price of a book and the shares there; in what has changed, 0 shares: the level is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """What has changed of a symbol's book, or, as a `snapshot`, the whole of it, the best level first.
+
+    `seq` is that of the quote which is the best level of both sides. An `OrderBook` puts these together.
+    """
+
+    symbol: str
+    seq: int
+    time: float
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    checksum: int
+    snapshot: bool = False
+    tick_size: float | None = None
+    """Of a snapshot."""
     merged: int = 0
 
 
@@ -205,4 +229,4 @@ class Instrument:
     round_lot: int
 
 
-Event = Trade | Quote | Bar | Status | Snapshot | Gap | Connected | Disconnected
+Event = Trade | Quote | Bar | Status | Depth | Snapshot | Gap | Connected | Disconnected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "BookError",
     "ClosedError",
     "ConnectError",
     "ConnectionLostError",
@@ -43,6 +44,10 @@ class ConnectionLostError(TickerError):
 
 class MalformedMessageError(TickerError):
     """The server sent something that the protocol doesn't allow."""
+
+
+class BookError(TickerError):
+    """A book isn't what the server's is, or can't be: subscribe again, and it begins anew with a snapshot."""
 
 
 class ClosedError(TickerError):

@@ -3,9 +3,10 @@
 Nothing is parsed for each event. The rules are exact because a quote inside a JSON string is
 escaped, so that `"seq":` can only be a key:
 
-* Only the four sequenced events (trade, quote, bar, status) have a number under the key `seq`, once
+* Only the sequenced events (trade, quote, bar, status, depth) have a number under the key `seq`, once
   each. A snapshot has an object there, but the load generator asks for none.
-* `merged` is looked for only in messages with a small `g`, which trades and quotes don't have.
+* `merged` is looked for only in messages with a small `g`, which trades, quotes
+  and changes of books don't have.
 * Latency is sampled: of about 2,000 events a second, at random, the object is parsed and its `time`
   compared with this machine's. A bar's time is its beginning and says nothing about latency.
 """
@@ -82,7 +83,7 @@ class Tally:
         start, end = payload.rfind(b"{", 0, place), payload.find(b"}", place)
         try:
             item = orjson.loads(payload[start : end + 1])
-            if item["type"] in ("trade", "quote", "status"):
+            if item["type"] in ("trade", "quote", "status", "depth"):
                 self._latency(round((now_ms - item["time"]) * 1000))
         except (orjson.JSONDecodeError, LookupError, TypeError):
             self.insane += 1

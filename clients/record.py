@@ -28,7 +28,7 @@ REPLIES = frozenset(
     {"subscribed", "unsubscribed", "symbols", "authenticated", "pong", "heartbeat", "error"}
 )
 """What is between the client and the server only, and no part of the market's story."""
-SEQUENCED = frozenset({"trade", "quote", "bar", "status"})
+SEQUENCED = frozenset({"trade", "quote", "bar", "status", "depth"})
 """What counts as an event."""
 PROGRESS_S = 1.0
 PARQUET = ".parquet"
@@ -166,6 +166,11 @@ def split(text: str, items: list[Item]) -> list[str]:
     return [orjson.dumps(item).decode() for item in items]
 
 
+def _is_state(item: Item) -> bool:
+    """Tell whether it is a book as it stands, which is no event."""
+    return item.get("snapshot") is True and "merged" not in item
+
+
 def _is_whole(line: str, item: Item) -> bool:
     return line.startswith(f'{{"type":"{item["type"]}"') and line.endswith("}")
 
@@ -193,7 +198,7 @@ class Recorder:
             kind = item["type"]
             if kind not in REPLIES:
                 lines.append(line)
-                self.events += kind in SEQUENCED
+                self.events += kind in SEQUENCED and not _is_state(item)
                 if self.events == self.count:
                     self.done.set()
         if lines:

@@ -22,7 +22,7 @@ MAX_ENTRIES = 1000
 MAX_RESUMED = 2000
 """The most symbols whose sequences one request tells; more would make it too long for the server."""
 
-_CHANNELS = {"trade": "trades", "quote": "quotes", "status": "status"}
+_CHANNELS = {"trade": "trades", "quote": "quotes", "status": "status", "depth": "depth"}
 
 
 def chunks(symbols: Iterable[str]) -> Iterator[list[str]]:
@@ -170,6 +170,8 @@ class Tracker:
             last = self._before[channel].pop(symbol, None)
             reason = "reconnect"
         until = item["seq"] - item.get("merged", 0) - 1
+        if item.get("snapshot") and "merged" not in item:
+            until += 1  # a book as it stands: no event, but where events go on
         if last is None or last == until:
             return None
         return Gap(symbol, channel, last + 1, until, reason if last < until else "out_of_order")

@@ -9,7 +9,7 @@ from clients.plans import covers, matcher, split
 
 __all__ = ["Wanted"]
 
-CHANNELS = ["trades", "quotes", "bars", "status"]
+CHANNELS = ["trades", "quotes", "bars", "status", "depth"]
 
 
 class Wanted:

@@ -16,7 +16,7 @@ import orjson
 from numpy.typing import NDArray
 
 from feeds.history import History
-from ticker.batch import BARS, INTERVALS, TickBatch, channel_name
+from ticker.batch import BARS, DEPTH, INTERVALS, TickBatch, channel_name
 from ticker.universe import Universe
 
 __all__ = ["AHEAD", "LOST", "WHOLE", "Cursor", "Place", "Since", "parts"]
@@ -47,7 +47,7 @@ class Place(NamedTuple):
     def has(self, slot: int, channel: int, fragment: bytes) -> bool:
         """Tell whether an event was given. About a microsecond."""
         us: int = round(orjson.loads(fragment[:-1])["time"] * 1000)
-        if channel < BARS:
+        if channel < BARS or channel == DEPTH:
             return us < self.us
         ends = us + _LENGTHS_US[channel - BARS]  # a bar's time on the wire is its start
         return (ends, slot) < self

@@ -18,13 +18,15 @@ from feeds.resume import Resume
 from feeds.states import ALWAYS, MarketStates
 from feeds.stats import FeedStats
 from ticker import __version__
-from ticker.batch import INTERVALS
+from ticker.batch import DEPTH, INTERVALS
 from ticker.instruments import Instrument
+from ticker.ladder import LEVELS
 from ticker.venue import Venue
 
 __all__ = ["ALWAYS", "Feed", "instrument_object"]
 
 _MOST_PLACES = 4
+_BOOK_WEIGHT = 2  # a whole book is longer than an event
 
 T = TypeVar("T")
 
@@ -58,6 +60,7 @@ class Feed:
             "symbols": len(self.market.universe),
             "channels": CHANNEL_NAMES,
             "intervals": list(INTERVALS),
+            "depth_levels": LEVELS,
             "heartbeat_ms": self.heartbeat_ms,
             "auth": auth,
         }
@@ -145,7 +148,8 @@ class Feed:
         self, symbols: Sequence[int], channels: Iterable[int], request_id: Id = None
     ) -> list[bytes]:
         """Encode the snapshots of some symbols, with the sequences of the channels that every snapshot tells and more."""
-        return MarketStates(self.market, self.encoder).snapshots(symbols, channels, request_id)
+        states = MarketStates(self.market, self.encoder, self.hub.depth)
+        return states.snapshots(symbols, channels, request_id)
 
     def resume(
         self, resume: Resume, symbols: Sequence[int], channels: Sequence[int], *, fresh: bool
@@ -186,7 +190,7 @@ class Feed:
             del self.looked_up[next(iter(self.looked_up))]
         found = self.looked_up.setdefault(place, {})
         universe = self.market.universe
-        since = Since(place, hub.place, hub.history, universe, channels, hub.seq, found)
+        since = Since(place, hub.place, hub.history, universe, channels, hub.sequences(), found)
         return Resume(
             hub.history,
             cursor.epoch == self.epoch,
@@ -197,10 +201,11 @@ class Feed:
 
     def weigher(self, resume: Resume | None, channels: Sequence[int]) -> Callable[[int], int]:
         """Give what tells, for a symbol id, about how many events a client that comes back has missed."""
+        book = _BOOK_WEIGHT if DEPTH in channels else 0
         if resume is None:
-            return lambda _: 0
+            return lambda _: book
         names, seq, wanted = self.market.universe.symbols, self.market.sequences(), list(channels)
-        return lambda i: resume.weight(names[i], channels, seq[wanted, i].tolist())
+        return lambda i: book + resume.weight(names[i], channels, seq[wanted, i].tolist())
 
 
 def instrument_object(instrument: Instrument) -> dict[str, Any]:

@@ -12,7 +12,7 @@ __all__ = ["CHANNEL_NAMES", "MAX_ID", "MAX_REQUEST_SYMBOLS", "Fields", "Id", "sh
 MAX_REQUEST_SYMBOLS = 1_000
 MAX_ID = 2**53 - 1
 LEAST_HZ, MOST_HZ, DEFAULT_HZ = 0.01, 1000, 10
-CHANNEL_NAMES = ("trades", "quotes", "bars", "status")
+CHANNEL_NAMES = ("trades", "quotes", "bars", "status", "depth")
 
 _RESUMABLE = frozenset({*CHANNEL_NAMES, *(f"bars:{interval}" for interval in INTERVALS)})
 

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from feeds.backlog import BacklogPolicy, Eviction, Slow
 from feeds.cursor import Place
 from feeds.delivery import Delivery
+from feeds.depth import Depth, DepthHistory
 from feeds.dialects import Dialect
 from feeds.envelope import WEBSOCKET, Envelope
 from feeds.group import Member
@@ -38,7 +39,7 @@ from feeds.states import States
 from feeds.stats import HubStats
 from feeds.subscription import Paced
 from feeds.transport import Data, Transport
-from ticker.batch import TickBatch
+from ticker.batch import DEPTH, QUOTES, TickBatch
 
 __all__ = ["FLUSH_SLICE", "Hub"]
 
@@ -58,6 +59,7 @@ class Hub:
         history_bytes: memory for the newest events of all symbols; 0: none.
         slow: what is done for slow consumers; None: the pump waits for them, and what is paced has an update a turn.
         states: tells where things stand, where a client doesn't get every event.
+        depth: makes books; None: there are none.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Hub:
         history_bytes: int = 0,
         slow: Slow | None = Slow.CONFLATE,
         states: States | None = None,
+        depth: Depth | None = None,
     ) -> None:
         self.policy = policy or BacklogPolicy()
         self.seq: NDArray[np.int64] = np.zeros(symbols * channels, dtype=np.int64)
@@ -77,9 +80,14 @@ class Hub:
         self.place = Place(0)
         """How far what was published goes; set by who publishes, before each flush."""
         self.roster = Roster(symbols, self.seq)
-        self.history = History(symbols, history_bytes)
+        self.depth = depth
+        self.history = (
+            DepthHistory(symbols, history_bytes, depth)
+            if depth is not None
+            else History(symbols, history_bytes)
+        )
         self.stats = HubStats()
-        self.newest = Newest(symbols, self.seq, dialect, self.history)
+        self.newest = Newest(symbols, self.seq, dialect, self.history, depth)
         self.slow = SlowConsumers(
             self.roster, self.seq, self.newest, self.stats, slow=slow, states=states
         )
@@ -92,6 +100,18 @@ class Hub:
     def deliveries(self) -> int:
         """Give how many events were handed to a connection: one event to a thousand clients is a thousand."""
         return self.roster.audience.deliveries() + self.stats.caught_up
+
+    @property
+    def following_books(self) -> bool:
+        """Whether books may be wanted."""
+        return self.depth is not None and self.depth.active
+
+    def sequences(self) -> NDArray[np.int64]:
+        """Give the newest sequence of every slot. That of a book is its quote's, whether or not it was published."""
+        if self.depth is not None:
+            size = int(self._symbols)
+            self.seq[DEPTH * size :] = self.seq[QUOTES * size : (QUOTES + 1) * size]
+        return self.seq
 
     # Membership.
 
@@ -127,6 +147,9 @@ class Hub:
         self._delivery.settle(member, now)
         if member.group is None:
             return  # it broke just now
+        if self.depth is not None and any(i.has(DEPTH) for i in (interest, *(p for _, p in paced))):
+            self.depth.begin()
+            self.sequences()
         lanes, marks = self.roster.lanes, self.seq
         if lanes.of(member) or paced or member.laggard is not None:
             self._pacer.settle(member, interest, now)
@@ -174,6 +197,8 @@ class Hub:
 
         Cost: the encoding, and for each set of channels that a group has, about 60 ns an event.
         """
+        if self.depth is not None and self.depth.active:
+            batch = self.depth.lay_in(batch, self.roster.wanted[DEPTH * int(self._symbols) :])
         slots = batch.channel * self._symbols + batch.symbol
         self.seq[slots] = batch.seq  # where a slot repeats, the last assignment stays
         wanted = self.roster.wanted.take(slots)

@@ -28,6 +28,10 @@ class Interest:
     def __bool__(self) -> bool:
         return bool(self.channels)
 
+    def has(self, channel: int) -> bool:
+        """Tell whether there are symbols on a channel."""
+        return any(number == channel for number, _ in self.channels)
+
     def add(self, symbols: Iterable[int], channels: Iterable[int]) -> "Interest":
         """Give the interest with more symbols on some channels."""
         table = dict(self.channels)

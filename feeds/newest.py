@@ -9,10 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from feeds.depth import Depth
 from feeds.dialects import Dialect
 from feeds.history import History
 from feeds.trades import MergedTrades, TradeRings
-from ticker.batch import BARS, TRADES, TickBatch
+from ticker.batch import BARS, DEPTH, TRADES, TickBatch
 
 __all__ = ["MOST_BARS", "Newest", "Pieces"]
 
@@ -41,15 +42,23 @@ class Newest:
         seq: the newest sequence published, by slot; the hub goes on writing it.
         dialect: says in an event how many it replaces.
         history: the hub's; missed bars are taken from it.
+        depth: makes books, where there are any.
     """
 
-    def __init__(self, symbols: int, seq: I64, dialect: Dialect, history: History) -> None:
+    def __init__(
+        self,
+        symbols: int,
+        seq: I64,
+        dialect: Dialect,
+        history: History,
+        depth: Depth | None = None,
+    ) -> None:
         self.active = False
         """Whether events are kept."""
         self.events: dict[int, bytes] = {}
         """By slot, the newest fragment since :meth:`begin`."""
         self._symbols, self._seq = symbols, seq
-        self._dialect, self._history = dialect, history
+        self._dialect, self._history, self._depth = dialect, history, depth
         self._trades: TradeRings | None = None
         self._made: dict[tuple[int, int], tuple[bytes, int, bool]] = {}
 
@@ -111,9 +120,19 @@ class Newest:
             slot, count = key
             fragment = self._dialect.with_merged(self.events[slot], count - 1, sums)
             made[key] = fragment, count - 1, sums is not None
+        self._make_books([key for key in missing if key[0] >= DEPTH * self._symbols])
         for key in missing:
             if key not in made:
                 made[key] = (*self._other(*key), True)
+
+    def _make_books(self, keys: list[tuple[int, int]]) -> None:
+        """Make whole books in place of several changes: what was changed before isn't there to be changed further."""
+        if self._depth is None or not keys:
+            return
+        symbols = [slot - DEPTH * self._symbols for slot, _ in keys]
+        for (slot, count), book in zip(keys, self._depth.standing(symbols), strict=True):
+            fragment = self._dialect.with_merged(book, count - 1)
+            self._made[slot, count] = fragment, count - 1, True
 
     def _sums(self, keys: list[tuple[int, int]], first: int) -> list[MergedTrades | None]:
         if self._trades is None or not keys:

@@ -11,6 +11,7 @@ from feeds.access import Access
 from feeds.clientele import Clientele
 from feeds.clock import Clock
 from feeds.config import FeedConfig
+from feeds.depth import Depth
 from feeds.dialects.native import NativeEncoder
 from feeds.dialects.raw import RawEncoder
 from feeds.errors import CloseCode
@@ -167,6 +168,7 @@ class Plant:
 
 
 def _hub(config: FeedConfig, clock: Clock, market: Venue, encoder: NativeEncoder) -> Hub:
+    depth = Depth(market)
     return Hub(
         len(market.universe),
         CHANNELS,
@@ -174,7 +176,8 @@ def _hub(config: FeedConfig, clock: Clock, market: Venue, encoder: NativeEncoder
         policy=config.backlog,
         history_bytes=round(config.history_mb * 1e6),
         slow=None if clock.drains else config.slow,
-        states=MarketStates(market, encoder),
+        states=MarketStates(market, encoder, depth),
+        depth=depth,
     )
 
 

@@ -23,6 +23,9 @@ The most events that are written at once: keeps a message under the 1 MiB at whi
 read, and the memory and time of a long step bounded.
 """
 
+MAX_TURN_BOOKS = 500
+"""The most events that are written at once where there are books, whose events are longer."""
+
 _LONGEST_STEP_US = 10_000_000  # of the market's time, where nothing else bounds it
 _LONGEST_WORK_S = 0.004  # without letting the event loop run
 _CONGESTION_WAIT_S = 0.001
@@ -156,7 +159,8 @@ class Pump:
                 batch = self._market.step(until, limit)
                 self.events += len(batch)
                 end = Place(self._market.now_us)
-                for part, place in parts(batch, MAX_TURN_EVENTS, self._hub.roster.symbols, end):
+                most = MAX_TURN_BOOKS if self._hub.following_books else MAX_TURN_EVENTS
+                for part, place in parts(batch, most, self._hub.roster.symbols, end):
                     self._hub.publish(part)
                     self._hub.place = place
                     begun = timing.timer()

@@ -8,7 +8,7 @@ import orjson
 
 from feeds.errors import Code, RequestError
 from feeds.fields import CHANNEL_NAMES, MAX_ID, MAX_REQUEST_SYMBOLS, Fields, Id, show
-from ticker.batch import BARS, INTERVALS, QUOTES, STATUS, TRADES
+from ticker.batch import BARS, DEPTH, INTERVALS, QUOTES, STATUS, TRADES
 
 __all__ = [
     "ACTIONS",
@@ -184,6 +184,6 @@ def _excerpt(data: bytes) -> str:
 
 def channel_numbers(channels: Iterable[str], interval: str | None) -> list[int]:
     """Turn channel names into channel numbers; ``bars`` into those of one interval, or of all."""
-    plain = {"trades": TRADES, "quotes": QUOTES, "status": STATUS}
+    plain = {"trades": TRADES, "quotes": QUOTES, "status": STATUS, "depth": DEPTH}
     bars = [BARS + i for i, name in enumerate(INTERVALS) if interval in (None, name)]
     return [number for name in channels for number in (bars if name == "bars" else [plain[name]])]

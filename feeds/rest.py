@@ -25,7 +25,7 @@ from feeds.pump import Pump
 from feeds.query import OF_EVERY_PATH
 from feeds.recall import Recall
 from ticker import __version__
-from ticker.batch import CHANNELS, INTERVALS, channel_name
+from ticker.batch import CHANNELS, DEPTH, INTERVALS, channel_name
 from ticker.replay import Replay
 
 __all__ = ["MAX_BARS", "Api"]
@@ -113,6 +113,14 @@ class Api:
         head = orjson.dumps({"epoch": epoch, "cursor": cursor, "time": place.us / 1000})
         snapshots = b",".join(fragments)
         return _polled(request, head[:-1] + b',"snapshots":[' + snapshots + b"]}", snapshots)
+
+    async def depth(self, request: web.Request) -> web.Response:
+        """Give the book of a symbol, as it would be sent to who subscribes now."""
+        _only(request, "symbol")
+        symbol = self._one_symbol(request)
+        await self._pump.between_turns()
+        (_, book) = self._feed.snapshots([symbol], (DEPTH,))
+        return _polled(request, book)
 
     async def bars(self, request: web.Request) -> web.Response:
         _only(request, "symbol", "interval", "limit")

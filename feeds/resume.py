@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from feeds.history import History
 from feeds.states import gap_object
-from ticker.batch import channel_name
+from ticker.batch import DEPTH, channel_name
 
 __all__ = ["OUTCOMES", "Resume"]
 
@@ -83,7 +83,10 @@ class Resume:
         """Give about how many events there are to tell of one symbol, for cutting an answer into pieces."""
         had = self.since.get(name, {})
         missed = (n - had.get(channel_name(c), n) for c, n in zip(channels, newest, strict=True))
-        return sum(min(self.history.length, max(0, n)) for n in missed)
+        weights = (2 if channel == DEPTH else 1 for channel in channels)  # a book's are longer
+        return sum(
+            w * min(self.history.length, max(0, n)) for n, w in zip(missed, weights, strict=True)
+        )
 
     def _gap(self, name: str, channel: int, since: int, last: int) -> bytes:
         reason = "ahead" if since > last else "too_old"

@@ -55,6 +55,7 @@ def application(
     add("/metrics", _metrics)
     add("/api/symbols", lambda plant: plant.api.symbols)
     add("/api/snapshot", lambda plant: plant.api.snapshot)
+    add("/api/depth", lambda plant: plant.api.depth)
     add("/api/bars", lambda plant: plant.api.bars)
     add("/api/history", lambda plant: plant.api.history)
     if web_root is not None:

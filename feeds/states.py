@@ -5,8 +5,9 @@ from typing import Protocol
 
 import orjson
 
+from feeds.depth import Depth
 from feeds.dialects.native import NativeEncoder
-from ticker.batch import QUOTES, STATUS, TRADES, channel_name
+from ticker.batch import DEPTH, QUOTES, STATUS, TRADES, channel_name
 from ticker.venue import Venue
 
 __all__ = ["ALWAYS", "MarketStates", "States", "gap_object"]
@@ -34,10 +35,11 @@ class MarketStates:
     Args:
         market: whose.
         encoder: encodes them.
+        depth: makes the books; None: there are none.
     """
 
-    def __init__(self, market: Venue, encoder: NativeEncoder) -> None:
-        self._market, self._encoder = market, encoder
+    def __init__(self, market: Venue, encoder: NativeEncoder, depth: Depth | None = None) -> None:
+        self._market, self._encoder, self._depth = market, encoder, depth
 
     def snapshots(
         self,
@@ -45,11 +47,16 @@ class MarketStates:
         channels: Iterable[int],
         request_id: str | int | None = None,
     ) -> list[bytes]:
-        """Give the snapshots of some symbols."""
+        """Give the snapshots of some symbols, and behind each, where the channel of books is among the channels, its book."""
         told = sorted({*ALWAYS, *channels})
         seq = self._market.sequences()
         market, encode = self._market, self._encoder.snapshot
-        return [encode(market.snapshot(i), seq[:, i], told, request_id) for i in symbols]
+        states = [market.snapshot(i) for i in symbols]
+        objects = [encode(state, seq[:, state.symbol], told, request_id) for state in states]
+        if DEPTH not in told or self._depth is None:
+            return objects
+        both = zip(objects, self._depth.snapshots(states), strict=True)
+        return [told for pair in both for told in pair]
 
     def gap(self, symbol: int, channel: int, first: int, last: int) -> bytes:
         """Give what says that a slow consumer won't get some events."""

@@ -59,6 +59,7 @@ FLOORS = (
         "subscription",
         "timing",
     },
+    {"depth"},
     {
         "answers",
         "bodies",

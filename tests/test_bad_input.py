@@ -39,7 +39,7 @@ from feeds.limits import Limits
 from feeds.server import FeedServer
 
 STREAM = {"action": "subscribe", "symbols": "*", "channels": ["trades", "quotes"]}
-CHANNELS_ARE = "the channels are trades, quotes, bars, status"
+CHANNELS_ARE = "the channels are trades, quotes, bars, status, depth"
 
 
 class Stream:

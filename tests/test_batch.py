@@ -12,6 +12,7 @@ from markets import COLUMNS, content, events, run, table_rows
 from ticker.batch import (
     BARS,
     CHANNELS,
+    DEPTH,
     INTERVALS,
     QUOTES,
     STATUS,
@@ -42,7 +43,8 @@ def test_every_channel_has_a_name() -> None:
     """Trades, quotes, status, and one for each bar interval."""
     names = [channel_name(channel) for channel in range(CHANNELS)]
     assert (names[TRADES], names[QUOTES], names[STATUS]) == ("trades", "quotes", "status")
-    assert names[BARS:] == ["bars:1s", "bars:1m", "bars:5m", "bars:1h", "bars:1d"]
+    assert names[BARS:DEPTH] == ["bars:1s", "bars:1m", "bars:5m", "bars:1h", "bars:1d"]
+    assert names[DEPTH:] == ["depth"]
 
 
 def test_each_interval_is_a_multiple_of_the_one_before() -> None:

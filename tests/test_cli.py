@@ -285,14 +285,14 @@ def refusal(*args: str, **environment: str) -> str:
             "watch --channels trades,prices",
             (
                 "Invalid value for '--channels': unknown channel 'prices';"
-                " the channels are trades, quotes, bars, status"
+                " the channels are trades, quotes, bars, status, depth"
             ),
         ),
         (
             "record --channels ,",
             (
                 "Invalid value for '--channels': unknown channel ',';"
-                " the channels are trades, quotes, bars, status"
+                " the channels are trades, quotes, bars, status, depth"
             ),
         ),
     ],

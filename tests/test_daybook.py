@@ -141,6 +141,17 @@ def test_the_first_trade_of_a_day_is_its_open_whatever_the_day_before_was() -> N
     assert (state.prev_close, state.volume) == (3, 6)
 
 
+def test_the_standing_quotes_are_those_of_the_snapshots() -> None:
+    """All at once; 0 where there was no quote yet, as on a tape."""
+    none = np.zeros(3, dtype=np.int64)
+    book = DayBook(none, none, none, UNIVERSE, START)
+    assert not book.standing().any()
+    enter(book, [("quote", 1, 6, 2, 4)], [2_000])
+    assert book.standing().T.tolist() == [[0] * 4, [6, 2, 7, 4], [0] * 4]
+    state = book.snapshot(1)
+    assert [state.bid, state.bid_size, state.ask, state.ask_size] == [6, 2, 7, 4]
+
+
 def test_the_arrays_that_a_book_starts_from_stay_as_they_are() -> None:
     """The market goes on using its standing quotes."""
     bid, ask, close = np.array([9] * 3), np.array([11] * 3), np.array([10] * 3)

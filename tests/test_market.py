@@ -25,7 +25,7 @@ from markets import (
     table_rows,
 )
 
-from ticker.batch import BARS, CHANNELS, INTERVALS, QUOTES, STATUS, TRADES, TickBatch
+from ticker.batch import BARS, CHANNELS, DEPTH, INTERVALS, QUOTES, STATUS, TRADES, TickBatch
 from ticker.grid import CELL_US
 from ticker.instruments import Instrument
 from ticker.market import DEFAULT_START_US, MAX_RATE, TAPE, Market
@@ -470,6 +470,8 @@ def test_sequences_are_those_of_the_last_events() -> None:
             batch.symbol.tolist(), batch.channel.tolist(), batch.seq.tolist(), strict=True
         ):
             expected[channel, symbol] = seq
+            if channel == QUOTES:
+                expected[DEPTH, symbol] = seq  # a book is its quote's
         sequences = instance.sequences()
         assert sequences.shape == (CHANNELS, len(SMALL))
         for channel, symbol in np.ndindex(sequences.shape):

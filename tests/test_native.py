@@ -18,7 +18,17 @@ from hypothesis import strategies as st
 
 from feeds.dialects.native import NativeEncoder, message
 from feeds.trades import MergedTrades
-from ticker.batch import BARS, CHANNELS, INTERVALS, QUOTES, STATUS, TRADES, BarTable, TickBatch
+from ticker.batch import (
+    BARS,
+    CHANNELS,
+    DEPTH,
+    INTERVALS,
+    QUOTES,
+    STATUS,
+    TRADES,
+    BarTable,
+    TickBatch,
+)
 from ticker.daybook import Snapshot
 from ticker.instruments import Instrument, tick_fraction
 from ticker.market import Market
@@ -73,7 +83,7 @@ def quotes(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def bars(draw: st.DrawFn) -> dict[str, Any]:
-    symbol, channel = draw(symbols), draw(st.integers(BARS, CHANNELS - 1))
+    symbol, channel = draw(symbols), draw(st.integers(BARS, DEPTH - 1))
     row = {"symbol": symbol, "channel": channel, "seq": draw(seqs), "time": draw(times)}
     open_, high, low, close = (draw(st.integers(1, 10**6)) for _ in range(4))
     volume, start = draw(st.integers(1, 10**6)), draw(times)

@@ -86,7 +86,7 @@ def test_cursors(query: str, header: str | None, cursor: Cursor | None) -> None:
         (
             "symbols=A&channels=news",
             Code.UNKNOWN_CHANNEL,
-            "unknown channel 'news'; the channels are trades, quotes, bars, status",
+            "unknown channel 'news'; the channels are trades, quotes, bars, status, depth",
         ),
         (
             "symbols=A&channels=",

@@ -135,7 +135,7 @@ def test_what_is_allowed_is_read(fields: dict[str, Any], request_: Request) -> N
     assert parse_request(orjson.dumps(fields)) == request_
 
 
-CHANNELS_ARE = "the channels are trades, quotes, bars, status"
+CHANNELS_ARE = "the channels are trades, quotes, bars, status, depth"
 ID = "'id' must be a string of at most 64 characters or an integer of at most 53 bits, not "
 SYMBOLS = "'symbols' must be a list of symbols and patterns, or \"*\", not "
 

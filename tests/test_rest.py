@@ -360,7 +360,7 @@ async def test_what_it_cant_give_it_says() -> None:
             "unknown_channel",
             (
                 "unknown channel 'bars'; the channels are trades, quotes, status,"
-                " bars:1s, bars:1m, bars:5m, bars:1h, bars:1d"
+                " bars:1s, bars:1m, bars:5m, bars:1h, bars:1d, depth"
             ),
         ),
         (

@@ -182,7 +182,7 @@ def test_unsubscribing_is_answered_and_nothing_comes_after(rig: Rig) -> None:
             "type": "unsubscribed",
             "id": "u",
             "symbols": ["MSFT", "AAPL", "AMZN"],
-            "channels": ["trades", "quotes", "bars", "status"],
+            "channels": ["trades", "quotes", "bars", "status", "depth"],
         }
     ]
     rig.events()
@@ -345,7 +345,7 @@ def test_a_request_that_fails_in_any_part_changes_nothing(rig: Rig) -> None:
             {"action": "subscribe", "symbols": "*", "channels": ["trade"]},
             error(
                 Code.UNKNOWN_CHANNEL,
-                "unknown channel 'trade'; the channels are trades, quotes, bars, status",
+                "unknown channel 'trade'; the channels are trades, quotes, bars, status, depth",
             ),
         ),
     ],

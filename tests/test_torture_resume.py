@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import orjson
 import pytest
+from order_books import OrderBooks
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from wire import eventually, running, step
@@ -19,8 +20,8 @@ from feeds.server import FeedServer
 from ticker.batch import CHANNELS, channel_name
 
 ROUNDS = 250
-ASKED = ["trades", "quotes", "bars", "status"]
-KEYS = ("trades", "quotes", "bars:1s", "status")
+ASKED = ["trades", "quotes", "bars", "status", "depth"]
+KEYS = ("trades", "quotes", "bars:1s", "status", "depth")
 LENGTH = 60
 """Events in the history, of each slot."""
 
@@ -34,6 +35,7 @@ class Ledger:
         self.told: Counter[tuple[str, str]] = Counter()
         self.kinds: Counter[str] = Counter()
         self.epoch = self.cursor = ""
+        self.books = OrderBooks()
         self.task: asyncio.Task[None] | None = None
 
     def take(self, item: dict[str, Any]) -> None:
@@ -51,8 +53,11 @@ class Ledger:
             key = item["symbol"], item["channel"]
             assert item.get("from", self.last[key] + 1) == self.last[key] + 1, item
             self._go_on(key, item["to"])
-        elif kind in ("trade", "quote", "status", "bar"):
-            name = {"bar": "bars:1s", "status": "status"}.get(kind, f"{kind}s")
+        self.books.feed([item])
+        if kind == "depth" and item.get("snapshot") and "merged" not in item:
+            assert item["seq"] == self.last[item["symbol"], kind]
+        elif kind in ("trade", "quote", "status", "bar", "depth"):
+            name = {"bar": "bars:1s", "status": kind, "depth": kind}.get(kind, f"{kind}s")
             key = item["symbol"], name
             assert item["seq"] == self.last[key] + 1 + item.get("merged", 0), (item, self.last[key])
             self._go_on(key, item["seq"])
@@ -140,7 +145,7 @@ async def play(server: FeedServer, clients: list[Ledger], rng: random.Random) ->
 @pytest.mark.asyncio
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_whoever_comes_back_is_told_every_event_or_a_gap(seed: int) -> None:
-    """Trades, quotes, bars and statuses; what the history has is replayed, what it hasn't is one gap."""
+    """Trades, quotes, bars, statuses and books; what the history has is replayed, what it hasn't is one gap."""
     budget_mb = LENGTH * 2 * 4 * 170 / 1e6
     more = {"rate": 40, "seed": seed, "scenario": "halt_and_reopen"}
     async with running(symbols="4", history_mb=budget_mb, **more) as server:
@@ -161,5 +166,6 @@ async def test_whoever_comes_back_is_told_every_event_or_a_gap(seed: int) -> Non
             assert client.kinds["too_old"] > 0
             assert client.kinds["bar"] > 0
             assert client.kinds["status"] > 0
+            assert client.books.kinds["change"] > client.books.kinds["snapshot"] > 0
         assert server.hub.history.length <= LENGTH
         assert server.feed.stats.resumed["replayed"] > 0

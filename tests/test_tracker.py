@@ -24,6 +24,10 @@ def subscribe(
         tracker.subscribed(reply, {"action": "subscribe", "symbols": asked or symbols})
 
 
+def book(seq: int, **more: Any) -> Item:
+    return {"type": "depth", "symbol": "AAPL", "seq": seq, **more}
+
+
 def wishes(tracker: Tracker) -> list[Item]:
     return [
         {key: value for key, value in request.items() if key != "action"}
@@ -57,6 +61,12 @@ def tracker() -> Tracker:
         ([trade("AAPL", 4), trade("AAPL", 6, merged=2)], [Gap("AAPL", "trades", 5, 3, "out_of_order")]),
         ([trade("AAPL", 4), trade("AAPL", 1)], [Gap("AAPL", "trades", 5, 0, "out_of_order")]),
         ([trade("AAPL", 1), trade("AAPL", 3), trade("AAPL", 4)], [Gap("AAPL", "trades", 2, 2, "sequence")]),
+        ([book(4, snapshot=True), book(5), book(6), quote("AAPL", 6)], []),
+        ([book(4, snapshot=True), book(9, snapshot=True, merged=4), book(10)], []),
+        ([book(4), book(5), book(5, snapshot=True), book(6)], []),
+        ([book(4), book(6, snapshot=True)], [Gap("AAPL", "depth", 5, 6, "sequence")]),
+        ([book(4), book(6)], [Gap("AAPL", "depth", 5, 5, "sequence")]),
+        ([book(4), book(9, snapshot=True, merged=3)], [Gap("AAPL", "depth", 5, 5, "sequence")]),
     ],
 )  # fmt: skip
 def test_what_does_not_follow_from_the_last_sequence_is_a_gap(

@@ -2,17 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ticker.ladder import Changes, Ladder
+
 __all__ = [
     "BARS",
+    "DEPTH",
     "INTERVALS",
     "QUOTES",
     "STATUS",
     "TRADES",
     "BarTable",
+    "DepthTable",
     "TickBatch",
     "channel_name",
 ]
@@ -26,13 +31,16 @@ TRADES, QUOTES, STATUS, BARS = 0, 1, 2, 3
 INTERVALS: dict[str, int] = {"1s": 1, "1m": 60, "5m": 300, "1h": 3600, "1d": 86400}
 """Bar intervals and their lengths in seconds; each is a multiple of the one before."""
 
-CHANNELS = BARS + len(INTERVALS)
+DEPTH = BARS + len(INTERVALS)
+"""The channel of books. A venue makes no such events: a book is a function of its quote (:mod:`ticker.ladder`)."""
+
+CHANNELS = DEPTH + 1
 """How many channel numbers there are."""
 
 
 def channel_name(channel: int) -> str:
-    """Give a channel's name on the wire: ``trades``, ``quotes``, ``status``, ``bars:1s``, ..."""
-    return ("trades", "quotes", "status", *(f"bars:{interval}" for interval in INTERVALS))[channel]
+    """Give a channel's name on the wire: ``trades``, ``quotes``, ``status``, ``bars:1s``, ..., ``depth``."""
+    return ("trades", "quotes", "status", *(f"bars:{i}" for i in INTERVALS), "depth")[channel]
 
 
 @dataclass(slots=True)
@@ -77,13 +85,20 @@ class BarTable:
         )
 
 
+class DepthTable(NamedTuple):
+    """Books, one a row, and what each changes of the one at the symbol's quote before."""
+
+    books: Ladder
+    changes: Changes
+
+
 @dataclass(slots=True)
 class TickBatch:
     """
     Events in the order of the market, all channels mixed; every array has the shape (events,).
 
     A trade uses ``price`` and ``size``. A quote has its bid in ``price`` and ``size``. A bar has its row of ``bars``
-    in ``price``. A change of status has the numbers of status and reason (:mod:`ticker.status`) in ``price`` and ``size``.
+    in ``price``, and so has a book of ``depth``. A change of status has the numbers of status and reason (:mod:`ticker.status`) in ``price`` and ``size``.
     What a row doesn't use is 0.
     """
 
@@ -105,12 +120,14 @@ class TickBatch:
     """Shares."""
     bars: BarTable = field(default_factory=BarTable.empty)
     """The bars that rows of the bar channels refer to."""
+    depth: DepthTable | None = None
+    """The books that rows of the depth channel refer to, where somebody asked for them."""
 
     def __len__(self) -> int:
         return len(self.symbol)
 
-    def __getitem__(self, rows: slice | NDArray[np.bool_]) -> "TickBatch":
-        """Give some of the rows; for a slice, as views: no copy. ``bars`` stays whole."""
+    def __getitem__(self, rows: slice | NDArray[np.bool_] | NDArray[np.intp]) -> "TickBatch":
+        """Give some of the rows; for a slice, as views: no copy. ``bars`` and ``depth`` stay whole."""
         return TickBatch(
             self.symbol[rows],
             self.channel[rows],
@@ -121,6 +138,7 @@ class TickBatch:
             self.ask[rows],
             self.ask_size[rows],
             self.bars,
+            self.depth,
         )
 
     @staticmethod
@@ -130,7 +148,7 @@ class TickBatch:
             return batches[0]
         if not batches:
             return TickBatch.empty()
-        columns = {
+        columns: dict[str, Any] = {
             name: np.concatenate([getattr(b, name) for b in batches])
             for name in ("symbol", "channel", "seq", "time", "price", "size", "ask", "ask_size")
         }

@@ -4,7 +4,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ticker.bars import BarBuilder
-from ticker.batch import BARS, CHANNELS, INTERVALS, QUOTES, STATUS, TRADES, BarTable, TickBatch
+from ticker.batch import (
+    BARS,
+    CHANNELS,
+    DEPTH,
+    INTERVALS,
+    QUOTES,
+    STATUS,
+    TRADES,
+    BarTable,
+    TickBatch,
+)
 from ticker.daybook import DayBook
 
 __all__ = ["Books"]
@@ -48,7 +58,7 @@ class Books:
             rows.ask_size[quote],
             rows.time[quote],
         )
-        self.seq[QUOTES, symbol] = rows.seq[quote]
+        self.seq[QUOTES, symbol] = self.seq[DEPTH, symbol] = rows.seq[quote]
 
     def enter_changes(self, rows: TickBatch) -> None:
         """Enter the changes of status among some events, in the order of time."""

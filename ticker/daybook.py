@@ -96,6 +96,11 @@ class DayBook:
         """Give the standing bids and asks, shape (2, symbols)."""
         return np.stack((self._bid, self._ask))
 
+    def standing(self) -> I64:
+        """Give the standing bids, their sizes, asks, and theirs, shape (4, symbols); 0 where there was no quote yet."""
+        quotes = np.stack((self._bid, self._bid_size, self._ask, self._ask_size))
+        return np.where(self._bid > 0, quotes, 0)
+
     def status(self, symbol: I32, status: I64, reason: I64, time: I64) -> None:
         """Enter changes of status, as their numbers, in the order of time."""
         self._status[symbol], self._reason[symbol] = status, reason

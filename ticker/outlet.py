@@ -85,6 +85,11 @@ class Outlet(ABC):
         self._bring_up_to_date()
         return self._books.day.snapshot(symbol)
 
+    def standing(self) -> NDArray[np.int64]:
+        """Give all standing quotes: bids, their sizes, asks, and theirs, shape (4, symbols); 0 where there was none yet."""
+        self._bring_up_to_date()
+        return self._books.day.standing()
+
     def sequences(self) -> NDArray[np.int64]:
         """
         Give the last sequence handed out, by channel number and symbol id: shape (channels, symbols).

@@ -1,5 +1,7 @@
 """Rows of a batch, as what is laid over it needs them: put in, grouped, followed, counted, numbered."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,7 +49,9 @@ def insert(
     if at is None:
         at = np.searchsorted(batch.time, rows.time, "right")
     names = ("symbol", "channel", "seq", "time", "price", "size", "ask", "ask_size")
-    columns = {name: np.insert(getattr(batch, name), at, getattr(rows, name)) for name in names}
+    columns: dict[str, Any] = {
+        name: np.insert(getattr(batch, name), at, getattr(rows, name)) for name in names
+    }
     return TickBatch(**columns, bars=batch.bars), np.insert(origin, at, source)
 
 

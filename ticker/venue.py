@@ -47,6 +47,10 @@ class Venue(Protocol):
         """Give the state of one symbol now."""
         ...
 
+    def standing(self) -> NDArray[np.int64]:
+        """Give all standing quotes: bids, their sizes, asks, and theirs, shape (4, symbols); 0 where there was none yet."""
+        ...
+
     def sequences(self) -> NDArray[np.int64]:
         """Give the last sequence handed out, by channel number and symbol id, as a view: shape (channels, symbols)."""
         ...

@@ -27,7 +27,7 @@ export { TickerError };
 /**
  * Events: `state` (StateDetail), `gap` (Gap), `resumed` ({events, lost}: what came of a reconnect),
  * `error` (TickerError), and every type of message that the server sends: `hello`, `snapshot`,
- * `trade`, `quote`, `bar`, `status`, `heartbeat`, ...
+ * `trade`, `quote`, `bar`, `status`, `depth`, `heartbeat`, ...
  */
 export class TickerClient extends EventTarget {
   /** @type {((events: FeedEvent[]) => void) | null} */

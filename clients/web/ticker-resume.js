@@ -59,7 +59,7 @@ export class Tally {
   /** How many of a message's events are some that were missed: they come with the subscription. */
   message(events, isEvent) {
     if (!events.some(({ type }) => type === "subscribed")) return;
-    for (const { type } of events) if (isEvent(type)) this.resumed++;
+    for (const { type, snapshot } of events) if (isEvent(type) && !snapshot) this.resumed++;
   }
 
   gap({ from, to, reason }) {

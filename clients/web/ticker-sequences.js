@@ -7,7 +7,13 @@
  *   `reconnect`, or the server's own word: `too_old`, `epoch`, `ahead`
  */
 
-const CHANNEL_OF = { trade: "trades", quote: "quotes", bar: "bars", status: "status" };
+const CHANNEL_OF = {
+  trade: "trades",
+  quote: "quotes",
+  bar: "bars",
+  status: "status",
+  depth: "depth",
+};
 
 /** Whether messages of this type are counted by `seq`. */
 export const isEvent = (type) => Object.hasOwn(CHANNEL_OF, type);
@@ -114,14 +120,16 @@ export class Sequences {
   }
 
   /** @returns {Gap | null} */
-  event({ type, symbol, seq, merged = 0, interval }) {
+  event({ type, symbol, seq, merged, interval, snapshot }) {
+    // A book as it stands is no event, it says where events go on; one in place of several has `merged`.
+    const counts = snapshot && merged === undefined ? 0 : 1 + (merged ?? 0);
     const key = type === "bar" ? `bars:${interval}` : CHANNEL_OF[type];
     const last = this.#of(this.#last, key);
     const known = last.get(symbol);
     const previous = known ?? this.#take(key, symbol); // or as the last connection left it
     last.set(symbol, Math.max(seq, previous ?? 0));
-    if (previous === undefined || seq === previous + 1 + merged) return null;
-    const lost = seq - merged - 1; // the newest that is neither this one nor merged into it
+    if (previous === undefined || seq === previous + counts) return null;
+    const lost = seq - counts; // the newest that is neither this one nor merged into it
     const reason = known == null ? "reconnect" : "lost";
     if (lost > previous) return this.#gap(symbol, key, previous + 1, lost, reason);
     return this.#gap(symbol, key, lost + 1, Math.min(seq, previous), "repeated");

@@ -10,7 +10,7 @@ import { ownOf, pathOf, plansFor, resumed } from "./ticker-plans.js";
 import { covers, isEvent, keysOf, matcher } from "./ticker-sequences.js";
 import { EventStream, parsed } from "./ticker-stream.js";
 
-const CHANNELS = ["trades", "quotes", "bars", "status"];
+const CHANNELS = ["trades", "quotes", "bars", "status", "depth"];
 const REFUSALS = new Set([400, 401, 403, 404]); // trying again would not help
 
 export class SseSocket {

@@ -16,9 +16,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from feeds.dialects import rare
+from feeds.dialects import books, rare
 from feeds.trades import MergedTrades
-from ticker.batch import BARS, QUOTES, STATUS, TRADES, BarTable, TickBatch, channel_name
+from ticker.batch import BARS, DEPTH, QUOTES, STATUS, TRADES, BarTable, TickBatch, channel_name
 from ticker.daybook import Snapshot
 from ticker.universe import Universe
 
@@ -26,6 +26,7 @@ __all__ = ["NativeEncoder", "message"]
 
 _NUMPY = orjson.OPT_SERIALIZE_NUMPY
 _FEW = 12  # up to so many events, the plain way is faster
+_RARE = {STATUS: rare.changes, DEPTH: books.deltas}
 _join = b"".join
 
 
@@ -68,7 +69,8 @@ class NativeEncoder:
         out[quote] = quotes
         if len(trades) + len(quotes) < len(batch):
             for rows, encode in (
-                (batch.channel >= BARS, rare.bars),
+                (batch.channel == DEPTH, books.deltas),
+                ((batch.channel >= BARS) & (batch.channel < DEPTH), rare.bars),
                 (batch.channel == STATUS, rare.changes),
             ):
                 out[rows] = encode(self._universe, batch, np.flatnonzero(rows))
@@ -156,7 +158,7 @@ class NativeEncoder:
                     "ask_size": ask_size,
                 }
             else:
-                encode = rare.changes if channel == STATUS else rare.bars
+                encode = _RARE.get(channel, rare.bars)
                 fragments += encode(self._universe, batch, np.array([row]))
                 continue
             fragments.append(orjson.dumps(event) + b",")

@@ -16,6 +16,10 @@ _MOST = 10_000
 _Key = tuple[int, int, int, int, int, int, int]
 
 
+class RawFragment(bytes):
+    """An event that says something else than the market's books: nothing can be worked out from it."""
+
+
 class RawEncoder(NativeEncoder):
     """The native encoder; costs one look at an empty table while nothing is raw."""
 
@@ -43,7 +47,8 @@ class RawEncoder(NativeEncoder):
             for row in np.flatnonzero(np.isin(batch.time, times)).tolist():
                 fields = self._fields(batch, row)
                 if fields is not None:
-                    fragments[row] = orjson.dumps(orjson.loads(fragments[row][:-1]) | fields) + b","
+                    told = orjson.loads(fragments[row][:-1]) | fields
+                    fragments[row] = RawFragment(orjson.dumps(told) + b",")
         return fragments
 
     def _fields(self, batch: TickBatch, row: int) -> dict[str, Any] | None:

@@ -10,9 +10,9 @@ __all__ = ["Mangler", "cut", "identify"]
 
 Object = dict[str, Any]
 
-_EVENTS = ("trade", "quote", "bar", "status")
+_EVENTS = ("trade", "quote", "bar", "status", "depth")
 _PRICES = {"trade": ("price",), "quote": ("bid", "ask")}
-_FIRST = {"trade": "price", "quote": "bid", "bar": "close"}
+_FIRST = {"trade": "price", "quote": "bid", "bar": "close", "depth": "bids"}
 _SEAM = b'},{"type"'
 
 
@@ -33,8 +33,8 @@ def cut(array: bytes) -> list[bytes]:
 def identify(item: Object) -> Event | None:
     """Tell which event an object is; None: it is none."""
     kind = item.get("type")
-    if kind not in _EVENTS:
-        return None
+    if kind not in _EVENTS or ("snapshot" in item and "merged" not in item):
+        return None  # a book as it stands is a state
     channel = f"bar {item['interval']}" if kind == "bar" else kind
     return Event(item["symbol"], channel, item["seq"], round(item["time"] * 1000))
 

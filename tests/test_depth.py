@@ -1,0 +1,283 @@
+"""Books beside quotes, without sockets: made from them as they are published, and again for who comes back."""
+
+from __future__ import annotations
+
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+import orjson
+import pytest
+from doubles import RecordingTransport
+from markets import SECOND, UNIVERSES
+from order_books import OrderBooks
+
+from feeds.depth import Depth, DepthHistory
+from feeds.dialects.books import checksums
+from feeds.dialects.native import NativeEncoder
+from feeds.dialects.raw import RawEncoder
+from feeds.hub import Hub
+from feeds.interest import Interest
+from ticker.batch import CHANNELS, DEPTH, QUOTES, TRADES, TickBatch
+from ticker.ladder import LEVELS, Ladder
+from ticker.market import Market
+from ticker.script import ScriptedQuote
+from ticker.universe import Universe
+
+SYMBOLS = 3
+EVERY = range(SYMBOLS)
+
+
+class Rig:
+    """A market and a hub, turned by hand."""
+
+    def __init__(self, *, history_bytes: int = 10_000_000, encoder: Any = None) -> None:
+        universe = Universe(UNIVERSES["penny stocks"])
+        self.market = Market(universe, seed=3, rate=20)
+        self.encoder = encoder or RawEncoder(universe)
+        self.hub = Hub(
+            SYMBOLS,
+            CHANNELS,
+            self.encoder,
+            history_bytes=history_bytes,
+            depth=Depth(self.market),
+        )
+
+    def join(self, symbols: Any = EVERY, channels: Any = (QUOTES, DEPTH)) -> RecordingTransport:
+        transport = RecordingTransport()
+        member = self.hub.join(transport, 0.0, lambda _: None)
+        self.hub.subscribe(member, Interest().add(symbols, channels), 0.0)
+        self.member = member
+        return transport
+
+    def turn(self, seconds: float = 0.1) -> TickBatch:
+        batch = self.market.step(self.market.now_us + round(seconds * SECOND))
+        self.hub.publish(batch)
+        for _ in self.hub.flush(0.0):
+            pass
+        return batch
+
+    def slot(self, symbol: int) -> int:
+        return DEPTH * SYMBOLS + symbol
+
+    def snapshots(self) -> list[dict[str, Any]]:
+        assert self.hub.depth is not None
+        states = [self.market.snapshot(i) for i in EVERY]
+        return [orjson.loads(book) for book in self.hub.depth.snapshots(states)]
+
+
+def depth_of(objects: list[dict[str, Any]], symbol: str | None = None) -> list[dict[str, Any]]:
+    return [o for o in objects if o["type"] == "depth" and symbol in (None, o["symbol"])]
+
+
+# Live.
+
+
+@pytest.mark.parametrize("seconds", [0.02, 3.0])
+def test_each_quote_is_followed_by_its_book(seconds: float) -> None:
+    """At once, with its sequence and time, in short turns and long ones; what changed makes exactly the book there."""
+    rig = Rig()
+    client, books = rig.join(), OrderBooks()
+    books.feed(rig.snapshots())
+    for _ in range(round(6 / seconds)):
+        rig.turn(seconds)
+        objects = client.objects()
+        for at, item in enumerate(objects):
+            if item["type"] == "quote":
+                after = objects[at + 1]
+                assert after["type"] == "depth"
+                assert [after[n] for n in ("symbol", "seq", "time")] == [
+                    item[n] for n in ("symbol", "seq", "time")
+                ]
+        books.feed(objects)
+        for whole in rig.snapshots():
+            book = books.books[whole["symbol"]]
+            assert [list(level) for level in book.bids] == whole["bids"]
+            assert [list(level) for level in book.asks] == whole["asks"]
+            assert (book.seq, book.checksum()) == (whole["seq"], whole["checksum"])
+    assert books.checked == books.kinds["change"] > 100
+
+
+def test_the_length_of_turns_changes_no_byte() -> None:
+    """Whether encoded with few others or with many."""
+    rigs = [Rig(), Rig()]
+    clients = [rig.join(channels=(DEPTH,)) for rig in rigs]
+    rigs[0].turn(2.0)
+    for _ in range(200):
+        rigs[1].turn(0.01)
+    assert clients[0].objects() == clients[1].objects()
+
+
+def test_who_else_is_there_changes_no_byte() -> None:
+    """And who is subscribed to the books alone gets them without the quotes."""
+    alone, beside = Rig(), Rig(history_bytes=0)
+    mine = [alone.join([1], (DEPTH,))]
+    other = beside.join(EVERY, (TRADES, QUOTES, DEPTH))
+    mine.append(beside.join([1], (DEPTH,)))
+    for rig in (alone, beside):
+        rig.turn(2.0)
+    first, second = (client.objects() for client in mine)
+    assert first == second != []
+    assert {o["type"] for o in first} == {"depth"}
+    assert depth_of(other.objects(), first[0]["symbol"]) == first
+
+
+def test_nothing_is_made_for_nobody() -> None:
+    """Without subscribers nothing happens; when the last one goes, it ends; who comes later begins where things stand."""
+    rig = Rig()
+    plain = rig.join(channels=(QUOTES,))
+    rig.turn(1.0)
+    assert not rig.hub.following_books
+    assert "depth" not in {o["type"] for o in plain.objects()}
+    client, books = rig.join(), OrderBooks()
+    books.feed(rig.snapshots())
+    rig.turn(1.0)
+    books.feed(client.objects())
+    assert rig.hub.following_books
+    rig.hub.leave(rig.member)
+    rig.turn(1.0)
+    assert not rig.hub.following_books
+    client, books = rig.join(), OrderBooks()
+    books.feed(rig.snapshots())
+    rig.turn(1.0)
+    books.feed(client.objects())
+    assert books.checked > 10
+
+
+def test_only_what_is_wanted_is_made() -> None:
+    rig = Rig()
+    client = rig.join([2], (DEPTH,))
+    batch = rig.turn(1.0)
+    told = client.objects()
+    mine = (batch.channel == QUOTES) & (batch.symbol == 2)
+    assert [o["seq"] for o in told] == batch.seq[mine].tolist()
+    assert rig.hub.stats.events == len(told)
+
+
+def test_deliveries_are_counted_once() -> None:
+    """Also of who comes when quotes have been published for long, and of symbols that nobody wanted before."""
+    rig = Rig()
+    rig.turn(1.0)
+    first = rig.join([0], (DEPTH,))
+    rig.turn(1.0)
+    second = rig.join([0, 1], (DEPTH,))
+    rig.turn(1.0)
+    told = len(first.objects()) + len(second.objects())
+    assert rig.hub.deliveries() == told > 0
+
+
+# Coming back.
+
+
+def test_what_was_missed_is_what_was_sent() -> None:
+    """Byte for byte, from any event on: the first one, and one that nobody was there for."""
+    rig = Rig()
+    rig.turn(0.5)  # nobody is there
+    client = rig.join(channels=(DEPTH,))
+    rig.turn(3.0)
+    live = client.take()[0][1:-1] + b","
+    newest = rig.hub.seq[rig.slot(1)]
+    name = rig.market.universe.symbols[1]
+    whole = OrderBooks()
+    opening = rig.hub.history.after(rig.slot(1), 0, newest)
+    assert opening is not None
+    assert len(opening) == newest > 30
+    whole.feed([o for o in Rig().snapshots() if o["symbol"] == name])
+    whole.feed(orjson.loads(fragment[:-1]) for fragment in opening)
+    assert whole.books[name].seq == newest
+    first = min(o["seq"] for o in depth_of(orjson.loads(b"[" + live[:-1] + b"]"), name))
+    for since in range(newest + 1):
+        missed = rig.hub.history.after(rig.slot(1), since, newest)
+        assert missed == opening[since:]
+        if since + 1 >= first:
+            assert all(fragment in live for fragment in missed)
+
+
+def test_what_is_gone_is_gone() -> None:
+    """A history of so many quotes knows of one book less, and never gives a part."""
+    rig = Rig(history_bytes=2 * SYMBOLS * 170 * 20)
+    rig.turn(3.0)
+    history, slot = rig.hub.history, rig.slot(0)
+    assert history.length == 20
+    newest = int(rig.hub.sequences()[slot])
+    assert newest > 30
+    assert len(history.after(slot, newest - 19, newest) or ()) == 19
+    assert history.after(slot, newest - 20, newest) is None
+    assert history.after(slot, newest, newest) == []
+    assert len(history.last(slot, 5)) == 5
+    assert len(history.last(slot, 100)) == 19
+    assert history.last(slot, 5) == history.after(slot, newest - 5, newest)
+
+
+def test_without_a_history_nothing_is_known() -> None:
+    rig = Rig(history_bytes=0)
+    rig.join()
+    rig.turn(1.0)
+    newest = int(rig.hub.seq[rig.slot(0)])
+    assert rig.hub.history.after(rig.slot(0), newest - 1, newest) is None
+    assert rig.hub.history.last(rig.slot(0), 5) == []
+
+
+def test_the_history_keeps_no_books() -> None:
+    rig, other = Rig(), Rig()
+    rig.join()
+    rig.turn(1.0)
+    other.turn(1.0)
+    assert isinstance(rig.hub.history, DepthHistory)
+    assert rig.hub.history.usage() == other.hub.history.usage()
+
+
+def test_from_a_quote_that_says_something_else_nothing_is_made() -> None:
+    """A raw quote is what a test wants it to be; the book is that of the market's quote, and isn't made from the raw one."""
+    rig = Rig()
+    client = rig.join()
+    at = rig.market.now_us + 1_000
+    quote = ScriptedQuote(0, 3, 100, 6, 200)
+    rig.market.schedule(at, quote)
+    rig.encoder.overrule(at, quote, {"bid": "much"})
+    rig.turn(1.0)
+    objects = client.objects()
+    (raw,) = (o for o in objects if o.get("bid") == "much")
+    book = objects[objects.index(raw) + 1]
+    assert (book["type"], book["seq"]) == ("depth", raw["seq"])
+    newest = int(rig.hub.seq[rig.slot(0)])
+    assert rig.hub.history.after(rig.slot(0), raw["seq"] - 1, newest) is None
+    assert rig.hub.history.after(rig.slot(0), raw["seq"] + 1, newest) is not None
+
+
+# Checksums.
+
+
+def ladder(*books: list[list[tuple[int, int]]]) -> Ladder:
+    price, size = (np.zeros((len(books), 2, LEVELS), dtype=np.int64) for _ in range(2))
+    for row, sides in enumerate(books):
+        for side, levels in enumerate(sides):
+            for at, level in enumerate(levels):
+                price[row, side, at], size[row, side, at] = level
+    return Ladder(price, size)
+
+
+def test_a_checksum_is_that_of_ticks_and_sizes() -> None:
+    """Bids and then asks, the best first; of whole books, of short ones, and of none."""
+    short = [[(18_742, 300), (18_741, 800)], [(18_744, 200)]]
+    full = [[(1_000 - i, 7 + i) for i in range(LEVELS)], [(1_001 + i, 9) for i in range(LEVELS)]]
+    text = ",".join(f"{tick},{size}" for side in full for tick, size in side)
+    assert checksums(ladder(short, full, [[], []])) == [
+        crc32(b"18742,300,18741,800,18744,200"),
+        crc32(text.encode()),
+        0,
+    ]
+    assert checksums(ladder(full, full)) == [crc32(text.encode())] * 2
+    assert checksums(ladder()) == []
+
+
+def test_a_whole_book_says_all_there_is_to_know() -> None:
+    rig = Rig(encoder=NativeEncoder(Universe(UNIVERSES["penny stocks"])))
+    (book, *_) = rig.snapshots()
+    assert list(book) == [
+        *("type", "symbol", "seq", "time", "snapshot", "tick_size", "bids", "asks", "checksum")
+    ]
+    assert (book["type"], book["symbol"], book["seq"]) == ("depth", "PENNY", 0)
+    assert (book["snapshot"], book["tick_size"]) == (True, 0.01)
+    assert [price for price, _ in book["bids"]] == [0.04, 0.03, 0.02, 0.01]
+    assert len(book["asks"]) == LEVELS

@@ -1,0 +1,171 @@
+"""
+The book of a symbol: the prices and sizes behind its best bid and ask, as many as :data:`LEVELS` a side.
+
+A book is a function of one quote: the symbol, the quote's sequence, its prices and sizes. There is no state, so nothing
+is kept or computed before somebody looks, any two who look at the same quote see the same, and looking changes no tape.
+
+* The first level of each side is the quote itself.
+* The prices behind it are divided into *blocks* of some ticks, half the symbol's mean spread, and each block has one price
+  at which orders rest. So a liquid symbol has orders at every tick, and a thin one has gaps.
+* What rests at a price is drawn by (seed, symbol, side, block, generation). A generation is 8 to 1,024 quotes long, and
+  begins at a moment of its own for each block: so what rests there stays for a while, and stays when the touch moves.
+* Some of it rests patiently: it is there only while the touch is some blocks away, neither near nor far. So the mean size
+  has a hump some levels behind the touch (Bouchaud, Mezard, Potters: "Statistical properties of stock order books",
+  Quantitative Finance 2, 2002; Potters, Bouchaud: "More statistical properties of order books and price impact", 2003).
+* Whole tens of ticks have twice as much: limit orders cluster at round prices (Osler, J. Finance 58, 2003).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ticker.draws import lots
+from ticker.noise import Stream, bits, halves
+from ticker.universe import Universe
+
+__all__ = ["LEVELS", "Changes", "Ladder", "Ladders", "changes"]
+
+I64 = NDArray[np.int64]
+U16 = NDArray[np.uint16]
+
+LEVELS = 20
+"""How many levels a side has, at most: fewer where the bids come down to the lowest price, one tick."""
+
+_BEHIND = np.array([-1, 1])  # which way the blocks go on: down for bids, up for asks
+_SHORTEST = 3  # the shortest generation has 2**3 quotes, the longest 2**10
+_NEAR, _FAR = (
+    8,
+    16,
+)  # patient orders are there from 1 to 8 blocks behind the touch on, for 1 to 16 blocks
+_PATIENT = 2  # how much larger they are
+_ROUND = 10
+_ODD = 8  # one in so many orders isn't of whole round lots
+
+
+@dataclass(slots=True)
+class Ladder:
+    """Books, one a row; arrays of shape (rows, 2, LEVELS): bids, then asks, the best first."""
+
+    price: I64
+    """Ticks. 0: there is no such level, nor one behind it."""
+    size: I64
+    """Shares; 0 where there is no level."""
+
+    def __len__(self) -> int:
+        return len(self.price)
+
+    def __getitem__(self, rows: NDArray[np.intp] | slice) -> "Ladder":
+        """Give some of the books."""
+        return Ladder(self.price[rows], self.size[rows])
+
+
+@dataclass(slots=True)
+class Changes:
+    """What makes books other books: levels with their new sizes, of all rows one after the other."""
+
+    ends: I64
+    """Where the bids and where the asks of each row end, shape (rows, 2); they begin where what is before them ends."""
+    price: I64
+    """Ticks."""
+    size: I64
+    """Shares; 0: the level is gone."""
+
+
+class Ladders:
+    """
+    Makes the books of a market's quotes.
+
+    Args:
+        seed: the market's.
+        universe: what is traded.
+    """
+
+    def __init__(self, seed: int, universe: Universe) -> None:
+        self._keys = Stream(seed, "ladder", universe.symbols).keys
+        self._lot = universe.column("round_lot").astype(np.int64)
+        self._block = np.maximum(1, np.rint(universe.column("spread") / 2)).astype(np.int64)
+        self._lots = lots()
+
+    def at(
+        self,
+        symbol: NDArray[np.integer],
+        seq: I64,
+        bid: I64,
+        bid_size: I64,
+        ask: I64,
+        ask_size: I64,
+    ) -> Ladder:
+        """
+        Give the book at each of some quotes; where bid and ask are 0, there is none, and the book is empty.
+
+        Linear in quotes, about 3 us each.
+        """
+        shape = len(symbol), 2, LEVELS
+        price, size = np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.int64)
+        price[..., 0] = np.stack((bid, ask), axis=1)
+        size[..., 0] = np.stack((bid_size, ask_size), axis=1)
+        blocks = self._blocks_behind(symbol, price[..., :1])
+        words = self._words(symbol, blocks)
+        draws = halves(words)
+        price[..., 1:] = self._prices(symbol, blocks, draws)
+        # Generations are whole powers of two long; each block's begin at a quote of its own.
+        length = _SHORTEST + (draws[..., 1] >> 13).astype(np.int64)
+        late = draws[..., 2].astype(np.int64) & ((1 << length) - 1)
+        generation = seq[:, None, None] + late >> length
+        orders = halves(bits(words, generation.astype(np.uint64)))
+        size[..., 1:] = self._sizes(symbol, price[..., 1:], orders)
+        none = (price < 1) | (price[..., :1] < 1)
+        price[none] = size[none] = 0
+        return Ladder(price, size)
+
+    def _blocks_behind(self, symbol: NDArray[np.integer], touch: I64) -> I64:
+        """Give the blocks whose prices are behind the touch, nearest first: shape (quotes, 2, LEVELS - 1)."""
+        block = touch // self._block[symbol][:, None, None]
+        nearest = self._prices(symbol, block, halves(self._words(symbol, block)))
+        way = _BEHIND[:, None]
+        first = np.where((nearest - touch) * way > 0, block, block + way)
+        blocks: I64 = first + way * np.arange(LEVELS - 1)
+        return blocks
+
+    def _words(self, symbol: NDArray[np.integer], blocks: I64) -> NDArray[np.uint64]:
+        """Draw 64 bits for each block of each side."""
+        counters = (blocks << 1) + np.arange(2)[:, None]
+        return bits(self._keys[symbol][:, None, None], counters.astype(np.uint64))
+
+    def _prices(self, symbol: NDArray[np.integer], blocks: I64, draws: U16) -> I64:
+        """Give the price in each block at which orders rest."""
+        ticks = self._block[symbol][:, None, None]
+        prices: I64 = blocks * ticks + (draws[..., 0] * ticks >> 16)
+        return prices
+
+    def _sizes(self, symbol: NDArray[np.integer], price: I64, orders: U16) -> I64:
+        lot = self._lot[symbol][:, None, None]
+        base, patient, when, odd = (orders[..., i].astype(np.int64) for i in range(4))
+        distance = np.arange(1, LEVELS)
+        come = 1 + (when * _NEAR >> 16)
+        gone = come + 1 + ((when & 0xFF) * _FAR >> 8)
+        there = (come <= distance) & (distance < gone)
+        size: I64 = self._lots[base] + there * (_PATIENT * self._lots[patient])
+        size = np.where(price % _ROUND == 0, 2 * size, size) * lot
+        size += (odd % _ODD == 0) * (odd * lot >> 16)
+        return size
+
+
+def changes(before: Ladder, after: Ladder) -> Changes:
+    """
+    Give what makes books of one shape those of another, row by row: what is gone, then what is new or has another size.
+
+    Linear in rows, about 3 us each.
+    """
+    same = before.price[..., :, None] == after.price[..., None, :]
+    gone = (before.size > 0) & ~same.any(axis=-1)
+    # The size before at each price after: every price is there at most once.
+    match = same.argmax(axis=-2)
+    was = np.take_along_axis(before.size, match, axis=-1) * same.any(axis=-2)
+    new = (after.size > 0) & (after.size != was)
+    changed = np.concatenate((gone, new), axis=-1)
+    price = np.concatenate((before.price, after.price), axis=-1)
+    size = np.concatenate((np.zeros_like(before.size), after.size), axis=-1)
+    counts = changed.sum(axis=-1)
+    return Changes(np.cumsum(counts).reshape(counts.shape), price[changed], size[changed])
