@@ -197,7 +197,8 @@ class TickerClient:
         """List the universe; raises as `subscribe`."""
         parts = await self._ask({"action": "symbols"})
         entries = [entry for part in parts for entry in part["symbols"]]
-        return [Instrument(*[entry[name] for name in Instrument.__slots__]) for entry in entries]
+        known = Instrument.__slots__
+        return [Instrument(**{k: entry[k] for k in known if k in entry}) for entry in entries]
 
     async def ping(self) -> float:
         """Ask the server for its time, in Unix milliseconds; raises as `subscribe`."""

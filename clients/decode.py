@@ -58,7 +58,7 @@ _QUOTE = tuple(getattr(Quote, name).__set__ for name in Quote.__slots__)
 
 
 def _trade(item: Item) -> Trade:
-    symbol, seq, time, price, size, merged, total = _TRADE
+    symbol, seq, time, price, size, merged, total, exchange, conditions = _TRADE
     trade = Trade.__new__(Trade)
     symbol(trade, item["symbol"])
     seq(trade, item["seq"])
@@ -68,8 +68,11 @@ def _trade(item: Item) -> Trade:
     merged(trade, item.get("merged", 0))
     sums = None
     if "volume" in item:
-        sums = TradeTotal(item["volume"], item["open"], item["high"], item["low"])
+        last = item.get("close", item["price"])
+        sums = TradeTotal(item["volume"], item["open"], item["high"], item["low"], last)
     total(trade, sums)
+    exchange(trade, item.get("exchange"))
+    conditions(trade, tuple(item["conditions"]) if "conditions" in item else ())
     return trade
 
 

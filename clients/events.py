@@ -29,14 +29,22 @@ __all__ = [
 ]
 
 
+NOT_LAST = frozenset("CHIMNPQRTUVWZ47")
+"""Conditions with which a trade doesn't move the last price."""
+
+
 @dataclass(frozen=True, slots=True)
 class TradeTotal:
-    """What several trades in a row come to: shares, and the first, highest and lowest price."""
+    """What several trades in a row come to: shares, and the first, highest, lowest and last price.
+
+    The prices are None where no trade among them moves them; see the protocol's table of conditions.
+    """
 
     volume: int
-    open: float
-    high: float
-    low: float
+    open: float | None
+    high: float | None
+    low: float | None
+    close: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,17 @@ class Trade:
     size: int
     merged: int = 0
     total: TradeTotal | None = None
+    exchange: str | None = None
+    """The letter of where it was made, if that is told."""
+    conditions: tuple[str, ...] = ()
+    """What is special about it: codes of the US tapes, such as `I`, an odd lot."""
+
+    @property
+    def last(self) -> float | None:
+        """The last price that it leaves behind; None if it, and what it replaces, moves none."""
+        if self.total is not None:
+            return self.total.close
+        return None if NOT_LAST.intersection(self.conditions) else self.price
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +246,10 @@ class Instrument:
     sector: str
     tick_size: float
     round_lot: int
+    exchange: str | None = None
+    """The letter of the exchange that lists it, if that is told."""
+    tape: str | None = None
+    """`A`, `B` or `C`."""
 
 
 Event = Trade | Quote | Bar | Status | Depth | Snapshot | Gap | Connected | Disconnected

@@ -161,10 +161,11 @@ class Board:
 
     def _trade(self, trade: Trade, now: float) -> None:
         row = self.rows.setdefault(trade.symbol, Row(trade.symbol))
-        if row.last is not None and trade.price != row.last:
-            row.direction = 1 if trade.price > row.last else -1
+        last = trade.last
+        if last is not None and row.last is not None and last != row.last:
+            row.direction = 1 if last > row.last else -1
             row.changed_at = now
-        row.last = trade.price
+        row.last = row.last if last is None else last
         if trade.seq > row.seq:
             row.volume += trade.size
             row.seq = trade.seq

@@ -1,7 +1,7 @@
 """The director: drives one session's market and time, for tests. What it does is written when its methods return."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Unpack
@@ -65,7 +65,16 @@ class Director(Expectations):
         """Give a moment as Unix time in microseconds; without a date, it is of the market's day in New York."""
         return moment_us(when, self.plant.market.now_us)
 
-    async def trade(self, symbol: str, *, price: float, size: int = 100, raw: bool = False) -> None:
+    async def trade(
+        self,
+        symbol: str,
+        *,
+        price: float,
+        size: int = 100,
+        exchange: str | None = None,
+        conditions: Sequence[str] = (),
+        raw: bool = False,
+    ) -> None:
         """
         Let a trade happen.
 
@@ -73,11 +82,14 @@ class Director(Expectations):
             symbol: the symbol.
             price: the price, on the symbol's grid.
             size: shares.
+            exchange: the letter of where it is made, one of :data:`ticker.exchanges.EXCHANGES`.
+            conditions: codes of :data:`ticker.conditions.CONDITIONS`, such as ``["I"]``, which doesn't move the last price.
             raw: send the values as they are, whatever they are; the books, and so snapshots and bars, have the nearest
                 that is allowed.
         """
         trade = {"type": "trade", "symbol": symbol, "price": price, "size": size}
-        await self._now(trade, raw=raw)
+        marks = {"exchange": exchange, "conditions": conditions}
+        await self._now(trade | {k: v for k, v in marks.items() if v}, raw=raw)
 
     async def quote(
         self,

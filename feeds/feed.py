@@ -216,4 +216,6 @@ def instrument_object(instrument: Instrument) -> dict[str, Any]:
         "sector": instrument.sector,
         "tick_size": instrument.tick_size,
         "round_lot": instrument.round_lot,
+        "exchange": instrument.exchange or None,
+        "tape": instrument.tape or None,
     }

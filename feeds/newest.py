@@ -83,9 +83,9 @@ class Newest:
         self.events.update(zip(slots.tolist(), fragments, strict=True))
         trades = np.flatnonzero(batch.channel == TRADES)
         if self._trades is not None and len(trades):
-            columns = (batch.symbol, batch.seq, batch.price, batch.size)
-            symbol, seq, price, size = (c[trades].astype(np.int64) for c in columns)
-            self._trades.extend(symbol, seq, price, size)
+            columns = (batch.symbol, batch.seq, batch.price, batch.size, batch.ask)
+            symbol, seq, price, size, mark = (c[trades].astype(np.int64) for c in columns)
+            self._trades.extend(symbol, seq, price, size, mark)
 
     def pieces(self, slots: I64, counts: I64) -> Pieces:
         """

@@ -19,13 +19,14 @@ from ticker.universe import Universe
 __all__ = ["Item", "Scripts", "timed"]
 
 _FIELDS = {
-    "trade": {"symbol", "price", "size"},
+    "trade": {"symbol", "price", "size", "exchange", "conditions"},
     "quote": {"symbol", "bid", "bid_size", "ask", "ask_size"},
     "status": {"symbol", "status", "reason"},
 }
 _MADE = ("hello", "snapshot", "bar", "gap")  # lines of a record that the market makes itself
 _COMMON = {"type", "time", "at", "raw", "seq"}  # the sequence is the market's own
-_DEFAULTS = {"size": 100, "bid_size": 100, "ask_size": 100, "reason": None}
+_DEFAULTS: dict[str, Any] = {"size": 100, "bid_size": 100, "ask_size": 100, "reason": None}
+_DEFAULTS |= {"exchange": None, "conditions": ()}
 _REQUIRED = {
     "trade": ("symbol", "price"),
     "quote": ("symbol", "bid", "ask"),
@@ -141,7 +142,8 @@ class Scripts:
             given = {name: fields[name] for name in ("price", "size")}
             price = self._ticks(symbol, "price", given["price"], raw=raw)
             size = _size("size", given["size"], raw=raw)
-            return ScriptedTrade(symbol, price, size), given if raw else None
+            trade = ScriptedTrade(symbol, price, size, fields["exchange"], fields["conditions"])
+            return trade, given if raw else None
         given = {name: fields[name] for name in ("bid", "bid_size", "ask", "ask_size")}
         bid = self._ticks(symbol, "bid", given["bid"], raw=raw)
         ask = self._ticks(symbol, "ask", given["ask"], raw=raw)

@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
+from markets import moved_by
 
 from feeds.dialects.native import NativeEncoder
 from feeds.states import gap_object
 from ticker.batch import BARS, QUOTES, TRADES, BarTable, TickBatch, channel_name
 from ticker.instruments import Instrument
+from ticker.marks import marked
 from ticker.universe import Universe
 
 __all__ = ["CHANNEL_NUMBERS", "SYMBOLS", "MarketTape", "Reader", "Tick"]
@@ -31,6 +33,8 @@ class Tick(NamedTuple):
     channel: int
     price: int = 1
     size: int = 1
+    mark: int = 0
+    """Of a trade."""
 
 
 class MarketTape:
@@ -116,15 +120,26 @@ class Reader:
         if key[1] != TRADES:
             return
         assert (item["price"], item["size"]) == (told[-1].price, told[-1].size)
+        assert (item.get("exchange"), tuple(item.get("conditions", ()))) == marked(told[-1].mark)
         if not merged:
-            assert not {"volume", "open", "high", "low"} & item.keys()
+            assert not {"volume", "open", "high", "low", "close"} & item.keys()
         elif "volume" not in item:
             self._unexplained.add(key)
         else:
-            prices = [tick.price for tick in told]
-            assert item["volume"] == sum(tick.size for tick in told)
-            assert item["open"] == prices[0]
-            assert (item["high"], item["low"]) == (max(prices), min(prices))
+            self._sums(told, item)
+
+    def _sums(self, told: list[Tick], item: dict[str, Any]) -> None:
+        """What stands for several trades has what each of them moves."""
+        moved = [(tick, moved_by(tick.mark)) for tick in told]
+        prices, extremes = (
+            [tick.price for tick, names in moved if name in names] for name in ("last", "range")
+        )
+        assert item["volume"] == sum(tick.size for tick, names in moved if "volume" in names)
+        assert item["open"] == (prices[0] if prices else None)
+        assert item["high"] == max(extremes, default=None)
+        assert item["low"] == min(extremes, default=None)
+        assert ("close" in item) == any("last" not in names for _, names in moved)
+        assert item.get("close", item["price"]) == (prices[-1] if prices else None)
 
     def _gap(self, symbol: int, item: dict[str, Any]) -> None:
         assert item["reason"] == "slow"
@@ -146,7 +161,7 @@ class Reader:
 
 
 def _plain(rows: list[tuple[int, ...]]) -> TickBatch:
-    symbol, channel, price, size, seq = np.array(rows, dtype=np.int64).reshape(-1, 5).T
+    symbol, channel, price, size, mark, seq = np.array(rows, dtype=np.int64).reshape(-1, 6).T
     return TickBatch(
         symbol=symbol.astype(np.int32),
         channel=channel.astype(np.uint8),
@@ -154,13 +169,13 @@ def _plain(rows: list[tuple[int, ...]]) -> TickBatch:
         time=np.full(len(rows), 1_000_000),
         price=price,
         size=size,
-        ask=price + 1,
-        ask_size=size,
+        ask=np.where(channel == TRADES, mark, price + 1),
+        ask_size=np.where(channel == TRADES, 0, size),
     )
 
 
 def _bar(row: tuple[int, ...]) -> TickBatch:
-    symbol, channel, price, size, seq = row
+    symbol, channel, price, size, _, seq = row
     one = [np.array([n], dtype=np.int64) for n in (0, price, price, price, price, size)]
     bars = BarTable(np.array([symbol], dtype=np.int32), *one, one[-1] * 1.0, one[-1])
     return TickBatch.of_bars(channel, bars, np.array([seq]), 1_000_000)

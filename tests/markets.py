@@ -9,10 +9,13 @@ from dataclasses import fields
 from typing import Any, NamedTuple
 
 import numpy as np
+from hypothesis import strategies as st
 
 from ticker.batch import BARS, QUOTES, TRADES, BarTable, TickBatch
+from ticker.conditions import CONDITIONS
 from ticker.instruments import Instrument
 from ticker.market import DEFAULT_START_US, Market
+from ticker.marks import mark_of, marked
 from ticker.universe import Universe
 
 __all__ = [
@@ -26,6 +29,8 @@ __all__ = [
     "content",
     "digest",
     "events",
+    "marks",
+    "moved_by",
     "naive_bars",
     "run",
     "table_rows",
@@ -33,6 +38,11 @@ __all__ = [
 
 SECOND = 1_000_000
 START = DEFAULT_START_US
+marks = st.sampled_from(
+    [0, 0, 0, mark_of("N"), *(mark_of("V", codes) for codes in ("I", "Z", "M", "F", "TI", "Z4"))]
+)
+"""Marks of trades: half of them of such that move everything."""
+
 COLUMNS = ("symbol", "channel", "seq", "time", "price", "size", "ask", "ask_size")
 
 UNIVERSES: dict[str, list[Instrument]] = {
@@ -133,28 +143,40 @@ def table_rows(bars: BarTable) -> list[tuple[Any, ...]]:
 
 
 def naive_bars(
-    trades: Iterable[tuple[int, int, int]], length: int
+    trades: Iterable[tuple[int, ...]], length: int
 ) -> Iterator[tuple[int, int, int, int, int, int, int, int]]:
     """
-    Bars of some trades (time, price, size) of one symbol, for intervals of `length` microseconds.
+    Bars of some trades (time, price, size, perhaps a mark) of one symbol, for intervals of `length` microseconds.
 
     Gives start, open, high, low, close, volume, notional, trades.
     """
-    intervals: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for time, price, size in trades:
-        intervals[time - time % length].append((price, size))
+    intervals: dict[int, list[tuple[int, int, set[str]]]] = defaultdict(list)
+    for time, price, size, *mark in trades:
+        moved = moved_by(*mark)
+        intervals[time - time % length].append((price, size, moved))
     for start, rows in intervals.items():
-        prices = [price for price, _ in rows]
+        prices = [price for price, _, moved in rows if "last" in moved]
+        extremes = [price for price, _, moved in rows if "range" in moved]
+        shares = [(price, size) for price, size, moved in rows if "volume" in moved]
+        if not prices:
+            continue
         yield (
             start,
             prices[0],
-            max(prices),
-            min(prices),
+            max(extremes),
+            min(extremes),
             prices[-1],
-            sum(size for _, size in rows),
-            sum(price * size for price, size in rows),
-            len(rows),
+            sum(size for _, size in shares),
+            sum(price * size for price, size in shares),
+            len(shares),
         )
+
+
+def moved_by(mark: int = 0) -> set[str]:
+    """What a trade moves: some of last, range and volume."""
+    mine = marked(mark)[1]
+    of = [condition for condition in CONDITIONS if condition.code in mine]
+    return {name for name in ("last", "range", "volume") if all(getattr(c, name) for c in of)}
 
 
 def assert_well_formed(batch: TickBatch, universe: Universe, since: int, until: int) -> None:

@@ -7,22 +7,24 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from markets import SECOND, naive_bars, table_rows
+from markets import SECOND, marks, naive_bars, table_rows
 
 from ticker.bars import BarBuilder, BarHistory
 from ticker.batch import INTERVALS, BarTable
+from ticker.marks import moves
 
 SYMBOLS = 3
 DAY = 86_400
 MIDNIGHT = 20_454 * DAY
 
-Trade = tuple[int, int, int, int]
-"""Second, symbol, price, size."""
+Trade = tuple[int, int, int, int, int]
+"""Second, symbol, price, size, mark."""
 
 
 @st.composite
 def tapes(draw: st.DrawFn) -> tuple[int, int, list[Trade]]:
     """A start and an end, in seconds, and trades between them, with gaps that jump over intervals."""
+    special = draw(st.booleans())
     start = MIDNIGHT + draw(st.sampled_from([-1, 0, 1, 59, 290, 3_599, 80_000, DAY - 61]))
     second, trades = start, []
     for gap in draw(
@@ -31,7 +33,8 @@ def tapes(draw: st.DrawFn) -> tuple[int, int, list[Trade]]:
         second += gap
         for _ in range(draw(st.integers(0, 3))):
             symbol = draw(st.integers(0, SYMBOLS - 1))
-            trades.append((second, symbol, draw(st.integers(1, 50)), draw(st.integers(1, 9))))
+            price, size = draw(st.integers(1, 50)), draw(st.integers(1, 9))
+            trades.append((second, symbol, price, size, draw(marks) if special else 0))
     return start, second + draw(st.sampled_from([0, 1, 60, 300, DAY])), trades
 
 
@@ -51,21 +54,22 @@ def build(start: int, end: int, trades: list[Trade]) -> tuple[BarBuilder, list[B
                 assert len(bars)
                 closed[number].append(bars)
         if second in by_second:
-            symbol, price, size = zip(*by_second[second], strict=True)
-            builder.add(np.array(symbol, np.int32), np.array(price), np.array(size))
+            symbol, price, size, mark = zip(*by_second[second], strict=True)
+            moved = moves(np.array(mark)) if any(mark) else None
+            builder.add(np.array(symbol, np.int32), np.array(price), np.array(size), moved)
     return builder, [BarTable.join(bars) if bars else BarTable.empty() for bars in closed]
 
 
 @settings(max_examples=60)
 @given(tapes())
 def test_bars_equal_the_naive_aggregation(tape: tuple[int, int, list[Trade]]) -> None:
-    """Every interval of every symbol with a trade in it has one bar; the last may still be under way."""
+    """Every interval of every symbol in which a trade moved the last price has one bar; the last may still be under way."""
     start, end, trades = tape
     builder, closed = build(start, end, trades)
     for number, length in enumerate(INTERVALS.values()):
         current = end - end % length
         for symbol in range(SYMBOLS):
-            mine = [(t * SECOND, price, size) for t, s, price, size in trades if s == symbol]
+            mine = [(t * SECOND, *rest) for t, s, *rest in trades if s == symbol]
             expected = [(symbol, *bar) for bar in naive_bars(mine, length * SECOND)]
             finished = [row for row in table_rows(closed[number]) if row[0] == symbol]
             open_now = table_rows(builder.under_way(number, symbol, current * SECOND))

@@ -87,6 +87,10 @@ async def test_events_are_written_when_the_answer_comes() -> None:
         assert told == {"time": 1767623400000.001, "now": "2026-01-05T14:30:00.000001+00:00"}
         (trade,) = await events(client, 1)
         assert (trade["price"], trade["size"]) == (187.43, 7)
+        odd = {"size": 1, "exchange": "V", "conditions": ["I"]}
+        await remote.post("trade", symbol="AAPL", price=999.0, **odd)
+        (trade,) = await events(client, 1)
+        assert trade.items() >= odd.items()
         await remote.post("quote", symbol="AAPL", bid=187.4, ask=187.5)
         await remote.post("status", symbol="MSFT", status="halted", reason="T1")
         played = [

@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from markets import marks, moved_by
 
 from ticker.daybook import DayBook, Snapshot
 from ticker.instruments import Instrument
+from ticker.marks import moves
 from ticker.universe import Universe
 
 UNIVERSE = Universe(
@@ -41,7 +43,7 @@ def initial(symbol: int) -> dict[str, Any]:
     }
 
 
-trades = st.tuples(st.just("trade"), st.integers(0, 2), st.integers(1, 9), st.integers(1, 5))
+trades = st.tuples(st.just("trade"), st.integers(0, 2), st.integers(1, 9), st.integers(1, 5), marks)
 quotes = st.tuples(
     st.just("quote"), st.integers(0, 2), st.integers(1, 9), st.integers(1, 5), st.integers(1, 5)
 )
@@ -55,15 +57,17 @@ def apply(state: dict[str, Any], event: tuple[Any, ...], time: int) -> None:
         _, _, bid, size, ask_size = event
         state |= {"bid": bid, "bid_size": size, "ask": bid + 1, "ask_size": ask_size}
         return
-    _, _, price, size = event
-    state |= {
-        "last": price,
-        "size": size,
-        "open": price if state["open"] is None else state["open"],
-        "high": max(price, state["high"] or 0),
-        "low": min(price, state["low"] or 99),
-        "volume": state["volume"] + size,
-    }
+    _, _, price, size, *mark = event
+    moved = moved_by(*mark)
+    if "volume" in moved:
+        state["volume"] += size
+    if "range" in moved:
+        state["range"].append(price)
+    if "last" in moved:
+        opened = price if state["open"] is None else state["open"]
+        state |= {"last": price, "size": size, "open": opened}
+    if state["open"] is not None:
+        state |= {"high": max(state["range"]), "low": min(state["range"])}
 
 
 def enter(book: DayBook, rows: list[tuple[Any, ...]], times: list[int]) -> None:
@@ -76,7 +80,8 @@ def enter(book: DayBook, rows: list[tuple[Any, ...]], times: list[int]) -> None:
         at = np.array([time for _, time in mine])
         symbol = columns[0].astype(np.int32)
         if kind == "trade":
-            method(symbol, columns[1], columns[2], at)  # type: ignore[call-arg]
+            moved = moves(columns[3]) if len(columns) > 3 and columns[3].any() else None
+            method(symbol, columns[1], columns[2], at, moved)  # type: ignore[call-arg]
         else:
             method(symbol, columns[1], columns[2], columns[1] + 1, columns[3], at)
 
@@ -86,7 +91,7 @@ def test_a_snapshot_is_what_the_events_say(
     turns: list[list[tuple[Any, ...]]], midnights: set[int]
 ) -> None:
     """After every turn, in however many events it came, over the ends of days."""
-    book, model = new_book(), [initial(symbol) for symbol in range(3)]
+    book, model = new_book(), [initial(symbol) | {"range": []} for symbol in range(3)]
     time = START
     for number, rows in enumerate(turns):
         times = [time + 2 * i for i in range(len(rows))]
@@ -98,9 +103,10 @@ def test_a_snapshot_is_what_the_events_say(
             book.close_day()
             for state in model:
                 state |= {"prev_close": state["last"], "volume": 0}
-                state |= {"open": None, "high": None, "low": None}
+                state |= {"open": None, "high": None, "low": None, "range": []}
         for symbol, state in enumerate(model):
-            assert book.snapshot(symbol) == Snapshot(**state)
+            told = {name: value for name, value in state.items() if name != "range"}
+            assert book.snapshot(symbol) == Snapshot(**told)
 
 
 def test_before_the_first_trade_the_last_price_is_the_previous_close() -> None:

@@ -17,7 +17,11 @@ from clients.failures import ClosedError, MalformedMessageError, RequestError
         (trade("AAPL", 4, merged=3), Trade("AAPL", 4, TIME, 187.43, 100, 3)),
         (
             trade("AAPL", 4, merged=3, volume=700, open=187.4, high=187.5, low=187.3),
-            Trade("AAPL", 4, TIME, 187.43, 100, 3, TradeTotal(700, 187.4, 187.5, 187.3)),
+            Trade("AAPL", 4, TIME, 187.43, 100, 3, TradeTotal(700, 187.4, 187.5, 187.3, 187.43)),
+        ),
+        (
+            trade("AAPL", 4, exchange="V", conditions=["I", "T"]),
+            Trade("AAPL", 4, TIME, 187.43, 100, exchange="V", conditions=("I", "T")),
         ),
         (quote("AAPL", 5), Quote("AAPL", 5, TIME, 187.42, 300, 187.44, 200)),
         (quote("AAPL", 5, merged=1), Quote("AAPL", 5, TIME, 187.42, 300, 187.44, 200, 1)),
@@ -31,6 +35,28 @@ from clients.failures import ClosedError, MalformedMessageError, RequestError
 def test_each_event_type_has_its_class(item: Item, event: Event) -> None:
     """Fields are taken by name; unknown ones are ignored."""
     assert BUILDERS[item["type"]](item) == event
+
+
+@pytest.mark.parametrize(
+    ("fields", "last"),
+    [
+        ({}, 187.43),
+        ({"conditions": ["F", "X"]}, 187.43),
+        ({"conditions": ["F", "I"]}, None),
+        (
+            {"conditions": ["I"], "volume": 9, "open": 1.0, "high": 2.0, "low": 1.0, "close": 1.5},
+            1.5,
+        ),
+        ({"volume": 9, "open": None, "high": None, "low": None, "close": None}, None),
+    ],
+)
+def test_a_trade_tells_which_last_price_it_leaves_behind(
+    fields: dict[str, object], last: float | None
+) -> None:
+    """Its conditions say so, or, where it replaces others, its close."""
+    event = BUILDERS["trade"](trade("AAPL", 4, **fields))
+    assert isinstance(event, Trade)
+    assert event.last == last
 
 
 def test_a_snapshot_before_the_first_trade_has_no_day_yet() -> None:

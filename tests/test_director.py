@@ -63,6 +63,40 @@ async def test_a_trade_is_sent_at_the_markets_time() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_trade_with_conditions_moves_what_they_let_it() -> None:
+    """On the wire as they are told, in the books as the tapes do it; with raw as well."""
+    async with directed() as (director, client):
+        await director.trade("AAPL", price=190.01, size=300, exchange="N")
+        await director.trade("AAPL", price=250.0, size=5, exchange="V", conditions=["T", "I"])
+        await director.trade("AAPL", price=-1, size=7, conditions=["Z"], raw=True)
+        first, odd, raw = await events(client, 3)
+        assert (first["exchange"], "conditions" in first) == ("N", False)
+        assert list(odd.items())[-2:] == [("exchange", "V"), ("conditions", ["I", "T"])]
+        assert (raw["price"], raw["conditions"], "exchange" in raw) == (-1, ["Z"], False)
+        state = await client.ask(action="snapshot", symbols="AAPL")
+        assert (state["last"], state["size"], state["volume"]) == (190.01, 300, 312)
+        assert (state["open"], state["high"], state["low"]) == (190.01, 190.01, 0.01)
+        await director.advance("1s")
+        bars, _ = director.plant.market.bars(0, "1s", 1)
+        columns = (bars.open, bars.high, bars.low, bars.close, bars.volume, bars.trades)
+        assert [column.tolist() for column in columns] == [
+            [19001],
+            [19001],
+            [1],
+            [19001],
+            [312],
+            [3],
+        ]
+        for wrong, message in (
+            ({"exchange": "?"}, "AAPL: exchange '\\?' is not one of A, B"),
+            ({"conditions": ["@"]}, "AAPL: condition '@' is not one of A, C"),
+            ({"conditions": "IT"}, "AAPL: conditions 'IT' is no list of codes"),
+        ):
+            with pytest.raises(CommandError, match=message):
+                await director.trade("AAPL", price=190.0, **wrong)
+
+
+@pytest.mark.asyncio
 async def test_round_times_stay_round() -> None:
     """Each command takes a microsecond, which the next advance counts in."""
     async with directed() as (director, client):

@@ -124,5 +124,6 @@ def test_every_snapshot_tells_the_same_channels_first() -> None:
 def test_an_instrument_is_the_documented_object() -> None:
     (apple,) = Universe.parse("AAPL")
     assert orjson.dumps(instrument_object(apple)) == (
-        b'{"symbol":"AAPL","name":"Apple Inc.","sector":"Technology","tick_size":0.01,"round_lot":100}'
+        b'{"symbol":"AAPL","name":"Apple Inc.","sector":"Technology","tick_size":0.01,"round_lot":100,'
+        b'"exchange":"Q","tape":"C"}'
     )

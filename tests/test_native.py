@@ -32,6 +32,7 @@ from ticker.batch import (
 from ticker.daybook import Snapshot
 from ticker.instruments import Instrument, tick_fraction
 from ticker.market import Market
+from ticker.marks import mark_of
 from ticker.status import REASONS, STATUSES
 from ticker.universe import Universe
 
@@ -65,6 +66,15 @@ def trades(draw: st.DrawFn) -> dict[str, Any]:
     row |= {"price": at, "size": draw(sizes)}
     event = {"type": "trade", "symbol": NAMES[symbol], "seq": row["seq"]}
     event |= {"time": row["time"] / 1000, "price": price(symbol, at), "size": row["size"]}
+    exchange, codes = (
+        draw(st.sampled_from([None, "N", "V"])),
+        draw(st.sampled_from(["", "I", "TI"])),
+    )
+    row["ask"] = mark_of(exchange, codes)
+    if exchange:
+        event["exchange"] = exchange
+    if codes:
+        event["conditions"] = sorted(codes)
     return {"row": row, "event": event}
 
 
@@ -199,8 +209,8 @@ def test_prices_are_the_decimals_that_a_person_would_write() -> None:
             time=ones,
             price=at,
             size=ones,
-            ask=ones,
-            ask_size=ones,
+            ask=0 * ones,
+            ask_size=0 * ones,
         )
         texts = [f.split(b'"price":')[1].split(b",")[0].decode() for f in encoder.encode(batch)]
         assert [Fraction(t) * step for t in texts] == at.tolist()
@@ -221,6 +231,18 @@ def test_a_merged_trade_says_what_all_of_them_come_to() -> None:
     assert (event["merged"], event["volume"]) == (3, 900)
     assert [event[name] / tick for name in ("open", "high", "low")] == pytest.approx([100, 120, 99])
     assert orjson.loads(fragment[:-1]).items() <= event.items(), "what it says of itself stays"
+
+
+def test_a_merged_trade_of_such_that_do_not_move_everything_says_its_close() -> None:
+    """Null, where nothing moved it."""
+    fragment = b'{"type":"trade","symbol":"AAPL","seq":7,"time":1,"price":1.2,"size":300},'
+    sums = MergedTrades(0, 900, 100, 120, 99, 110, all=False)
+    event = orjson.loads(ENCODER.with_merged(fragment, 3, sums)[:-1])
+    assert list(event)[-6:] == ["merged", "volume", "open", "high", "low", "close"]
+    assert event["close"] / TICKS[0] == pytest.approx(110)
+    sums = MergedTrades(0, 900, None, None, None, all=False)
+    event = orjson.loads(ENCODER.with_merged(fragment, 3, sums)[:-1])
+    assert [event[name] for name in ("open", "high", "low", "close")] == [None] * 4
 
 
 def test_objects_are_joined_into_an_array() -> None:

@@ -22,6 +22,7 @@ from hypothesis.stateful import (
     rule,
 )
 from market_tape import CHANNEL_NUMBERS, SYMBOLS, MarketTape, Reader, Tick
+from markets import marks
 
 from feeds import hub as hub_module
 from feeds import lanes as lanes_module
@@ -57,6 +58,7 @@ ticks = st.builds(
     st.sampled_from(CHANNEL_NUMBERS),
     st.integers(1, 1_000),
     st.integers(1, 9),
+    marks,
 )
 
 

@@ -151,6 +151,10 @@ def test_prices_show_and_change(page: Page, feed: FakeFeed) -> None:
     feed.trade("AAPL", 98, 3_000_000)
     expect(apple.locator(".c-percent")).to_have_text("−2.00%")
     expect(apple.locator(".c-volume")).to_have_text("3.00M")
+    odd = {"price": 500, "size": 1_000_000, "conditions": ["I"], "exchange": "V"}
+    feed.event("trade", "trades", "AAPL", **odd)
+    expect(apple.locator(".c-volume")).to_have_text("4.00M")
+    expect(apple.locator(".c-last")).to_have_text("98.00")
     feed.quote("AAPL", 97.5, 98.5, bid_size=12_300)
     expect(apple.locator(".c-bid")).to_have_text("97.50× 12,300")
     expect(apple.locator(".c-ask")).to_have_text("98.50× 200")
@@ -348,12 +352,18 @@ def test_focus_follows_its_row(page: Page, feed: FakeFeed) -> None:
 
 
 def test_halt(page: Page, feed: FakeFeed) -> None:
-    """A symbol in which nothing trades says so until it trades again."""
+    """A symbol that doesn't simply trade says why until it does again."""
     badge = row(page, "MSFT").locator(".halt")
     expect(badge).to_be_hidden()
-    for status in ("halted", "paused", "quoting", "closed"):
+    for status, text in (
+        *((status, "Halt") for status in ("halted", "paused", "quoting")),
+        ("closed", "Closed"),
+        ("pre_market", "Pre"),
+        ("post_market", "Post"),
+    ):
         feed.event("status", "status", "MSFT", status=status, reason="LUDP")
         expect(badge).to_be_visible()
+        expect(badge).to_have_text(text)
         feed.event("status", "status", "MSFT", status="limit_state", reason=None)
         expect(badge).to_be_hidden()
     feed.event("status", "status", "MSFT", status="halted", reason="T1")

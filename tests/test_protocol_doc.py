@@ -19,6 +19,8 @@ from feeds.requests import CHANNEL_NAMES, MAX_REQUEST_BYTES, MAX_REQUEST_SYMBOLS
 from feeds.transport import SPARE_S
 from feeds.unreadable import MAX_FIELD_BYTES, MAX_HEADERS, MAX_URL_BYTES
 from ticker.batch import INTERVALS
+from ticker.conditions import CONDITIONS
+from ticker.exchanges import EXCHANGES
 from ticker.status import QUOTES_IN, REASONS, STATUSES, TRADES_IN
 
 TEXT = (Path(feeds.__file__).parent / "PROTOCOL.md").read_text(encoding="utf-8")
@@ -116,6 +118,21 @@ def test_every_status_is_in_the_table_with_what_the_market_makes() -> None:
 def test_every_reason_is_named() -> None:
     listed = subsection("Status").split("or `null`: ")[1].split(".")[0]
     assert re.findall(r"`(\w+)`", listed) == [reason for reason in REASONS if reason]
+
+
+def test_every_condition_is_in_the_table_with_what_it_moves() -> None:
+    text = subsection("Exchange and conditions")
+    rows = re.findall(
+        r"^\| `(\w)` \| (.*?) \| (yes|no) \| (yes|no) \| (yes|no) \|$", text, re.MULTILINE
+    )
+    told = [(code, name, *(cell == "yes" for cell in cells)) for code, name, *cells in rows]
+    assert told == [(c.code, c.name, c.last, c.range, c.volume) for c in CONDITIONS]
+    assert [c.code for c in CONDITIONS] == first_cells(text.replace("`", ""))
+
+
+def test_every_exchange_is_named() -> None:
+    text = subsection("Exchange and conditions").split("tapes: ")[1].split(".")[0]
+    assert dict(re.findall(r"`(\w)` (.*?)(?:, (?=`)|$)", text)) == EXCHANGES
 
 
 def test_every_interval_is_named() -> None:

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from markets import COLUMNS, SECOND, START, digest, naive_bars, run, table_rows
+from markets import COLUMNS, SECOND, START, digest, moved_by, naive_bars, run, table_rows
 from wire import RawClient, running, step
 
 from ticker.batch import BARS, CHANNELS, QUOTES, STATUS, TRADES, TickBatch
 from ticker.instruments import Instrument
 from ticker.market import Market
+from ticker.marks import mark_of
 from ticker.script import MAX_SIZE, ScriptedEvent, ScriptedQuote, ScriptedStatus, ScriptedTrade
 from ticker.status import QUOTES_IN, REASONS, STATUSES, TRADES_IN
 from ticker.universe import Universe
@@ -49,7 +50,14 @@ times = st.one_of(
     st.sampled_from(WALK_TIMES),  # at the very time of an event of the walk
     st.sampled_from([START, START + SECOND - 1, START + SECOND, END - 1, END, END + SECOND]),
 )
-trades = st.builds(ScriptedTrade, symbols, prices, sizes)
+trades = st.builds(
+    ScriptedTrade,
+    symbols,
+    prices,
+    sizes,
+    exchange=st.sampled_from([None, "N", "V"]),
+    conditions=st.sampled_from([(), (), ["I"], ("T", "I"), ("Z",), ("M",)]),
+)
 quotes = st.builds(
     lambda symbol, bid, spread, size: ScriptedQuote(symbol, bid, size, bid + spread, size + 1),
     symbols,
@@ -77,8 +85,8 @@ def rows_of(batch: TickBatch) -> list[Row]:
 def columns_of(event: ScriptedEvent) -> Row:
     """Channel, price, size, ask and ask size of a scripted event."""
     match event:
-        case ScriptedTrade(_, price, size):
-            return TRADES, price, size, 0, 0
+        case ScriptedTrade(_, price, size, exchange, conditions):
+            return TRADES, price, size, mark_of(exchange, conditions), 0
         case ScriptedQuote(_, bid, bid_size, ask, ask_size):
             return QUOTES, bid, bid_size, ask, ask_size
         case ScriptedStatus(_, status, reason):
@@ -161,14 +169,19 @@ def test_the_books_have_what_was_handed_out(
     bars = table_rows(batch.bars)
     for symbol in range(SYMBOLS):
         mine = [row for row in rows if row[0] == symbol]
-        traded = [(row[3], row[4], row[5]) for row in mine if row[1] == TRADES]
+        traded = [(*row[3:6], row[6]) for row in mine if row[1] == TRADES]
+        moving = {
+            name: [trade for trade in traded if name in moved_by(trade[3])]
+            for name in ("last", "range", "volume")
+        }
         made = [bars[row[4]][1:] for row in mine if row[1] == BARS]
         assert made == list(naive_bars(traded, SECOND))
         state = instance.snapshot(symbol)
-        if traded:
-            assert (state.last, state.size) == traded[-1][1:]
-            assert state.volume == sum(size for _, _, size in traded)
-            assert state.high == max(price for _, price, _ in traded)
+        assert state.volume == sum(size for _, _, size, _ in moving["volume"])
+        if moving["last"]:
+            assert (state.last, state.size) == moving["last"][-1][1:3]
+            assert state.open == moving["last"][0][1]
+            assert state.high == max(price for _, price, _, _ in moving["range"])
         changed = [row for row in mine if row[1] == STATUS]
         status, reason = changed[-1][4:6] if changed else (0, 0)
         assert (state.status, state.reason) == (STATUSES[status], list(REASONS)[reason])
@@ -306,6 +319,9 @@ def test_an_unknown_symbol_is_refused_with_all_that_came_with_it() -> None:
         (lambda: ScriptedTrade(-1, 1, 1), "symbol -1 is not between 0 and 99999"),
         (lambda: ScriptedTrade(0, 1.5, 1), "price 1.5 is not a whole number"),  # type: ignore[arg-type]
         (lambda: ScriptedTrade(0, True, 1), "price True is not a whole number"),
+        (lambda: ScriptedTrade(0, 1, 1, "?"), "exchange '?' is not one of A, B, "),
+        (lambda: ScriptedTrade(0, 1, 1, None, ("?",)), "condition '?' is not one of A, C, "),
+        (lambda: ScriptedTrade(0, 1, 1, None, "IT"), "conditions 'IT' is no list of codes"),  # type: ignore[arg-type]
         (lambda: ScriptedQuote(0, 5, 1, 5, 1), "bid 5 is not below ask 5"),
         (lambda: ScriptedQuote(0, 5, 1, 6, 0), f"ask_size 0 is not between 1 and {MAX_SIZE}"),
         (

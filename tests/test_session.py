@@ -247,6 +247,8 @@ def test_the_universe_is_listed(rig: Rig) -> None:
         "sector": "Technology",
         "tick_size": 0.01,
         "round_lot": 100,
+        "exchange": "Q",
+        "tape": "C",
     }
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from feeds import trades as trades_module
 from feeds.trades import MergedTrades, TradeRings
+from ticker.marks import mark_of
 
 
 def sum_up(rings: TradeRings, *rows: tuple[int, int, int]) -> list[MergedTrades | None]:
@@ -19,6 +20,28 @@ def sum_up(rings: TradeRings, *rows: tuple[int, int, int]) -> list[MergedTrades 
 def extend(rings: TradeRings, *rows: tuple[int, int, int, int]) -> None:
     """Rows of symbol, sequence, price, size."""
     rings.extend(*np.array(rows, dtype=np.int64).reshape(-1, 4).T)
+
+
+def test_trades_that_do_not_move_everything_come_to_what_they_move() -> None:
+    """An odd lot has shares, one sold out of sequence is no close; what is kept before and after has no mark."""
+    odd, late = mark_of("V", "I"), mark_of("N", "Z")
+    rings = TradeRings(np.zeros(1, dtype=np.int64))
+    extend(rings, (0, 1, 100, 10))
+    columns = np.array([(0, 2, 999, 1, odd), (0, 3, 101, 20, 0), (0, 4, 90, 5, late)]).T
+    rings.extend(*columns)
+    extend(rings, (0, 5, 102, 1))
+    assert sum_up(rings, (0, 2, 1), (0, 2, 2), (0, 4, 3), (0, 5, 2), (0, 5, 1), (0, 4, 1)) == [
+        MergedTrades(0, 1, None, None, None, all=False),
+        MergedTrades(0, 11, 100, 100, 100, 100, all=False),
+        MergedTrades(0, 26, 101, 101, 90, 101, all=False),
+        MergedTrades(0, 6, 102, 102, 90, 102, all=False),
+        MergedTrades(0, 1, 102, 102, 102),
+        MergedTrades(0, 5, None, 90, 90, all=False),
+    ]
+    extend(rings, *((0, seq, 7, 1) for seq in range(6, 6 + rings.length)))
+    newest = 5 + rings.length
+    length = rings.length
+    assert sum_up(rings, (0, newest, length)) == [MergedTrades(0, length, 7, 7, 7)], "no old mark"
 
 
 def test_several_trades_come_to_their_shares_and_extremes() -> None:

@@ -20,6 +20,7 @@ from ticker.names import FAMOUS, SECTORS, synthetic
 from ticker.universe import MAX_SYMBOLS, Universe
 
 FIELDS = "symbol, price, name, sector, volatility, spread, tick_size, round_lot, activity"
+FIELDS += ", exchange, tier"
 
 
 def message(action: Any, *arguments: Any) -> str:
@@ -374,7 +375,7 @@ def test_toml_is_read_as_people_write_it(write: Any) -> None:
             "{path}, line 2: tick size nan must be a whole number, or one over a whole number (0.01, 0.005, 0.25)",
         ),
         (
-            "symbol,price\nA,0.03\n",
+            "symbol,price,tick_size\nA,0.03,0.01\n",
             "{path}, line 2: A: price 0.03 is only 3 ticks of 0.01; it must be at least four spreads",
         ),
         (
@@ -547,3 +548,17 @@ def test_a_file_is_understood_whatever_it_is_called(write: Any, name: str) -> No
 def test_what_is_none_of_these_is_refused(text: str, expected: str) -> None:
     """With the words of the kind that it looks like."""
     assert message(Universe.parse, text) == expected
+
+
+def test_a_file_without_tick_sizes_has_those_of_rule_612(write: Any) -> None:
+    """A hundredth of a cent below a dollar, a cent from there on; what is told counts for more."""
+    text = "symbol,price,tick_size,exchange,tier\nA,0.9999,,N,1\nB,1,,,\nC,12,0.005,P,2\n"
+    universe = Universe.from_file(write("u.csv", text))
+    assert [i.tick_size for i in universe] == [0.0001, 0.01, 0.005]
+    assert [(i.exchange, i.tape, i.tier) for i in universe] == [
+        ("N", "A", 1),
+        ("", "", 2),
+        ("P", "B", 2),
+    ]
+    with pytest.raises(UniverseError, match="line 2: A: exchange 'D' lists nothing"):
+        Universe.from_file(write("v.csv", "symbol,price,exchange\nA,1,D\n"))

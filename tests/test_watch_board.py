@@ -93,6 +93,14 @@ def test_a_changed_price_flashes_for_a_moment() -> None:
     assert row.flash(4.0) == -1
 
 
+def test_an_odd_lot_has_shares_and_no_price() -> None:
+    """As its condition says."""
+    made = board(trade(1, 10.0, 100))
+    made.apply([Trade("AAPL", 2, 0.0, 99.0, 5, conditions=("I",))], 2.0, 0.0)
+    row = made.rows["AAPL"]
+    assert (row.last, row.volume, row.flash(2.0)) == (10.0, 105, 0)
+
+
 def test_a_trade_that_the_snapshot_includes_adds_no_volume() -> None:
     """A snapshot that was asked for may overtake events on their way."""
     made = board(snapshot(seq=5), trade(5, 187.0, 50), trade(6, 187.0, 7))

@@ -3,6 +3,9 @@ Bars from trades, for all symbols and every interval at once.
 
 Trades go into the bars of the shortest interval; when those close, they are folded into the bars of the next, and so
 on: each trade is touched once, however many intervals there are.
+
+A trade whose conditions don't let it move the last price is neither open nor close, and so on (:mod:`ticker.conditions`). An
+interval in which nothing moved the last price has no bar, but its shares count in longer ones.
 """
 
 from collections import deque
@@ -11,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ticker.batch import INTERVALS, BarTable
+from ticker.marks import Moves
 
 __all__ = ["BarBuilder", "BarHistory"]
 
@@ -20,7 +24,11 @@ _NEVER_LOW = np.iinfo(np.int64).max
 
 
 class _OpenBars:
-    """The bars of one interval that are under way, one a symbol; without a trade yet where ``trades`` is 0."""
+    """
+    The bars of one interval that are under way, one a symbol.
+
+    Without a trade yet where ``trades`` is 0, and without a price where ``open`` is.
+    """
 
     def __init__(self, symbols: int) -> None:
         self.open = np.zeros(symbols, dtype=np.int64)
@@ -33,12 +41,27 @@ class _OpenBars:
 
     def add(self, symbol: NDArray[np.int32], price: I64, size: I64) -> None:
         """Add trades, in the order of time. Linear in trades."""
-        fresh = self.trades[symbol] == 0
+        self._last(symbol, price)
+        self._range(symbol, price)
+        self._volume(symbol, price, size)
+
+    def add_some(self, symbol: NDArray[np.int32], price: I64, size: I64, moves: Moves) -> None:
+        """Add trades that don't move everything."""
+        self._last(symbol[moves.last], price[moves.last])
+        self._range(symbol[moves.range], price[moves.range])
+        self._volume(symbol[moves.volume], price[moves.volume], size[moves.volume])
+
+    def _last(self, symbol: NDArray[np.int32], price: I64) -> None:
+        fresh = self.open[symbol] == 0
         # Where an index repeats, the last assignment stays: the earliest trade.
         self.open[symbol[fresh][::-1]] = price[fresh][::-1]
+        self.close[symbol] = price
+
+    def _range(self, symbol: NDArray[np.int32], price: I64) -> None:
         np.maximum.at(self.high, symbol, price)
         np.minimum.at(self.low, symbol, price)
-        self.close[symbol] = price
+
+    def _volume(self, symbol: NDArray[np.int32], price: I64, size: I64) -> None:
         np.add.at(self.volume, symbol, size)
         np.add.at(self.notional, symbol, price * size.astype(np.float64))
         np.add.at(self.trades, symbol, 1)
@@ -46,10 +69,10 @@ class _OpenBars:
     def fold(self, bars: BarTable) -> None:
         """Add later bars, at most one a symbol."""
         at = bars.symbol
-        self.open[at] = np.where(self.trades[at] == 0, bars.open, self.open[at])
+        self.open[at] = np.where(self.open[at] == 0, bars.open, self.open[at])
         self.high[at] = np.maximum(self.high[at], bars.high)
         self.low[at] = np.minimum(self.low[at], bars.low)
-        self.close[at] = bars.close
+        self.close[at] = np.where(bars.open == 0, self.close[at], bars.close)
         self.volume[at] += bars.volume
         self.notional[at] += bars.notional
         self.trades[at] += bars.trades
@@ -74,9 +97,8 @@ class _OpenBars:
 
     def clear(self, at: NDArray[np.int32]) -> None:
         """Begin anew for some symbols."""
-        self.high[at] = 0
         self.low[at] = _NEVER_LOW
-        for column in (self.volume, self.notional, self.trades):
+        for column in (self.open, self.high, self.volume, self.notional, self.trades):
             column[at] = 0
 
 
@@ -121,16 +143,21 @@ class BarBuilder:
         self.history = [BarHistory() for _ in INTERVALS]
         """The closed bars, one history an interval."""
 
-    def add(self, symbol: NDArray[np.int32], price: I64, size: I64) -> None:
-        """Add trades, in the order of time."""
-        self._open[0].add(symbol, price, size)
+    def add(
+        self, symbol: NDArray[np.int32], price: I64, size: I64, moves: Moves | None = None
+    ) -> None:
+        """Add trades, in the order of time; ``moves``: what they move, None: everything."""
+        if moves is None:
+            self._open[0].add(symbol, price, size)
+        else:
+            self._open[0].add_some(symbol, price, size, moves)
 
     def close(self, second: int) -> list[tuple[int, BarTable]]:
         """
         Close every interval that ends at ``second`` (Unix time); must be called for each second, in order.
 
         Returns:
-            The number of each interval that closed with a trade, with its bars, shortest first.
+            The number of each interval that closed with a price, with its bars, shortest first.
         """
         closed = []
         for number, length in enumerate(self._lengths):
@@ -140,6 +167,8 @@ class BarBuilder:
             self._open[number].clear(bars.symbol)
             if number + 1 < len(self._open):
                 self._open[number + 1].fold(bars)
+            if not bars.open.all():
+                bars = bars.take(np.flatnonzero(bars.open))
             if len(bars):
                 self.history[number].append(bars)
                 closed.append((number, bars))
@@ -168,13 +197,16 @@ class BarBuilder:
         if not parts:
             return BarTable.empty()
         bars = BarTable.join(parts)
+        priced = np.flatnonzero(bars.open)
+        if not len(priced):
+            return BarTable.empty()
         return BarTable(
             bars.symbol[:1],
             bars.start[:1],
-            bars.open[:1],
+            bars.open[priced[:1]],
             bars.high.max(keepdims=True),
             bars.low.min(keepdims=True),
-            bars.close[-1:],
+            bars.close[priced[-1:]],
             bars.volume.sum(keepdims=True),
             bars.notional.sum(keepdims=True),
             bars.trades.sum(keepdims=True),

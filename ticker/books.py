@@ -16,6 +16,7 @@ from ticker.batch import (
     TickBatch,
 )
 from ticker.daybook import DayBook
+from ticker.marks import moves
 
 __all__ = ["Books"]
 
@@ -45,8 +46,10 @@ class Books:
         channel = rows.channel
         trade = channel == TRADES
         symbol, price, size = rows.symbol[trade], rows.price[trade], rows.size[trade]
-        self.bars.add(symbol, price, size)
-        self.day.trade(symbol, price, size, rows.time[trade])
+        marks = rows.ask[trade]
+        moved = moves(marks) if marks.any() else None
+        self.bars.add(symbol, price, size, moved)
+        self.day.trade(symbol, price, size, rows.time[trade], moved)
         self.seq[TRADES, symbol] = rows.seq[trade]
         quote = channel == QUOTES
         symbol = rows.symbol[quote]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ticker.marks import Moves
 from ticker.status import REASONS, STATUSES
 from ticker.universe import Universe
 
@@ -14,6 +15,7 @@ I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
 
 _REASONS = tuple(REASONS)
+_NEVER_LOW = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +27,16 @@ class Snapshot:
     time_us: int
     """Time of the newest event in it, Unix time in microseconds."""
     last: int
-    """Price of the last trade; before the first one, the previous close."""
+    """Price of the last trade that moves it (:mod:`ticker.conditions`); before the first one, the previous close."""
     size: int | None
-    """Size of the last trade."""
+    """Size of that trade."""
     bid: int | None
     """None, as the other three, while there was no quote yet."""
     bid_size: int | None
     ask: int | None
     ask_size: int | None
     open: int | None
-    """Price of the day's first trade; None until there is one, as ``high`` and ``low``."""
+    """Price of the day's first trade that moves the last price; None until there is one, as ``high`` and ``low``."""
     high: int | None
     low: int | None
     prev_close: int
@@ -67,22 +69,32 @@ class DayBook:
         self._size = np.zeros(symbols, dtype=np.int64)
         self._bid, self._ask = bid.copy(), ask.copy()
         self._bid_size, self._ask_size = lot.copy(), lot.copy()
-        self._open, self._high, self._low = (np.zeros(symbols, dtype=np.int64) for _ in range(3))
-        self._volume = np.zeros(symbols, dtype=np.int64)
+        self._open, self._high, self._volume = (np.zeros(symbols, dtype=np.int64) for _ in range(3))
+        self._low = np.full(symbols, _NEVER_LOW)
         self._status, self._reason = (np.zeros(symbols, dtype=np.int64) for _ in range(2))
 
-    def trade(self, symbol: I32, price: I64, size: I64, time: I64) -> None:
-        """Enter trades, in the order of time."""
-        fresh = self._volume[symbol] == 0
-        at, first = symbol[fresh][::-1], price[fresh][::-1]
-        for column in (self._open, self._high, self._low):
-            column[at] = first  # the earliest of each symbol stays
+    def trade(
+        self, symbol: I32, price: I64, size: I64, time: I64, moves: Moves | None = None
+    ) -> None:
+        """Enter trades, in the order of time; ``moves``: what they move, None: everything."""
+        self._time[symbol] = time
+        if moves is None:
+            self._move(symbol, price, size)
+            self._range(symbol, price)
+            np.add.at(self._volume, symbol, size)
+            return
+        self._move(symbol[moves.last], price[moves.last], size[moves.last])
+        self._range(symbol[moves.range], price[moves.range])
+        np.add.at(self._volume, symbol[moves.volume], size[moves.volume])
+
+    def _move(self, symbol: I32, price: I64, size: I64) -> None:
+        fresh = self._open[symbol] == 0
+        self._open[symbol[fresh][::-1]] = price[fresh][::-1]  # the earliest of each symbol stays
+        self._last[symbol], self._size[symbol] = price, size
+
+    def _range(self, symbol: I32, price: I64) -> None:
         np.maximum.at(self._high, symbol, price)
         np.minimum.at(self._low, symbol, price)
-        self._last[symbol] = price
-        self._size[symbol] = size
-        self._time[symbol] = time
-        np.add.at(self._volume, symbol, size)
 
     def quote(
         self, symbol: I32, bid: I64, bid_size: I64, ask: I64, ask_size: I64, time: I64
@@ -109,11 +121,13 @@ class DayBook:
     def close_day(self) -> None:
         """Begin a new day: the last price is the previous close, and there was no trade yet."""
         self._prev_close = self._last.copy()
-        self._volume[:] = 0
+        for column in (self._open, self._high, self._volume):
+            column[:] = 0
+        self._low[:] = _NEVER_LOW
 
     def snapshot(self, symbol: int) -> Snapshot:
         """Give the state of one symbol."""
-        traded, quoted = bool(self._volume[symbol]), bool(self._bid[symbol])
+        traded, quoted = bool(self._open[symbol]), bool(self._bid[symbol])
         return Snapshot(
             symbol=symbol,
             time_us=int(self._time[symbol]),

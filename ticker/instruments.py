@@ -1,9 +1,11 @@
 """What is traded: an :class:`Instrument` is one symbol's static data."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
+
+from ticker.exchanges import tape_of
 
 __all__ = ["MAX_TICKS", "SYMBOL_PATTERN", "Instrument", "UniverseError", "tick_fraction"]
 
@@ -40,6 +42,11 @@ class Instrument:
     """Quote sizes are multiples of this, in shares (17 CFR 242.600(b)(93))."""
     activity: float = 1.0
     """Events a second relative to the market's rate."""
+    # Without the rules of the US market these change no event, so they are no part of an epoch.
+    exchange: str = field(default="", repr=False)
+    """Where it is listed, one of :data:`~ticker.exchanges.LISTING`; ``""``: that isn't told."""
+    tier: int = field(default=2, repr=False)
+    """Tier of limit up, limit down: 1 (S&P 500, Russell 1000, some funds) or 2 (the others)."""
 
     def __post_init__(self) -> None:
         if not SYMBOL_PATTERN.fullmatch(self.symbol):
@@ -53,13 +60,18 @@ class Instrument:
             "spread": (1.0, 10_000.0),
             "round_lot": (1, 1_000_000),
             "activity": (0.0, 1_000.0),
+            "tier": (1, 2),
         }
-        for field, (low, high) in ranges.items():
-            value = getattr(self, field)
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
             if not low <= value <= high:
                 raise UniverseError(
-                    f"{self.symbol}: {field} {value!r} is not between {low:g} and {high:g}"
+                    f"{self.symbol}: {name} {value!r} is not between {low:g} and {high:g}"
                 )
+        try:
+            tape_of(self.exchange)
+        except ValueError as error:
+            raise UniverseError(f"{self.symbol}: {error}") from error
         # Rounded, because 0.29 / 0.01 is a little less than 29.
         ticks = round(self.price / tick_fraction(self.tick_size), 6)
         if ticks < 4 * self.spread:
@@ -72,6 +84,11 @@ class Instrument:
                 f"{self.symbol}: price {self.price!r} is {ticks:g} ticks of {self.tick_size!r};"
                 f" at most {MAX_TICKS:g} are allowed"
             )
+
+    @property
+    def tape(self) -> str:
+        """The tape of its trades and quotes: ``A``, ``B`` or ``C``; ``""``: where it is listed isn't told."""
+        return tape_of(self.exchange)
 
 
 @lru_cache(maxsize=1024)

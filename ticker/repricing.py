@@ -144,7 +144,7 @@ def reprice(
     traded = np.where(rows.walk, inside, np.where(rows.extra, added, rows.price))
     kept = np.where(rows.quote, pair[0], np.where(rows.trade, traded, rows.price))
     batch.price[rows.at] = kept
-    batch.ask[rows.at] = np.where(rows.quote, pair[1], 0)
+    batch.ask[rows.at] = np.where(rows.quote, pair[1], rows.ask)  # a trade keeps its mark
 
 
 def _level(rows: _Rows, prices: Prices, levels: Mapping[Play, tuple[int, I64]]) -> tuple[I64, F64]:

@@ -1,7 +1,8 @@
 """
 Rules of the US market, as data.
 
-Round lots: 17 CFR 242.600(b)(93), by the price, which in truth is a mean over a month, since November 2025.
+Tick sizes: 17 CFR 242.612 (Rule 612). Its 0.005 for stocks with narrow spreads, adopted in 2024, isn't in force yet: it is
+for who asks for it. Round lots: 17 CFR 242.600(b)(93), by the price, which in truth is a mean over a month, since November 2025.
 Circuit breakers of the whole market: NYSE Rule 7.12, Nasdaq Equity 4, 4121. Limit up, limit down: the NMS "Plan to
 Address Extraordinary Market Volatility" (luldplan.com), sections I, V to VII and appendix A.
 """
@@ -16,10 +17,12 @@ __all__ = [
     "REFERENCE_MOVE",
     "REFERENCE_S",
     "ROUND_LOTS",
+    "TICK_SIZES",
     "Breaker",
     "band_ticks",
     "doubled",
     "round_lot",
+    "tick_size",
 ]
 
 REFERENCE_S = 300
@@ -52,6 +55,15 @@ class Breaker:
 
 BREAKERS = (Breaker(0.07, "MWC1", 900), Breaker(0.13, "MWC2", 900), Breaker(0.20, "MWC3", None))
 """The levels, the smallest fall first."""
+
+
+TICK_SIZES = ((1.0, 0.0001),)
+"""Below which price, in dollars, the tick is how large; from the last one on it is a cent."""
+
+
+def tick_size(price: float) -> float:
+    """Give the tick size of a stock at a price in dollars, in dollars."""
+    return next((tick for below, tick in TICK_SIZES if price < below), 0.01)
 
 
 ROUND_LOTS = ((250.0, 100), (1_000.0, 40), (10_000.0, 10))

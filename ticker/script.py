@@ -14,6 +14,7 @@ import numpy as np
 
 from ticker.batch import QUOTES, STATUS, TRADES, TickBatch
 from ticker.instruments import MAX_TICKS
+from ticker.marks import mark_of
 from ticker.status import reason_number, status_number
 from ticker.universe import MAX_SYMBOLS
 
@@ -38,14 +39,22 @@ _RANGES = {
 
 @dataclass(frozen=True, slots=True)
 class ScriptedTrade:
-    """A trade: the symbol's id, the price in ticks, shares."""
+    """A trade: the symbol's id, the price in ticks, shares, where it was made, and what is special about it."""
 
     symbol: int
     price: int
     size: int
+    exchange: str | None = None
+    """One of :data:`~ticker.exchanges.EXCHANGES`; None: where it was made isn't told."""
+    conditions: tuple[str, ...] = ()
+    """Codes of :data:`~ticker.conditions.CONDITIONS`."""
 
     def __post_init__(self) -> None:
         _check(symbol=self.symbol, price=self.price, size=self.size)
+        if isinstance(self.conditions, str) or not isinstance(self.conditions, Iterable):
+            raise ValueError(f"conditions {self.conditions!r} is no list of codes, such as ['I']")
+        object.__setattr__(self, "conditions", tuple(self.conditions))
+        mark_of(self.exchange, self.conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +143,8 @@ class Script:
 
 def _row(event: ScriptedEvent) -> tuple[int, int, int, int, int, int]:
     match event:
-        case ScriptedTrade(symbol, price, size):
-            return symbol, TRADES, price, size, 0, 0
+        case ScriptedTrade(symbol, price, size, exchange, conditions):
+            return symbol, TRADES, price, size, mark_of(exchange, conditions), 0
         case ScriptedQuote(symbol, bid, bid_size, ask, ask_size):
             return symbol, QUOTES, bid, bid_size, ask, ask_size
         case ScriptedStatus(symbol, status, reason):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ticker.instruments import Instrument, UniverseError, tick_fraction
 from ticker.names import FAMOUS, synthetic
+from ticker.rules import tick_size
 
 __all__ = ["MAX_SYMBOLS", "Universe"]
 
@@ -135,7 +136,8 @@ class Universe(Sequence[Instrument]):
         """
         Read a universe from CSV (a header line of field names) or TOML (``[[instrument]]`` tables).
 
-        ``symbol`` and ``price`` are required; the other fields of :class:`~ticker.instruments.Instrument` have defaults.
+        ``symbol`` and ``price`` are required; the other fields of :class:`~ticker.instruments.Instrument` have defaults,
+        the tick size the one that Rule 612 has for the price.
 
         Raises:
             UniverseError: the file can't be read, or a value in it isn't allowed; the message says which.
@@ -220,6 +222,7 @@ def _instrument(row: Mapping[Any, Any]) -> Instrument:
     missing = [name for name in ("symbol", "price") if name not in values]
     if missing:
         raise UniverseError(f"the field {missing[0]!r} is missing")
+    values.setdefault("tick_size", tick_size(values["price"]))
     return Instrument(**values)
 
 

@@ -1,4 +1,5 @@
 /** The bars of one symbol and interval: history, the server's own, and the one under way. */
+import { moves } from "./conditions.js";
 
 const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const KEPT = 600;
@@ -28,16 +29,17 @@ export class Bars {
    * Carries the bar under way along. Its volume can be a few trades off, until the server sends
    * the finished bar, which replaces it.
    */
-  trade({ time, price, size }) {
-    const start = this.#startOf(time);
+  trade(trade) {
+    const { open, high, low, close, volume } = moves(trade);
+    const start = this.#startOf(trade.time);
     const bar = this.list.at(-1);
     if (!bar || start > bar.time) {
-      this.#append({ time: start, open: price, high: price, low: price, close: price, volume: size });
+      if (close !== null) this.#append({ time: start, open, high, low, close, volume });
     } else if (start === bar.time) {
-      bar.high = Math.max(bar.high, price);
-      bar.low = Math.min(bar.low, price);
-      bar.close = price;
-      bar.volume += size;
+      bar.high = Math.max(bar.high, high ?? bar.high);
+      bar.low = Math.min(bar.low, low ?? bar.low);
+      bar.close = close ?? bar.close;
+      bar.volume += volume;
     }
   }
 

@@ -155,7 +155,8 @@ export class Detail {
     write("d-last", price(row.last, decimals));
     write("d-change", `${signed(row.change, decimals)} (${percent(row.percent)})`);
     find("d-change").parentElement.dataset.way = direction(row.change);
-    find("d-halt").hidden = !row.halted;
+    find("d-halt").hidden = !row.badge;
+    find("d-halt").textContent = row.badge;
     for (const name of ["open", "high", "low"]) write(`d-${name}`, price(row[name], decimals));
     write("d-prev", price(row.prevClose, decimals));
     write("d-bid", `${price(row.bid, decimals)} × ${whole(row.bidSize)}`);

@@ -1,8 +1,9 @@
 /** What the page knows of the market: values for each symbol, changed by the feed's events. */
+import { moves } from "./conditions.js";
 import { decimalsOf } from "./format.js";
 import { Series } from "./sparkline.js";
 
-const TRADES_IN = new Set(["trading", "limit_state"]); // in any other status, nothing trades
+const BADGES = { trading: "", limit_state: "", closed: "Closed", pre_market: "Pre", post_market: "Post" };
 
 export class Row {
   name = "";
@@ -17,7 +18,7 @@ export class Row {
   low = null;
   prevClose = null;
   volume = null;
-  halted = false;
+  badge = ""; // what its status is, where it isn't simply trading
   version = 0; // goes up with every change, so that a view knows whether to draw
   series = new Series();
 
@@ -76,7 +77,7 @@ export class Market {
           this.#quote(row, event);
           break;
         case "status":
-          row.halted = !TRADES_IN.has(event.status);
+          row.badge = BADGES[event.status] ?? "Halt";
           break;
         case "bar":
           // A day is over: the next one's open and previous close come with a snapshot.
@@ -109,13 +110,17 @@ export class Market {
     return row;
   }
 
-  #trade(row, { price, size, time }) {
-    row.last = price;
-    row.volume += size;
-    row.open ??= price;
-    row.high = Math.max(row.high ?? price, price);
-    row.low = Math.min(row.low ?? price, price);
-    row.series.push(time, price);
+  #trade(row, trade) {
+    const { open, high, low, close, volume } = moves(trade);
+    row.volume += volume;
+    row.open ??= open;
+    if (high !== null) {
+      row.high = Math.max(row.high ?? high, high);
+      row.low = Math.min(row.low ?? low, low);
+    }
+    if (close === null) return;
+    row.last = close;
+    row.series.push(trade.time, close);
   }
 
   #quote(row, event) {
@@ -133,7 +138,7 @@ export class Market {
     row.low = event.low;
     row.prevClose = event.prev_close;
     row.volume = event.volume;
-    row.halted = !TRADES_IN.has(event.status);
+    row.badge = BADGES[event.status] ?? "Halt";
     if (event.last !== null) row.series.push(event.time, event.last);
     this.time ??= event.time;
     this.unsure.delete(row.symbol);

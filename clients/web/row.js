@@ -69,7 +69,8 @@ export class RowView {
     const { decimals } = row;
     const way = /[1-9]/.test(percent(row.percent)) ? direction(row.change) : "flat"; // no red 0.00%
     if (this.element.dataset.way !== way) this.element.dataset.way = way;
-    this.#parts.halt.hidden = !row.halted;
+    this.#parts.halt.hidden = !row.badge;
+    this.#write("halt", row.badge);
     this.#write("name", row.name);
     this.#write("sub", row.name);
     this.#write("last", price(row.last, decimals));

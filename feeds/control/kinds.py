@@ -3,6 +3,8 @@
 from feeds.control.schema import Schema
 from feeds.faults.fault import TRIGGERS
 from feeds.faults.kinds import KINDS, Kind
+from ticker.conditions import CONDITIONS
+from ticker.exchanges import EXCHANGES
 from ticker.scenarios import SCENARIOS
 from ticker.status import REASONS, STATUSES
 
@@ -80,7 +82,12 @@ _SIZE = _number(-_MOST, _MOST, "a number of shares")
 _RAW = FLAG | {"default": False, "description": "true to send the values as they are, whatever"}
 _SIZE_100 = _SIZE | {"default": 100}
 
-_TRADE = {"symbol": SYMBOL, "price": _PRICE, "size": _SIZE_100, "raw": _RAW}
+_EXCHANGE: Schema = {"enum": [None, *EXCHANGES], "default": None}
+_EXCHANGE |= {"description": "the letter of an exchange, or null"}
+_CONDITIONS: Schema = {"type": "array", "items": {"enum": [c.code for c in CONDITIONS]}}
+_CONDITIONS |= {"maxItems": len(CONDITIONS), "description": "a list of codes of conditions"}
+_TRADE = {"symbol": SYMBOL, "price": _PRICE, "size": _SIZE_100}
+_TRADE |= {"exchange": _EXCHANGE, "conditions": _CONDITIONS | {"default": []}, "raw": _RAW}
 _QUOTE = {"symbol": SYMBOL, "bid": _PRICE, "ask": _PRICE}
 _QUOTE |= {"bid_size": _SIZE_100, "ask_size": _SIZE_100, "raw": _RAW}
 _REASON: Schema = {"enum": list(REASONS), "default": None, "description": "a reason, or null"}

@@ -84,18 +84,17 @@ class NativeEncoder:
         if trades is None:
             return b'%b,"merged":%d},' % (fragment[:-2], merged)
         up, down = self._ticks[trades.symbol]
-        sums = {
-            "merged": merged,
-            "volume": trades.volume,
-            "open": trades.open * up / down,
-            "high": trades.high * up / down,
-            "low": trades.low * up / down,
-        }
+        prices = {"open": trades.open, "high": trades.high, "low": trades.low}
+        if not trades.all:
+            prices["close"] = trades.close
+        sums: dict[str, Any] = {"merged": merged, "volume": trades.volume}
+        sums |= {name: None if p is None else p * up / down for name, p in prices.items()}
         return b"%b,%b," % (fragment[:-2], orjson.dumps(sums)[1:])
 
     def _trades(self, batch: TickBatch, rows: NDArray[np.bool_]) -> list[bytes]:
-        symbol = batch.symbol[rows]
+        symbol, marks = batch.symbol[rows], batch.ask[rows]
         heads = self._trade_heads
+        tails = map(rare.tail, marks.tolist()) if marks.any() else repeat(b"},")
         columns = zip(
             [heads[i] for i in symbol.tolist()],
             _column(batch.seq[rows]),
@@ -105,7 +104,7 @@ class NativeEncoder:
             _column(self._universe.prices(symbol, batch.price[rows])),
             repeat(b',"size":'),
             _column(batch.size[rows]),
-            repeat(b"},"),
+            tails,
         )
         return list(map(_join, columns))
 
@@ -149,6 +148,9 @@ class NativeEncoder:
             if channel == TRADES:
                 event = {"type": "trade", "symbol": name, "seq": seq, "time": time / 1000}
                 event |= {"price": price * up / down, "size": size}
+                if ask:  # its mark
+                    fragments.append(orjson.dumps(event)[:-1] + rare.tail(ask))
+                    continue
             elif channel == QUOTES:
                 event = {"type": "quote", "symbol": name, "seq": seq, "time": time / 1000}
                 event |= {

@@ -1,5 +1,6 @@
-"""The native protocol's rare events, bars and changes of status: objects for JSON, one by one."""
+"""The native protocol's rare events, bars and changes of status, and marks of trades: objects for JSON, one by one."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -7,13 +8,24 @@ import orjson
 from numpy.typing import NDArray
 
 from ticker.batch import BARS, INTERVALS, BarTable, TickBatch
+from ticker.marks import marked
 from ticker.status import REASONS, STATUSES
 from ticker.universe import Universe
 
-__all__ = ["bar_objects", "bars", "changes"]
+__all__ = ["bar_objects", "bars", "changes", "tail"]
 
 _INTERVAL_NAMES = tuple(INTERVALS)
 _REASON_NAMES = tuple(REASONS)
+
+
+@lru_cache(maxsize=4096)
+def tail(mark: int) -> bytes:
+    """Give the end of a trade's fragment: its exchange and its conditions, if it has any."""
+    exchange, conditions = marked(mark)
+    told: dict[str, Any] = {"exchange": exchange} if exchange else {}
+    if conditions:
+        told["conditions"] = conditions
+    return b",%b," % orjson.dumps(told)[1:] if told else b"},"
 
 
 def bars(universe: Universe, batch: TickBatch, rows: NDArray[np.intp]) -> list[bytes]:

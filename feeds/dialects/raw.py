@@ -7,6 +7,7 @@ import orjson
 
 from feeds.dialects.native import NativeEncoder
 from ticker.batch import QUOTES, TRADES, TickBatch
+from ticker.marks import mark_of
 from ticker.script import ScriptedEvent, ScriptedQuote, ScriptedTrade
 from ticker.universe import Universe
 
@@ -30,8 +31,9 @@ class RawEncoder(NativeEncoder):
     def overrule(self, time_us: int, event: ScriptedEvent, fields: dict[str, Any]) -> None:
         """Say of an event that comes at a time what the fields say."""
         match event:
-            case ScriptedTrade(symbol, price, size):
-                key = (TRADES, symbol, time_us, price, size, 0, 0)
+            case ScriptedTrade(symbol, price, size, exchange, conditions):
+                mark = mark_of(exchange, conditions)
+                key = (TRADES, symbol, time_us, price, size, mark, 0)
             case ScriptedQuote(symbol, bid, bid_size, ask, ask_size):
                 key = (QUOTES, symbol, time_us, bid, bid_size, ask, ask_size)
             case _:
