@@ -9,6 +9,9 @@ from streaming import StreamClient
 from wire import running, step
 
 import feeds
+from clients.decode import BUILDERS
+from clients.events import Depth
+from clients.order_book import OrderBook
 from feeds.backlog import BacklogPolicy
 from feeds.budget import ADDRESS_BURST, ADDRESS_S, BURST, SYMBOLS_S
 from feeds.errors import CloseCode, Code, HttpCode, RequestError
@@ -21,6 +24,7 @@ from feeds.unreadable import MAX_FIELD_BYTES, MAX_HEADERS, MAX_URL_BYTES
 from ticker.batch import INTERVALS
 from ticker.conditions import CONDITIONS
 from ticker.exchanges import EXCHANGES
+from ticker.ladder import LEVELS
 from ticker.status import QUOTES_IN, REASONS, STATUSES, TRADES_IN
 
 TEXT = (Path(feeds.__file__).parent / "PROTOCOL.md").read_text(encoding="utf-8")
@@ -104,7 +108,22 @@ def test_close_codes_are_in_order() -> None:
 def test_every_channel_has_its_events() -> None:
     rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \|", section("Events"), re.MULTILINE)
     assert [channel for _, channel in rows] == list(CHANNEL_NAMES)
-    assert [kind for kind, _ in rows] == ["trade", "quote", "bar", "status"]
+    assert [kind for kind, _ in rows] == ["trade", "quote", "bar", "status", "depth"]
+
+
+def test_the_example_of_a_book_is_right() -> None:
+    """What is written out is what the clients' own book makes of it."""
+    text = subsection("Books")
+    (block,) = re.findall(r"^```json\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    book = OrderBook("AAPL")
+    for item in json.loads(block):
+        event = BUILDERS["depth"](item)
+        assert isinstance(event, Depth)
+        book.apply(event)  # which raises, if the checksum isn't the book's
+        levels = [(round(price / 0.01), size) for price, size in book.bids + book.asks]
+        numbers = ",".join(f"{tick},{size}" for tick, size in levels)
+        assert re.search(rf"^{event.seq} +{numbers} +-> {event.checksum}$", text, re.MULTILINE)
+    assert f'"depth_levels":{LEVELS}' in TEXT
 
 
 def test_every_status_is_in_the_table_with_what_the_market_makes() -> None:
@@ -201,7 +220,7 @@ async def test_the_example_of_events_is_what_is_sent() -> None:
 @pytest.mark.asyncio
 async def test_every_path_of_the_document_is_there() -> None:
     paths = [c.strip("`") for c in first_cells(section("HTTP")) if c.startswith("`/")]
-    assert len(paths) == 9
+    assert len(paths) == 10
     async with running(web_root=WEB_ROOT) as server, aiohttp.ClientSession() as http:
         for path in paths:
             async with http.head(server.url + path) as answer:
