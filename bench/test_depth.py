@@ -1,0 +1,61 @@
+"""What books cost: made, changed, encoded; and what they cost where nobody wants them."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from feeds.depth import Depth
+from feeds.dialects.native import NativeEncoder
+from feeds.hub import Hub
+from feeds.interest import Interest
+from ticker.batch import CHANNELS, DEPTH, QUOTES, TRADES
+from ticker.market import Market
+from ticker.universe import Universe
+
+Benchmark = Any
+
+UNIVERSE = Universe.of_size(500)
+
+
+class _NullTransport:
+    def send(self, data: bytes) -> int:
+        return len(data)
+
+    def write(self, data: bytes) -> None:
+        """Do nothing."""
+
+    def rest(self, data: bytes, sent: int) -> None:
+        """Do nothing."""
+
+    def unread(self) -> int:
+        return 0
+
+    def abort(self) -> None:
+        """Do nothing."""
+
+
+@pytest.mark.parametrize("wanted", ["no books", "nobody", "20", "500"])
+@pytest.mark.parametrize("events", [50, 4_000])
+def test_turn_with_books(benchmark: Benchmark, events: int, wanted: str) -> None:
+    """A turn of 500 symbols with a history, one client: where there are no books, where nobody wants them, or some, or all."""
+    market = Market(UNIVERSE, seed=7, rate=20)
+    depth = None if wanted == "no books" else Depth(market)
+    hub = Hub(500, CHANNELS, NativeEncoder(UNIVERSE), history_bytes=64_000_000, depth=depth)
+    member = hub.join(_NullTransport(), 0.0, lambda _: None)
+    interest = Interest().add(range(500), [TRADES, QUOTES])
+    if wanted.isdecimal():
+        interest = interest.add(range(int(wanted)), [DEPTH])
+    hub.subscribe(member, interest, 0.0)
+    batch = market.step(market.now_us + 2_000_000)[:events]
+
+    def one_turn() -> None:
+        hub.publish(batch)
+        for _ in hub.flush(0.0):
+            pass
+
+    benchmark(one_turn)
+    quotes = batch.symbol[batch.channel == QUOTES]
+    books = np.count_nonzero(quotes < int(wanted)) if wanted.isdecimal() else 0
+    benchmark.extra_info["us_an_event"] = round(benchmark.stats["median"] / events * 1e6, 2)
+    benchmark.extra_info["books"] = int(books)
