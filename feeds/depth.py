@@ -46,7 +46,7 @@ class Depth:
 
     @cached_property
     def _ladders(self) -> Ladders:
-        return Ladders(self._market.seed, self._universe)
+        return Ladders(self._market.seed, self._universe, self._market.lots)
 
     def begin(self) -> None:
         """Follow the quotes that are published from now on. May be called again."""

@@ -11,6 +11,7 @@ import pytest
 from doubles import RecordingTransport
 from markets import SECOND, UNIVERSES
 from order_books import OrderBooks
+from tapes import MemoryTape, quote, trade
 
 from feeds.depth import Depth, DepthHistory
 from feeds.dialects.books import checksums
@@ -21,7 +22,9 @@ from feeds.interest import Interest
 from ticker.batch import CHANNELS, DEPTH, QUOTES, TRADES, TickBatch
 from ticker.ladder import LEVELS, Ladder
 from ticker.market import Market
+from ticker.replay import Replay
 from ticker.script import ScriptedQuote
+from ticker.tape import Survey
 from ticker.universe import Universe
 
 SYMBOLS = 3
@@ -232,9 +235,9 @@ def test_from_a_quote_that_says_something_else_nothing_is_made() -> None:
     rig = Rig()
     client = rig.join()
     at = rig.market.now_us + 1_000
-    quote = ScriptedQuote(0, 3, 100, 6, 200)
-    rig.market.schedule(at, quote)
-    rig.encoder.overrule(at, quote, {"bid": "much"})
+    scripted = ScriptedQuote(0, 3, 100, 6, 200)
+    rig.market.schedule(at, scripted)
+    rig.encoder.overrule(at, scripted, {"bid": "much"})
     rig.turn(1.0)
     objects = client.objects()
     (raw,) = (o for o in objects if o.get("bid") == "much")
@@ -243,6 +246,45 @@ def test_from_a_quote_that_says_something_else_nothing_is_made() -> None:
     newest = int(rig.hub.seq[rig.slot(0)])
     assert rig.hub.history.after(rig.slot(0), raw["seq"] - 1, newest) is None
     assert rig.hub.history.after(rig.slot(0), raw["seq"] + 1, newest) is not None
+
+
+def test_before_the_first_quote_of_a_tape_books_are_empty() -> None:
+    """The first quote then changes all there is; a crossed one, and one without shares, are told as any other."""
+    rows = [
+        trade(0, 0.0, 10.0),
+        quote(0, 1.0, 10.0, 10.02),
+        quote(0, 2.0, 10.03, 10.01),
+        (0, True, 3.0, 10.0, 0, 10.02, 7),
+        quote(0, 4.0, 10.0, 10.02),
+    ]
+    tape = MemoryTape(["A"], rows)
+    market = Replay(tape, Survey(tape))
+    hub = Hub(1, CHANNELS, NativeEncoder(market.universe), history_bytes=10**6, depth=Depth(market))
+    transport, books = RecordingTransport(), OrderBooks()
+    member = hub.join(transport, 0.0, lambda _: None)
+    hub.subscribe(member, Interest().add([0], [DEPTH]), 0.0)
+    assert hub.depth is not None
+    (whole,) = map(orjson.loads, hub.depth.snapshots([market.snapshot(0)]))
+    assert (whole["seq"], whole["bids"], whole["asks"], whole["checksum"]) == (0, [], [], 0)
+    books.feed([whole])
+    for _ in range(6):
+        hub.publish(market.step(market.now_us + SECOND))
+        for _ in hub.flush(0.0):
+            pass
+    live = transport.objects()
+    assert [len(live[0]["bids"]), len(live[0]["asks"])] == [LEVELS, LEVELS]
+    best = []
+    for event in live:
+        books.feed([event])
+        book = books.books["A"]
+        best.append((book.bids[0], book.asks[0]))
+    assert best[0] == best[3] == ((10.0, 200), (10.02, 200))
+    assert best[1] == ((10.03, 200), (10.01, 200))
+    assert best[2][0][0] < 10.0
+    assert best[2][1] == (10.02, 7)
+    again = hub.history.after(DEPTH, 0, 4)
+    assert again is not None
+    assert [orjson.loads(fragment[:-1]) for fragment in again] == live
 
 
 # Checksums.

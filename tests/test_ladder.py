@@ -212,6 +212,28 @@ def test_without_a_quote_there_is_no_book() -> None:
     assert len(ladder) == 1
 
 
+def test_a_side_without_shares_is_no_level() -> None:
+    """As on tapes without sizes; what is behind it is there, and comes and goes as any other."""
+    ladders, empty = Ladders(3, DIME), np.array([0])
+    at = [np.array([n]) for n in (10_000, 10_001)]
+    bare = ladders.at(np.array([0]), np.array([1]), at[0], empty, at[1], np.array([5]))
+    assert (bare.price[0, 0, 0], bare.size[0, 0, 0]) == (0, 0)
+    assert bare.size[0, 0, 1:].all()
+    full = book(ladders, 1, 10_000, 10_001)
+    held = levels(full, 0)
+    apply(held, changes(full, bare), 0)
+    assert 10_000 not in held[0]
+    apply(held, changes(bare, full), 0)
+    assert held == levels(full, 0)
+
+
+def test_lots_may_be_others_than_round_ones() -> None:
+    """All sizes but that of the quote are so many times as large."""
+    one = book(Ladders(3, DIME), 7, 10_000, 10_001).size[..., 1:]
+    other = book(Ladders(3, DIME, np.array([100_000])), 7, 10_000, 10_001).size[..., 1:]
+    assert (other // 1_000 == one).all()
+
+
 def test_the_golden_books() -> None:
     """The same on every machine and every numpy; another hash means other books for the same epoch: see ``ticker.market.TAPE``."""
     universe = Universe.of_size(5)

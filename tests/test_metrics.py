@@ -25,6 +25,7 @@ from feeds.metrics import backlogs
 from feeds.resume import OUTCOMES
 from feeds.server import FeedServer
 from ticker import __version__
+from ticker.batch import CHANNELS
 
 S = 1_000_000
 FEEDS = Path(feeds.__file__).parent
@@ -93,7 +94,8 @@ async def test_the_metrics_are_what_clients_got() -> None:
         assert found["turn_duration_seconds_count"] == server.pump.turns
         assert found["tick_to_write_seconds_count"] == 0, "a manual clock has no pace"
         assert found["history_events"] == server.pump.events
-        rings = {channel for channel in range(8) if server.hub.seq.reshape(8, 2)[channel].any()}
+        seq = server.hub.seq.reshape(CHANNELS, 2)
+        rings = {channel for channel in range(CHANNELS) if seq[channel].any()}
         assert found["history_rings"] == 2 * len(rings)
         assert found["history_bytes"] > 100 * found["history_events"]
 

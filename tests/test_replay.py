@@ -172,6 +172,15 @@ def test_scaled_prices_are_on_the_grid_and_quotes_stay_quotes(scale: float) -> N
     assert (batch.seq[tick] == plain.seq[plain.channel < BARS]).all()
 
 
+@pytest.mark.parametrize(
+    ("size", "lot"), [(0, 1), (1, 1), (300, 100), (1_000, 300), (5_400_000, 2_000_000)]
+)
+def test_books_are_of_lots_as_large_as_the_tapes_quotes(size: int, lot: int) -> None:
+    """A third of the mean size of quotes, to one digit, since quotes have three lots in the mean."""
+    rows: list[Row] = [(0, True, 0.0, 10.0, size, 10.5, size), trade(0, 1.0, 10.0)]
+    assert replay(rows).lots.tolist() == [lot]
+
+
 def test_a_locked_or_crossed_quote_stays_as_it_is() -> None:
     """What was on the tape is played."""
     batch = replay([quote(0, 0, 20.01, 20.01), quote(0, 0.5, 20.02, 20.01)]).step(START + 900_000)
@@ -189,6 +198,7 @@ def test_the_epoch_names_tape_and_terms() -> None:
         replay(rename={"ZZZZ": "Y"}).epoch,
         replay(start_us=START + 1_000_000).epoch,
         replay(ROWS[:-1]).epoch,
+        replay(seed=5).epoch,
     ]
     assert len(set(epochs)) == len(epochs)
     assert replay().epoch == epochs[0]

@@ -32,6 +32,13 @@ def test_the_first_price_is_a_trade_s_or_the_middle_of_a_quote() -> None:
     assert later.first_price(0) == 12 * UNIT
 
 
+def test_the_mean_size_of_bids_is_known() -> None:
+    """0 where there are no quotes."""
+    rows = [quote(0, 0, 9, 11), trade(1, 0, 12, 7), (*quote(0, 1, 9, 11)[:4], 500, 11.0, 1)]
+    survey = Survey(MemoryTape(["A", "B"], rows, chunk=1))
+    assert [survey.quote_size(0), survey.quote_size(1)] == [350, 0]
+
+
 @pytest.mark.parametrize(
     ("prices", "tick"),
     [

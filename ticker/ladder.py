@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ticker.draws import lots
+from ticker.draws import lots as quote_lots
 from ticker.noise import Stream, bits, halves
 from ticker.universe import Universe
 
@@ -48,7 +48,7 @@ class Ladder:
     """Books, one a row; arrays of shape (rows, 2, LEVELS): bids, then asks, the best first."""
 
     price: I64
-    """Ticks. 0: there is no such level, nor one behind it."""
+    """Ticks; 0: there is no such level."""
     size: I64
     """Shares; 0 where there is no level."""
 
@@ -79,13 +79,14 @@ class Ladders:
     Args:
         seed: the market's.
         universe: what is traded.
+        lots: how many shares orders are multiples of, by symbol; None: the round lots.
     """
 
-    def __init__(self, seed: int, universe: Universe) -> None:
+    def __init__(self, seed: int, universe: Universe, lots: I64 | None = None) -> None:
         self._keys = Stream(seed, "ladder", universe.symbols).keys
-        self._lot = universe.column("round_lot").astype(np.int64)
+        self._lot = universe.column("round_lot").astype(np.int64) if lots is None else lots
         self._block = np.maximum(1, np.rint(universe.column("spread") / 2)).astype(np.int64)
-        self._lots = lots()
+        self._sizes_in_lots = quote_lots()
 
     def at(
         self,
@@ -98,6 +99,8 @@ class Ladders:
     ) -> Ladder:
         """
         Give the book at each of some quotes; where bid and ask are 0, there is none, and the book is empty.
+
+        A side of a quote without shares, as tapes have them, is no level.
 
         Linear in quotes, about 3 us each.
         """
@@ -115,7 +118,7 @@ class Ladders:
         generation = seq[:, None, None] + late >> length
         orders = halves(bits(words, generation.astype(np.uint64)))
         size[..., 1:] = self._sizes(symbol, price[..., 1:], orders)
-        none = (price < 1) | (price[..., :1] < 1)
+        none = (price < 1) | (price[..., :1] < 1) | (size < 1)
         price[none] = size[none] = 0
         return Ladder(price, size)
 
@@ -146,7 +149,8 @@ class Ladders:
         come = 1 + (when * _NEAR >> 16)
         gone = come + 1 + ((when & 0xFF) * _FAR >> 8)
         there = (come <= distance) & (distance < gone)
-        size: I64 = self._lots[base] + there * (_PATIENT * self._lots[patient])
+        drawn = self._sizes_in_lots
+        size: I64 = drawn[base] + there * (_PATIENT * drawn[patient])
         size = np.where(price % _ROUND == 0, 2 * size, size) * lot
         size += (odd % _ODD == 0) * (odd * lot >> 16)
         return size

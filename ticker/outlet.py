@@ -41,6 +41,8 @@ class Outlet(ABC):
         self.universe = universe
         self.now_us = start_us
         """Its time: everything before it has been handed out."""
+        self.lots: NDArray[np.int64] = universe.column("round_lot").astype(np.int64)
+        """How many shares the orders of a book are multiples of, by symbol."""
         self._block = Block(TickBatch.empty(), start_us)
         # Rows of the block that were handed out, and that are in the books.
         self._at = self._booked = 0

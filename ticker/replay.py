@@ -44,7 +44,7 @@ class Terms:
     synthetic: bool = False
     """Whether what is on the tape was invented."""
     seed: int = 0
-    """The seed that is told; nothing depends on it."""
+    """The seed that is told; only the books behind the quotes depend on it."""
 
 
 class Replay(Outlet):
@@ -77,7 +77,16 @@ class Replay(Outlet):
         no_quote = np.zeros(len(symbols), dtype=np.int64)
         super().__init__(universe, start_us, DayBook(close, no_quote, no_quote, universe, start_us))
         self.seed, self.synthetic = terms.seed, terms.synthetic
-        run = ("replay", survey.digest, universe.instruments, scale, terms.loop, start_us)
+        self.lots = np.array([_lot(survey.quote_size(i)) for i in symbols], dtype=np.int64)
+        run = (
+            "replay",
+            survey.digest,
+            universe.instruments,
+            scale,
+            terms.loop,
+            start_us,
+            terms.seed,
+        )
         self.epoch = hashlib.blake2b(repr(run).encode(), digest_size=8).hexdigest()
         """Names this run: the same tape, played on the same terms from the same time, has the same one."""
         self.rounds = 0
@@ -176,6 +185,11 @@ class Replay(Outlet):
         seq[order] = self._given[ordered] + place
         self._given[ordered[starts]] += counts
         return seq
+
+
+def _lot(size: float) -> int:
+    """Give what quotes of this mean size have three of, to one digit."""
+    return max(1, round(float(f"{size / 3:.0e}")))
 
 
 def _universe(tape: Tape, terms: Terms, prices: Sequence[float], units: Sequence[int]) -> Universe:

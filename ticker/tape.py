@@ -104,6 +104,8 @@ class Survey:
         self._trade: list[int] = []
         self._bid: list[int] = []
         self._ask: list[int] = []
+        self._quoted: list[int] = []
+        self._shares: list[int] = []
         digest = hashlib.blake2b(digest_size=8)
         for rows in tape.chunks():
             self._add(rows, len(tape.symbols))
@@ -136,8 +138,13 @@ class Survey:
         quotes = int(rows.quote.sum())
         self.quotes += quotes
         self.trades += len(rows) - quotes
-        for column in (self._gcd, self._trade, self._bid, self._ask):
+        for column in (self._gcd, self._trade, self._bid, self._ask, self._quoted, self._shares):
             column += [0] * (symbols - len(column))
+        for i, size in zip(
+            rows.symbol[rows.quote].tolist(), rows.size[rows.quote].tolist(), strict=True
+        ):
+            self._quoted[i] += 1
+            self._shares[i] += size
         order = np.argsort(rows.symbol, kind="stable")
         symbol = rows.symbol[order]
         starts = np.flatnonzero(np.diff(symbol, prepend=-1))
@@ -162,6 +169,10 @@ class Survey:
     def first_quote(self, symbol: int) -> tuple[int, int] | None:
         """Give the first quote's bid and ask, in 1 / :data:`UNIT`."""
         return (self._bid[symbol], self._ask[symbol]) if self._bid[symbol] else None
+
+    def quote_size(self, symbol: int) -> float:
+        """Give how many shares a bid has, in the mean of all quotes; 0 without quotes."""
+        return self._shares[symbol] / max(1, self._quoted[symbol])
 
     def tick(self, symbol: int, smallest: int) -> int:
         """

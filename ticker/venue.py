@@ -29,6 +29,8 @@ class Venue(Protocol):
     """Its time, Unix time in microseconds: everything before it has been handed out."""
     synthetic: bool
     """Whether it is invented."""
+    lots: NDArray[np.int64]
+    """How many shares the orders of a book are multiples of, by symbol id."""
 
     @property
     def over(self) -> bool:
