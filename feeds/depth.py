@@ -22,7 +22,7 @@ from ticker.daybook import Snapshot
 from ticker.ladder import Ladders, changes
 from ticker.venue import Venue
 
-__all__ = ["Depth", "DepthHistory"]
+__all__ = ["Depth", "DepthHistory", "history_of"]
 
 I64 = NDArray[np.int64]
 
@@ -48,8 +48,19 @@ class Depth:
     def _ladders(self) -> Ladders:
         return Ladders(self._market.seed, self._universe, self._market.lots)
 
-    def begin(self) -> None:
-        """Follow the quotes that are published from now on. May be called again."""
+    def align(self, seq: I64) -> None:
+        """Let the sequences of books be those of their quotes, in a row with one for each slot, whether they were published or not."""
+        size = len(self._universe)
+        seq[DEPTH * size :] = seq[QUOTES * size : (QUOTES + 1) * size]
+
+    def begin(self, seq: I64) -> None:
+        """
+        Follow the quotes that are published from now on. Must be called again for each subscription.
+
+        Args:
+            seq: the newest sequence published, by slot.
+        """
+        self.align(seq)
         if not self.active:
             self.active = True
             market = self._market
@@ -139,6 +150,13 @@ class Depth:
         told[1::2] *= down / up
         exact: I64 = np.rint(told).astype(np.int64)
         return exact
+
+
+def history_of(symbols: int, budget_bytes: int, depth: Depth | None) -> History:
+    """Give a history for so many symbols, of a market with books or without."""
+    if depth is None:
+        return History(symbols, budget_bytes)
+    return DepthHistory(symbols, budget_bytes, depth)
 
 
 class DepthHistory(History):

@@ -186,11 +186,13 @@ class Feed:
     def resuming(self, cursor: Cursor, channels: Sequence[int]) -> Resume:
         """Give what a client with a cursor has of some channels."""
         hub, place = self.hub, cursor.place
+        if hub.depth is not None:
+            hub.depth.align(hub.seq)
         if place not in self.looked_up and len(self.looked_up) >= _MOST_PLACES:
             del self.looked_up[next(iter(self.looked_up))]
         found = self.looked_up.setdefault(place, {})
         universe = self.market.universe
-        since = Since(place, hub.place, hub.history, universe, channels, hub.sequences(), found)
+        since = Since(place, hub.place, hub.history, universe, channels, hub.seq, found)
         return Resume(
             hub.history,
             cursor.epoch == self.epoch,

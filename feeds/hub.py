@@ -25,11 +25,10 @@ from numpy.typing import NDArray
 from feeds.backlog import BacklogPolicy, Eviction, Slow
 from feeds.cursor import Place
 from feeds.delivery import Delivery
-from feeds.depth import Depth, DepthHistory
+from feeds.depth import Depth, history_of
 from feeds.dialects import Dialect
 from feeds.envelope import WEBSOCKET, Envelope
 from feeds.group import Member
-from feeds.history import History
 from feeds.interest import NOTHING, Interest
 from feeds.newest import Newest
 from feeds.pacer import Pacer
@@ -39,7 +38,7 @@ from feeds.states import States
 from feeds.stats import HubStats
 from feeds.subscription import Paced
 from feeds.transport import Data, Transport
-from ticker.batch import DEPTH, QUOTES, TickBatch
+from ticker.batch import DEPTH, TickBatch
 
 __all__ = ["FLUSH_SLICE", "Hub"]
 
@@ -81,11 +80,7 @@ class Hub:
         """How far what was published goes; set by who publishes, before each flush."""
         self.roster = Roster(symbols, self.seq)
         self.depth = depth
-        self.history = (
-            DepthHistory(symbols, history_bytes, depth)
-            if depth is not None
-            else History(symbols, history_bytes)
-        )
+        self.history = history_of(symbols, history_bytes, depth)
         self.stats = HubStats()
         self.newest = Newest(symbols, self.seq, dialect, self.history, depth)
         self.slow = SlowConsumers(
@@ -100,18 +95,6 @@ class Hub:
     def deliveries(self) -> int:
         """Give how many events were handed to a connection: one event to a thousand clients is a thousand."""
         return self.roster.audience.deliveries() + self.stats.caught_up
-
-    @property
-    def following_books(self) -> bool:
-        """Whether books may be wanted."""
-        return self.depth is not None and self.depth.active
-
-    def sequences(self) -> NDArray[np.int64]:
-        """Give the newest sequence of every slot. That of a book is its quote's, whether or not it was published."""
-        if self.depth is not None:
-            size = int(self._symbols)
-            self.seq[DEPTH * size :] = self.seq[QUOTES * size : (QUOTES + 1) * size]
-        return self.seq
 
     # Membership.
 
@@ -148,8 +131,7 @@ class Hub:
         if member.group is None:
             return  # it broke just now
         if self.depth is not None and any(i.has(DEPTH) for i in (interest, *(p for _, p in paced))):
-            self.depth.begin()
-            self.sequences()
+            self.depth.begin(self.seq)
         lanes, marks = self.roster.lanes, self.seq
         if lanes.of(member) or paced or member.laggard is not None:
             self._pacer.settle(member, interest, now)

@@ -159,7 +159,8 @@ class Pump:
                 batch = self._market.step(until, limit)
                 self.events += len(batch)
                 end = Place(self._market.now_us)
-                most = MAX_TURN_BOOKS if self._hub.following_books else MAX_TURN_EVENTS
+                books = self._hub.depth is not None and self._hub.depth.active
+                most = MAX_TURN_BOOKS if books else MAX_TURN_EVENTS
                 for part, place in parts(batch, most, self._hub.roster.symbols, end):
                     self._hub.publish(part)
                     self._hub.place = place

@@ -60,6 +60,11 @@ class Rig:
             pass
         return batch
 
+    @property
+    def following(self) -> bool:
+        assert self.hub.depth is not None
+        return self.hub.depth.active
+
     def slot(self, symbol: int) -> int:
         return DEPTH * SYMBOLS + symbol
 
@@ -130,16 +135,16 @@ def test_nothing_is_made_for_nobody() -> None:
     rig = Rig()
     plain = rig.join(channels=(QUOTES,))
     rig.turn(1.0)
-    assert not rig.hub.following_books
+    assert not rig.following
     assert "depth" not in {o["type"] for o in plain.objects()}
     client, books = rig.join(), OrderBooks()
     books.feed(rig.snapshots())
     rig.turn(1.0)
     books.feed(client.objects())
-    assert rig.hub.following_books
+    assert rig.following
     rig.hub.leave(rig.member)
     rig.turn(1.0)
-    assert not rig.hub.following_books
+    assert not rig.following
     client, books = rig.join(), OrderBooks()
     books.feed(rig.snapshots())
     rig.turn(1.0)
@@ -202,7 +207,9 @@ def test_what_is_gone_is_gone() -> None:
     rig.turn(3.0)
     history, slot = rig.hub.history, rig.slot(0)
     assert history.length == 20
-    newest = int(rig.hub.sequences()[slot])
+    assert rig.hub.depth is not None
+    rig.hub.depth.align(rig.hub.seq)
+    newest = int(rig.hub.seq[slot])
     assert newest > 30
     assert len(history.after(slot, newest - 19, newest) or ()) == 19
     assert history.after(slot, newest - 20, newest) is None

@@ -1,5 +1,6 @@
 """The document of the protocol and the code say the same."""
 
+import json
 import re
 from pathlib import Path
 
