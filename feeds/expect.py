@@ -84,7 +84,7 @@ class Expectations:
 
         Args:
             symbol: the symbol.
-            channel: ``trades``, ``quotes``, ``status``, ``bars`` or ``bars:1m``; None: any.
+            channel: ``trades``, ``quotes``, ``status``, ``depth``, ``bars`` or ``bars:1m``; None: any.
             client: only this one, or the one with this id; None: any.
             timeout: how long, in real time.
 

@@ -52,8 +52,8 @@ SYMBOL = _text("a symbol of the market", 32)
 CLIENT_ID = _integer(1, 10**9, "a client's id: connections are counted from 1 since the last reset")
 CHANNEL: Schema = {
     "type": "string",
-    "pattern": r"^(trades|quotes|status|bars(:[0-9]{1,2}[smhd])?)$",
-    "description": "a channel: trades, quotes, status, bars, or bars of an interval such as bars:1m",
+    "pattern": r"^(trades|quotes|status|depth|bars(:[0-9]{1,2}[smhd])?)$",
+    "description": "a channel: trades, quotes, status, depth, bars, or bars of an interval such as bars:1m",
 }
 FLAG: Schema = {"type": "boolean", "description": "true or false"}
 DURATION: Schema = {
