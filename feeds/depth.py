@@ -71,7 +71,7 @@ class Depth:
         """
         Put behind each quote an event of its book, for the symbols that are wanted; without any, stop following.
 
-        Cost: about 15 us a book, where there are some dozens.
+        Cost: about 8 us a book where there are some dozens, 0.3 ms where there is one.
         """
         if not wanted.any():
             self.active = False
