@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import csv
 import gc
 import json
@@ -24,6 +25,7 @@ import uvloop
 from click.testing import CliRunner
 from wire import TIMEOUT_S, RawClient, eventually
 
+import feeds.__main__
 from feeds.backlog import BacklogPolicy
 from feeds.cli import cli, main, serve, tools
 from feeds.config import FeedConfig
@@ -479,6 +481,21 @@ def test_with_one_core_nothing_is_pinned(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
     monkeypatch.setattr(os, "sched_setaffinity", lambda *_: pytest.fail("pinned"), raising=False)
     tools._pin(os.getpid())
+
+
+def test_an_interrupt_while_it_is_loaded_is_exit_code_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which takes long enough to press Ctrl-C, and would end in a traceback."""
+    load = builtins.__import__
+
+    def interrupted(name: str, *args: Any, **options: Any) -> Any:
+        if name == "feeds.cli":
+            raise KeyboardInterrupt
+        return load(name, *args, **options)
+
+    monkeypatch.setattr(builtins, "__import__", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        feeds.__main__.main()
+    assert ended.value.code == 130
 
 
 def test_an_interrupt_is_exit_code_130(monkeypatch: pytest.MonkeyPatch) -> None:

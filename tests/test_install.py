@@ -65,5 +65,5 @@ def test_it_has_the_packages_and_nothing_else(wheel: Path) -> None:
     assert {f"{p}/py.typed" for p in ("clients", "feeds", "ticker")} <= set(names)
     assert {"feeds/PROTOCOL.md", "feeds/grafana.json", "clients/web/index.html"} <= set(names)
     assert not [name for name in names if "node_modules" in name or name.endswith(".pyc")]
-    assert "tickerplant = feeds.cli:main" in entries
+    assert "tickerplant = feeds.__main__:main" in entries
     assert "ticker_feed = feeds.pytest_plugin" in entries
