@@ -35,6 +35,7 @@ def installed(wheel: Path, tmp_path: Path) -> Iterator[Terminal]:
     (tmp_path / "elsewhere").mkdir()
     with Terminal(tmp_path / "elsewhere") as terminal:
         terminal.variables = {"PYTHONPATH": str(tmp_path / "site")}
+        terminal.without = "COVERAGE_"  # these are other files than those that are measured
         yield terminal
 
 
