@@ -291,6 +291,14 @@ def refusal(*args: str, **environment: str) -> str:
             ),
         ),
         (
+            "serve --symbols none.csv",
+            "symbols: can't read the universe file 'none.csv': No such file or directory",
+        ),
+        (
+            "symbols --symbols none.toml",
+            "symbols: can't read the universe file 'none.toml': No such file or directory",
+        ),
+        (
             "record --channels ,",
             (
                 "Invalid value for '--channels': unknown channel ',';"
