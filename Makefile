@@ -65,6 +65,7 @@ clean:
 	@$(PYTHON) -m venv .venv || { echo "can't make a virtual environment; on Debian and Ubuntu: apt install python3-venv"; rm -rf .venv; exit 1; }
 
 .venv/installed: .venv/bin/python pyproject.toml
+	@echo "Installing into .venv: some seconds, the first time only." >&2
 	@$(PIP) install -q -e . >&2
 	@touch $@
 

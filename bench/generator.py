@@ -98,24 +98,36 @@ def _median(call: Callable[[], object], rounds: int) -> float:
 
 
 def _plot(figures: dict[str, dict[int, float]], path: Path) -> None:
+    """Draw a line a model; on no background, in colours that are seen on white and on black."""
     import matplotlib as mpl
 
     mpl.use("svg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
-    for model, line in figures.items():
-        axes.plot(list(line), list(line.values()), marker="o", label=model)
-    axes.set(
-        xscale="log",
-        ylim=(0, None),
-        xlabel="symbols",
-        ylabel="ns an event",
-        title=f"Cost of an event, {EVENTS_A_SECOND:,} events a second in all",
+    grey, colours = "#7d8590", ("#2f81f7", "#db6d28")
+    mpl.rcParams.update({"svg.hashsalt": path.name, "font.size": 10, "text.color": grey})
+    figure, axes = plt.subplots(figsize=(7, 3), layout="constrained")
+    for (model, line), colour in zip(figures.items(), colours, strict=True):
+        counts, costs = [int(n) for n in line], list(line.values())
+        axes.plot(counts, costs, marker="o", markersize=5, linewidth=2, color=colour)
+        place = (counts[-1], costs[-1])
+        axes.annotate(
+            model, place, (9, -3), textcoords="offset points", color=colour, weight="bold"
+        )
+    axes.set_title(
+        f"What an event costs the market, in nanoseconds, by the number of symbols\n"
+        f"{EVENTS_A_SECOND:,} events a second in all, models full and gbm",
+        loc="left",
+        size=10,
     )
-    axes.grid(alpha=0.3)
-    axes.legend(title="model")
-    figure.savefig(path, metadata={"Date": None})
+    axes.set(xscale="log", ylim=(0, None))
+    axes.set_xticks(counts, [f"{n:,}" for n in counts])
+    axes.minorticks_off()
+    axes.tick_params(colors=grey, length=0)
+    axes.grid(axis="y", color=grey, alpha=0.25)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    figure.savefig(path, metadata={"Date": None}, transparent=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

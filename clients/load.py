@@ -41,15 +41,15 @@ def run_load(
     token: str | None = None,
     cafile: str | None = None,
     verify: bool = True,
+    timed: bool = True,
 ) -> int:
     """Connect *clients* over *ramp* seconds, count for *duration* seconds, report on stdout.
 
     Each client subscribes to *symbols_each* symbols (None: to everything), which *seed* and its
     number decide. With *json_output* the report is one JSON object. Progress goes to stderr. Ctrl-C
-    ends the measurement and reports what there is. Returns the exit code: 1 if the server can't be
-    reached, or if not all clients could connect.
+    ends the measurement and reports what there is. Not *timed*, no latency is expected. Returns
+    the exit code: 1 if the server can't be reached, or if not all clients could connect.
     """
-
     plan = Plan(
         url=url,
         clients=clients,
@@ -62,6 +62,7 @@ def run_load(
         token=token,
         cafile=cafile,
         verify=verify,
+        timed=timed,
     )
 
     async def main(stop: asyncio.Event) -> int:
@@ -95,7 +96,9 @@ async def load(plan: Plan, duration: float, *, processes: int, stop: asyncio.Eve
             results = [await work(plan, duration, stop=stop, tell=partial(figures.__setitem__, 0))]
     finally:
         telling.cancel()
-    return merge(results, plan.clients)
+    if stop.is_set() and sys.stderr.isatty():
+        print(file=sys.stderr)  # the terminal shows ^C where the report would begin
+    return merge(results, plan.clients, timed=plan.timed)
 
 
 async def _tell(clients: int, figures: list[Figures]) -> None:

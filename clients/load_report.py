@@ -122,8 +122,11 @@ def _latency(latency: Latency | None) -> str:
     return f"{'  '.join(parts)} ms  ({latency.samples:,} samples)"
 
 
-def merge(results: Iterable[Result], clients: int) -> Report:
-    """Sum up what the processes found; *clients* is how many were wanted."""
+def merge(results: Iterable[Result], clients: int, *, timed: bool = True) -> Report:
+    """Sum up what the processes found; *clients* is how many were wanted.
+
+    Without a latency it is warned of that, unless the feed isn't *timed*: not on the wall clock.
+    """
     results = list(results)
     histogram = new_histogram()
     failures: Counter[str] = Counter()
@@ -152,7 +155,7 @@ def merge(results: Iterable[Result], clients: int) -> Report:
         latency_us=_percentiles(histogram) if sane else None,
         cpu_percent=cpu,
         processes=len(results),
-        warnings=tuple(_warnings(cpu, clock=sane or not insane)),
+        warnings=tuple(_warnings(cpu, clock=sane or not insane or not timed)),
     )
 
 

@@ -48,6 +48,8 @@ class Plan:
     verify: bool
     cafile: str | None = None
     """The certificates to trust; None: the system's."""
+    timed: bool = True
+    """Whether the feed runs on the wall clock, so that there is a latency to tell."""
     first: int = 0
     """The number of this process's first client among all clients."""
 

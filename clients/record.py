@@ -127,7 +127,7 @@ async def record(
             try:
                 await race(stop, _follow(client, recorder), _progress(recorder))
             finally:
-                print(recorder.summary(), file=sys.stderr)
+                print(f"{_begin()}{recorder.summary()}", file=sys.stderr)
     return 0
 
 
@@ -232,5 +232,10 @@ async def _progress(recorder: Recorder) -> None:
     """Overwrite one line every second, if somebody is there to see it."""
     while True:
         await asyncio.sleep(PROGRESS_S)
-        if sys.stderr.isatty():
-            print(f"\r{recorder.summary()} ", end="", file=sys.stderr, flush=True)
+        if begin := _begin():
+            print(f"{begin}{recorder.summary()} ", end="", file=sys.stderr, flush=True)
+
+
+def _begin() -> str:
+    """What takes the line of progress away, and the ^C behind it; nothing where there is no terminal."""
+    return "\r\x1b[K" if sys.stderr.isatty() else ""

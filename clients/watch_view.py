@@ -108,7 +108,9 @@ def _layout(rows: list[Row], now: float, width: int) -> list[tuple[str, int, lis
     layout = [entry for _, entry in chosen]
     if (length := min(left - GUTTER, POINTS)) >= SHORTEST_LINE:
         draw = _line(length)
-        layout.append((f"{length * POINT_S:g} s", length, [draw(row, now) for row in rows]))
+        span = f"{length * POINT_S:g} s"
+        title = f"trend {span}" if length > len(f"trend {span}") else span
+        layout.append((title, length, [draw(row, now) for row in rows]))
     return layout
 
 

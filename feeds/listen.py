@@ -13,6 +13,7 @@ _BACKLOG = 4096
 _WHY = {
     errno.EADDRINUSE: "the port is in use; choose another with --port, or 0 for any free one",
     errno.EACCES: "ports below 1024 need privileges",
+    errno.EADDRNOTAVAIL: "this machine has no such address; 127.0.0.1 is this machine alone, 0.0.0.0 all of its addresses",
 }
 
 

@@ -54,7 +54,7 @@ class NotRun:
 
 
 TRADE = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [A-Z.]+ \d+\.\d\d \d+$"
-SIMULATED = "--symbols 3 --sessions 1"
+SIMULATED = "--symbols 2 --sessions 1"
 VERDICT = r"(of|all) \d+ gating facts"
 
 COMMANDS: dict[str, Serves | Line | Helps | NotRun] = {

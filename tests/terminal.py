@@ -30,9 +30,9 @@ SHOWN_PORTS = r"\b(8765|8766|54321)\b"
 """What documents say where a test has a free port."""
 
 
-def environment(**variables: str) -> dict[str, str]:
-    """Give this process's environment without options of ours, and with some variables."""
-    found = {k: v for k, v in os.environ.items() if not k.startswith("TICKERPLANT_")}
+def environment(without: str = "TICKERPLANT_", **variables: str) -> dict[str, str]:
+    """Give this process's environment without options of ours, or *without* another kind, and with some variables."""
+    found = {k: v for k, v in os.environ.items() if not k.startswith(("TICKERPLANT_", without))}
     return found | {"COLUMNS": "80"} | variables
 
 
@@ -126,6 +126,8 @@ class Terminal:
     """Of the server that was started last, what it said when it was ready."""
     variables: dict[str, str] = field(default_factory=dict)
     """Of the environment, beside the usual ones."""
+    without: str = "TICKERPLANT_"
+    """How the names of variables begin that it doesn't have."""
     server: Running | None = None
     code: int = 0
     _running: list[Running] = field(default_factory=list)
@@ -148,7 +150,7 @@ class Terminal:
         ours = {"TICKERPLANT_PORT": "0", "TICKERPLANT_READY_JSON": "1"}
         if self.ready:
             ours["TICKERPLANT_URL"] = self.ready["ws"]
-        return environment(PATH=path, **ours, **self.variables)
+        return environment(self.without, PATH=path, **ours, **self.variables)
 
     def start(self, line: str) -> Running:
         """Start a line; ports that documents show become that of the server."""

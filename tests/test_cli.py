@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import csv
 import gc
 import json
@@ -24,6 +25,7 @@ import uvloop
 from click.testing import CliRunner
 from wire import TIMEOUT_S, RawClient, eventually
 
+import feeds.__main__
 from feeds.backlog import BacklogPolicy
 from feeds.cli import cli, main, serve, tools
 from feeds.config import FeedConfig
@@ -289,6 +291,14 @@ def refusal(*args: str, **environment: str) -> str:
             ),
         ),
         (
+            "serve --symbols none.csv",
+            "symbols: can't read the universe file 'none.csv': No such file or directory",
+        ),
+        (
+            "symbols --symbols none.toml",
+            "symbols: can't read the universe file 'none.toml': No such file or directory",
+        ),
+        (
             "record --channels ,",
             (
                 "Invalid value for '--channels': unknown channel ',';"
@@ -329,7 +339,8 @@ def test_a_file_with_what_isnt_allowed_is_one_line(tmp_path: Path, text: str, sa
 def test_a_file_that_isnt_there_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "none.toml"
     said = refusal("--config", str(path), "serve")
-    assert said.startswith(f"tickerplant: Invalid value for '--config': can't read {str(path)!r}: ")
+    expected = f"can't read {str(path)!r}: No such file or directory"
+    assert said == f"tickerplant: Invalid value for '--config': {expected}"
 
 
 def test_uvloop_where_it_isnt_installed_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -463,6 +474,7 @@ def test_bench_starts_a_server_of_its_own_and_stops_it(monkeypatch: pytest.Monke
     assert (health["symbols"], health["clock"]) == (12, "max")
     assert options["symbols_each"] is None
     assert options["clients"] == 3
+    assert options["timed"] is False, "on that clock there is no latency to miss"
     with pytest.raises(OSError):  # noqa: PT011
         urllib.request.urlopen(url.replace("ws://", "http://"), timeout=TIMEOUT_S)  # noqa: S310
 
@@ -477,6 +489,21 @@ def test_with_one_core_nothing_is_pinned(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
     monkeypatch.setattr(os, "sched_setaffinity", lambda *_: pytest.fail("pinned"), raising=False)
     tools._pin(os.getpid())
+
+
+def test_an_interrupt_while_it_is_loaded_is_exit_code_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which takes long enough to press Ctrl-C, and would end in a traceback."""
+    load = builtins.__import__
+
+    def interrupted(name: str, *args: Any, **options: Any) -> Any:
+        if name == "feeds.cli":
+            raise KeyboardInterrupt
+        return load(name, *args, **options)
+
+    monkeypatch.setattr(builtins, "__import__", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        feeds.__main__.main()
+    assert ended.value.code == 130
 
 
 def test_an_interrupt_is_exit_code_130(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,7 @@ RUN_BY = {
 OTHER_TEXT = {
     ("feeds/README.md", "What flows"): "a drawing",
     ("feeds/PROTOCOL.md", "Streams"): "test_protocol_doc",
+    ("feeds/PROTOCOL.md", "Books"): "test_protocol_examples",
 }
 
 

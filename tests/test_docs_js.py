@@ -31,6 +31,24 @@ def feed() -> Iterator[dict[str, Any]]:
         yield ready
 
 
+GOES_ON = """
+import { TickerClient } from "./ticker-client.js";
+const client = new TickerClient("ws://localhost:8765/ws");
+const printed = new Promise((resolve) => {
+  const log = console.log;
+  console.log = (...values) => { log(...values); resolve(); };
+});
+"""
+"""What a block that only goes on with a `client` goes on from; it ends when something was printed."""
+
+
+def complete(text: str) -> str:
+    """Give a block as a program: most are one as they stand."""
+    if "new TickerClient" in text or not re.search(r"^(await )?client\.", text, re.MULTILINE):
+        return text
+    return f"{GOES_ON}{text}\nawait printed;\nclient.close();"
+
+
 def on_port(text: str, feed: dict[str, Any]) -> str:
     return text.replace("localhost:8765", f"127.0.0.1:{feed['port']}")
 
@@ -42,7 +60,7 @@ def test_a_module_runs_under_node(block: Block, feed: dict[str, Any], tmp_path: 
     folder = (ROOT / block.document).parent
     for path in (*folder.glob("ticker-*.js"), *folder.glob("feed.mjs"), *folder.glob("*.json")):
         shutil.copy(path, tmp_path)
-    (tmp_path / "example.mjs").write_text(on_port(block.text, feed))
+    (tmp_path / "example.mjs").write_text(on_port(complete(block.text), feed))
     done = subprocess.run(
         [NODE or "node", *flags(), "example.mjs"],
         cwd=tmp_path,
@@ -74,7 +92,7 @@ def page(browser: Browser, feed: dict[str, Any]) -> Iterator[Page]:
 def test_a_block_runs_in_a_page(block: Block, feed: dict[str, Any], page: Page) -> None:
     """As a module of a page of the same server; `show`, where it is named, is the page's."""
     shown = "globalThis.show = (event) => { globalThis.shown = event.type; };\n"
-    text = on_port(block.text, feed).replace('"./ticker-client.js"', '"/static/ticker-client.js"')
+    text = on_port(complete(block.text), feed).replace('"./ticker-', '"/static/ticker-')
     imports = "\n".join(line for line in text.splitlines() if line.startswith("import "))
     rest = "\n".join(line for line in text.splitlines() if not line.startswith("import "))
     script = f"{imports}\n{shown}{rest}\nglobalThis.atEnd = true;"

@@ -83,6 +83,7 @@ def test_without_a_wall_clock_there_is_no_latency() -> None:
     assert report.warnings == (
         "no latency: the feed does not run on the wall clock, or this machine's clock is off",
     )
+    assert merge([result(insane=5000)], clients=50, timed=False).warnings == (), "it is known"
 
 
 def test_a_test_without_events_divides_by_nothing() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,13 +70,16 @@ async def said_of_a_market() -> list[dict[str, Any]]:
     options = {"symbols": ["AAPL", "MSFT"], "rate": 50.0}
     async with AsyncTickerFeed(**options) as feed, RawClient(feed.port) as ws:  # type: ignore[arg-type]
         ws.send(action="subscribe", id=1, symbols=["AAPL"], channels=["trades", "quotes"])
-        ws.send(action="subscribe", symbols=["AAPL"], channels=["status"])
+        ws.send(action="subscribe", symbols=["AAPL"], channels=["status", "depth"])
         ws.send(action="subscribe", symbols=["MSFT"], mode="latest", max_hz=5)
         ws.send(action="subscribe", id=5, symbols=["APPL"])
         ws.send(action="symbols", id=3)
         ws.send(action="ping", id=5)
         found = await ws.until("pong")
         await feed.status("AAPL", "halted", "T1")
+        scripted = {"type": "trade", "symbol": "AAPL", "price": 187.43, "size": 7}
+        await feed.play([scripted | {"exchange": "V", "conditions": ["I"], "at": "1ms"}])
+        await feed.status("AAPL", "trading")
         await feed.advance("1s")
         ws.send(action="unsubscribe", id=2, symbols=["MSFT"])
         return found + await ws.until("unsubscribed")
@@ -135,6 +139,20 @@ def test_there_are_examples_of_everything() -> None:
     assert actions == {"auth", "ping", "snapshot", "subscribe", "symbols", "unsubscribe"}
     types = {param.values[0]["type"] for param in SENT}
     assert types >= {"hello", "subscribed", "snapshot", "gap", "status", "trade", "error", "pong"}
+
+
+# Books.
+
+
+def test_the_checksums_that_are_shown_are_those_of_the_books() -> None:
+    """Of each line of the example, and in the order of the events above it."""
+    books = [block for block in blocks(PROTOCOL) if block.section == "Books"]
+    shown = [line for b in books if b.language == "text" for line in b.text.splitlines()]
+    events = [item for b in books if b.language == "json" for item in json.loads(b.text)]
+    for line, event in zip(shown, events, strict=True):
+        seq, numbers, arrow, checksum = line.split()
+        assert (int(seq), arrow, int(checksum)) == (event["seq"], "->", event["checksum"])
+        assert zlib.crc32(numbers.encode()) == event["checksum"]
 
 
 # The cassette.

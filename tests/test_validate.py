@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,15 @@ def test_the_table_is_for_people(tape: Path, capsys: pytest.CaptureFixture[str])
     assert "order-sign memory" in text
     assert "needs 300 minutes, not 12" in text
     assert "gating facts pass" in text
+
+
+def test_each_number_stands_beside_what_is_accepted(capsys: pytest.CaptureFixture[str]) -> None:
+    """On one line, so that a narrow terminal can't part them from each other; tiny bounds are said as what they mean."""
+    assert run("--model", "gbm", "--symbols", "2", "--sessions", "1") == 1
+    text = capsys.readouterr().out
+    assert re.search(r"excess kurtosis: -?[\d.]+ \(3 to 40\)", text)
+    assert re.search(r"corr\(spread, volatility\): \S+ \(> 0\)", text)
+    assert "Wyart et al. 2008" in text
 
 
 def test_a_tape_that_fails_ends_with_1(

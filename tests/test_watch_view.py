@@ -54,7 +54,7 @@ def test_the_table_has_a_title_the_rows_and_the_state(board: Board) -> None:
     assert lines(board, 100, total=30) == [
         "tickerplant  3 of 30 symbols  synthetic market e1, seed 7",
         "",
-        "symbol      last    change   change %       bid       ask      volume                         14.5 s",
+        "symbol      last    change   change %       bid       ask      volume                   trend 14.5 s",
         "────────────────────────────────────────────────────────────────────────────────────────────────────",
         "AAPL      190.43     +4.43   ▲ 2.38 %    187.42    187.44   1,234,567                           ▁▁▅█",
         "MSFT    1,412.10     -2.90   ▼ 0.20 %  1,412.09  1,412.11   1,234,567                           ▄▄▄▄",
@@ -67,7 +67,7 @@ def test_the_table_has_a_title_the_rows_and_the_state(board: Board) -> None:
 @pytest.mark.parametrize(
     ("width", "columns"),
     [
-        (200, ["symbol", "last", "change", "change %", "bid", "ask", "volume", "30 s"]),
+        (200, ["symbol", "last", "change", "change %", "bid", "ask", "volume", "trend 30 s"]),
         (80, ["symbol", "last", "change", "change %", "bid", "ask", "volume", "4.5 s"]),
         (72, ["symbol", "last", "change", "change %", "bid", "ask", "volume"]),
         (68, ["symbol", "last", "change", "change %", "bid", "ask", "4.5 s"]),

@@ -29,7 +29,8 @@ def _read_config(context: click.Context, _: click.Parameter, path: Path | None) 
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise click.BadParameter(f"can't read {str(path)!r}: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise click.BadParameter(f"can't read {str(path)!r}: {why}") from error
     group = context.command
     assert isinstance(group, click.Group)
     context.default_map = _tables(path, group, tables, "")

@@ -70,7 +70,11 @@ def _of_a_server(default_channels: str) -> Callable[[F], F]:
 @_of_a_server("trades,quotes,status")
 @click.option("--count", type=click.IntRange(1), help="Stop after so many trades.")
 def watch(symbols: tuple[str, ...], **options: Any) -> int:
-    """Show live prices of SYMBOLS in the terminal; of all that fit, without any."""
+    """
+    Show live prices in the terminal.
+
+    SYMBOLS may be patterns, such as "A*"; without any, it shows as many as fit. In a pipe it prints a line for each trade.
+    """
     from clients.watch import run_watch
 
     return run_watch(options.pop("url"), symbols=symbols, **options)
@@ -92,7 +96,11 @@ def watch(symbols: tuple[str, ...], **options: Any) -> int:
 @click.option("--count", type=click.IntRange(1), help="Stop after so many events.")
 @click.option("--duration", type=Seconds(min_open=True), help="Stop after so many seconds.")
 def record(symbols: tuple[str, ...], **options: Any) -> int:
-    """Write the events of SYMBOLS, or of all, as NDJSON or Parquet."""
+    """
+    Write what the feed sends, as NDJSON or Parquet.
+
+    Of SYMBOLS, which may be patterns, such as "A*"; without any, of all.
+    """
     from clients.record import run_record
 
     return run_record(options.pop("url"), symbols=symbols or ("*",), **options)
@@ -131,7 +139,7 @@ def load(symbols_each: int, **options: Any) -> int:
     help="A number, symbols, or a CSV or TOML file.",
 )
 def symbols(symbols: str) -> int:
-    """List the instruments of a universe, as CSV that --symbols reads back."""
+    """List instruments, as CSV that --symbols reads back."""
     try:
         universe = Universe.parse(symbols)
     except UniverseError as error:
@@ -156,7 +164,11 @@ def symbols(symbols: str) -> int:
 @click.option("--duration", type=Seconds(min_open=True), default=5.0, help="Seconds to count.")
 @click.option("--json", "json_output", is_flag=True, help="Print one JSON object.")
 def bench(symbols: int, symbols_each: int, **options: Any) -> int:
-    """Measure this machine: a server with --clock max and a load, on a core each."""
+    """
+    Measure what this machine delivers.
+
+    A server with --clock max and a load, on a core each where there are two. It takes some ten seconds.
+    """
     from clients.load import run_load
 
     command = [
@@ -181,7 +193,7 @@ def bench(symbols: int, symbols_each: int, **options: Any) -> int:
             if "ws" not in ready:
                 raise click.ClickException("the server didn't start; its reason is above")
             _pin(ready["pid"])
-            return run_load(ready["ws"], symbols_each=symbols_each or None, **options)
+            return run_load(ready["ws"], symbols_each=symbols_each or None, timed=False, **options)
         finally:
             server.terminate()
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
@@ -26,6 +27,7 @@ __all__ = ["validate"]
 _MOST_SESSIONS = 1_000
 _MOST_SYMBOLS = 2_000
 _ANY_ORDER = 1 << 40  # all of it is in memory anyhow
+_WIDTH_WITH_SOURCES = 110
 _WORDS = {True: "[green]pass", False: "[red]FAIL", None: "[dim]not judged"}
 
 
@@ -148,19 +150,16 @@ def _simulated(seed: int, symbols: str, sessions: int, model: str) -> Panel:
 
 
 def _print(what: dict[str, Any], verdicts: list[Verdict], good: bool, seconds: float) -> None:
-    table = Table(
-        title=", ".join(f"{k} {v:,}" if isinstance(v, int) else f"{k} {v}" for k, v in what.items())
-    )
-    for column in ("", "fact", "measured", "accepted", "source", "verdict"):
-        table.add_column(column, overflow="fold")
-    for verdict in verdicts:
-        numbers = "\n".join(f"{name}: {_short(v)}" for name, v in verdict.measured.items())
-        bands = "\n".join(str(verdict.bands.get(name, "")) for name in verdict.measured)
-        word = _WORDS[verdict.passed] + ("" if verdict.gating else " [dim](reported)")
-        if verdict.missing:
-            numbers, bands = f"[dim]needs {verdict.missing}", ""
-        table.add_row(verdict.number, verdict.fact, numbers, bands, verdict.source, word)
+    title = ", ".join(f"{k} {v:,}" if isinstance(v, int) else f"{k} {v}" for k, v in what.items())
     console = Console(width=None if sys.stdout.isatty() else 160)
+    sources = console.width >= _WIDTH_WITH_SOURCES
+    table = Table(title=title, title_justify="left")
+    for column in ("", "fact", "measured (accepted)", *(["source"] if sources else []), "verdict"):
+        table.add_column(column, no_wrap=column == "verdict")
+    for verdict in verdicts:
+        word = _WORDS[verdict.passed] + ("" if verdict.gating else "\n[dim](reported)")
+        source = [verdict.source] if sources else []
+        table.add_row(verdict.number, verdict.fact, _measured(verdict), *source, word)
     console.print(table)
     failed = [v.number for v in verdicts if v.failed]
     judged = sum(v.gating and v.passed is not None for v in verdicts)
@@ -171,6 +170,19 @@ def _print(what: dict[str, Any], verdicts: list[Verdict], good: bool, seconds: f
     else:
         end = "[red]no gating fact could be judged"
     console.print(f"{end}[/] [dim]({seconds:.0f} s)")
+
+
+def _measured(verdict: Verdict) -> str:
+    """A line for each number, with its band; red where it is out of it."""
+    if verdict.missing:
+        return f"[dim]needs {verdict.missing}"
+    lines = []
+    for name, value in verdict.measured.items():
+        band = verdict.bands.get(name)
+        shown = f"{escape(name)}: {_short(value)}"
+        lines.append(shown if band is None or band.holds(value) else f"[red]{shown}[/]")
+        lines[-1] += "" if band is None else f" [dim]({band})[/]"
+    return "\n".join(lines)
 
 
 def _short(value: float) -> str:

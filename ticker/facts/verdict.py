@@ -20,7 +20,9 @@ class Band:
     def __str__(self) -> str:
         if self.low == -math.inf:
             return "any" if self.high == math.inf else f"<= {self.high:g}"
-        return f">= {self.low:g}" if self.high == math.inf else f"{self.low:g} to {self.high:g}"
+        if self.high == math.inf:
+            return "> 0" if 0 < self.low < 1e-6 else f">= {self.low:g}"
+        return f"{self.low:.4g} to {self.high:.4g}"
 
 
 @dataclass(frozen=True, slots=True)
