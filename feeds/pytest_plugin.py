@@ -103,13 +103,15 @@ def make_ticker_feed(
     request: pytest.FixtureRequest, pytestconfig: pytest.Config, ticker_feed_config: dict[str, Any]
 ) -> Iterator[Callable[..., TickerFeed]]:
     """Makes further feeds for one test, each a server of its own: ``make_ticker_feed(symbols=["AAPL"], seed=8)``."""
+    from feeds.errors import plainly
     from feeds.testing import TickerFeed
 
     with ExitStack() as stack:
 
         def make(**options: Any) -> TickerFeed:
+            __tracebackhide__ = True
             base = _options(pytestconfig, ticker_feed_config)
-            feed = stack.enter_context(TickerFeed(**(base | options)))
+            feed = stack.enter_context(plainly(lambda: TickerFeed(**(base | options))))
             _remember(request, feed)
             return feed
 
