@@ -3,8 +3,9 @@
 # make check   format, lint, types, architecture         make fix       mend what can be mended
 # make bench   measure, beside the peers (ARGS=--quick)  make dist      build the wheel and the sdist
 # make test-all  the suite on Python 3.11, 3.12 and 3.13
+# make repeat  the fixture's own tests again and again      make repeat TIMES=100
 .POSIX:
-.PHONY: demo test test-all check fix bench dist clean
+.PHONY: demo test test-all repeat check fix bench dist clean
 
 # The first of these that is there and is Python 3.11 or later.
 PYTHON = $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -13,6 +14,8 @@ BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 ARGS =
 VERSIONS = 3.11 3.12 3.13
+TIMES = 100
+REPEATED = pytest_plugin fixture_example testing director scenario_commands expect journal
 
 demo: .venv/installed
 	@exec $(BIN)/tickerplant serve $(ARGS)
@@ -31,6 +34,12 @@ test-all:
 		test -x .venv-$$v/bin/python || "$$p" -m venv .venv-$$v || exit 1; \
 		.venv-$$v/bin/python -m pip install -q -U pip && .venv-$$v/bin/python -m pip install -q -e . --group test --group contract --group bench || exit 1; \
 		.venv-$$v/bin/python -m pytest -n auto $(ARGS) || exit 1; \
+	done
+
+repeat: .venv/developing
+	@n=0; while [ $$n -lt $(TIMES) ]; do n=$$((n + 1)); \
+		$(BIN)/python -m pytest -q -n 2 $(REPEATED:%=tests/test_%.py) $(ARGS) || { echo "run $$n failed"; exit 1; }; \
+		echo "run $$n of $(TIMES) passed"; \
 	done
 
 check: .venv/developing

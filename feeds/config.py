@@ -1,7 +1,8 @@
 """The options of a feed server, checked when they are made."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 
 from feeds.backlog import BacklogPolicy, Slow
@@ -16,7 +17,7 @@ from ticker.model import model_named
 from ticker.scenes import read_scenes
 from ticker.universe import Universe
 
-__all__ = ["FeedConfig"]
+__all__ = ["FeedConfig", "check_names"]
 
 _CONTROL_JOURNAL = 1_000
 
@@ -170,3 +171,18 @@ class FeedConfig:
             )
         except ValueError as error:  # what only the market can know: too much for one symbol count
             raise ConfigError(str(error)) from error
+
+
+def check_names(names: Iterable[str]) -> None:
+    """
+    Check that options are options.
+
+    Raises:
+        ConfigError: one is none; the message names the one that was meant, or all.
+    """
+    known = [option.name for option in fields(FeedConfig)] + ["market"]
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"the options are {', '.join(known)}"
+            raise ConfigError(f"unknown option {name!r}; {hint}")

@@ -2,7 +2,6 @@
 The director's methods for those who aren't in its event loop: made from it, one line each, with its types and documents.
 """
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -28,7 +27,7 @@ class _Blocking(Protocol):
 class _Bridging(Protocol):
     director: Director
 
-    def submit(self, coroutine: Coroutine[Any, Any, R], /) -> asyncio.Future[R]: ...
+    async def bridge(self, coroutine: Coroutine[Any, Any, R], /) -> R: ...
 
 
 def _waiting(method: Method[P, R]) -> Callable[Concatenate[_Blocking, P], R]:
@@ -42,12 +41,13 @@ def _waiting(method: Method[P, R]) -> Callable[Concatenate[_Blocking, P], R]:
     return call
 
 
-def _awaited(method: Method[P, R]) -> Callable[Concatenate[_Bridging, P], asyncio.Future[R]]:
-    """Make a method whose end can be awaited in another event loop."""
+def _awaited(method: Method[P, R]) -> Callable[Concatenate[_Bridging, P], Coroutine[Any, Any, R]]:
+    """Make a method that is awaited in another event loop."""
 
     @wraps(method)
-    def call(feed: _Bridging, /, *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]:
-        return feed.submit(method(feed.director, *args, **kwargs))
+    async def call(feed: _Bridging, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        __tracebackhide__ = True
+        return await feed.bridge(method(feed.director, *args, **kwargs))
 
     return call
 
@@ -85,7 +85,7 @@ class Methods:
 
 
 class AioMethods:
-    """What is awaited in another event loop of asyncio."""
+    """What is awaited in another event loop, of asyncio or trio."""
 
     trade = _awaited(Director.trade)
     quote = _awaited(Director.quote)

@@ -1,14 +1,16 @@
 """An event loop in a thread of its own, for those who have none, or another."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, TypeVar
 
-from feeds.errors import CommandError
+from feeds.errors import CommandError, FeedError
 
-__all__ = ["LoopThread"]
+__all__ = ["LoopThread", "in_a_coroutine"]
 
 R = TypeVar("R")
 
@@ -57,6 +59,19 @@ class LoopThread:
             future.cancel()  # whoever interrupts the test doesn't leave it behind
             raise
 
+    async def bridge(self, coroutine: Coroutine[Any, Any, R]) -> R:
+        """Run a coroutine in the thread, and await what it gives in another event loop, of asyncio or trio."""
+        __tracebackhide__ = True
+        future = self.submit(_plainly(coroutine))
+        if (trio := _trio()) is None:
+            return await asyncio.wrap_future(future)
+        try:
+            found: R = await trio.to_thread.run_sync(future.result, abandon_on_cancel=True)
+        except BaseException:
+            future.cancel()
+            raise
+        return found
+
     def end(self) -> None:
         """
         End the loop, and the thread.
@@ -80,3 +95,30 @@ class LoopThread:
             self._loop = runner.get_loop()
             self._loop.call_soon(self._ready.set)
             self._loop.run_forever()
+
+
+def in_a_coroutine() -> bool:
+    """Tell whether an event loop of asyncio waits for us; that of Playwright's synchronous API runs, but doesn't wait."""
+    try:
+        return asyncio.current_task() is not None
+    except RuntimeError:
+        return False
+
+
+async def _plainly(coroutine: Coroutine[Any, Any, R]) -> R:
+    """As :func:`feeds.errors.plainly`, of what is awaited."""
+    __tracebackhide__ = True
+    try:
+        return await coroutine
+    except (FeedError, AssertionError) as error:
+        raise error.with_traceback(None) from None
+
+
+def _trio() -> Any:
+    """Give trio where it runs the coroutine that asks. It isn't imported: whoever runs it has."""
+    trio = sys.modules.get("trio")
+    if trio is not None:
+        with suppress(RuntimeError):
+            trio.lowlevel.current_trio_token()
+            return trio
+    return None

@@ -41,6 +41,8 @@ class FeedOptions(MarketOptions, total=False):
 
     host: str
     port: int
+    scenario: str | Iterable[str]
+    control: bool
     journal: int
     replay: ReplayOptions | None
     limits: Limits

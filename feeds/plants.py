@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from feeds.access import Access
-from feeds.config import FeedConfig
+from feeds.config import FeedConfig, check_names
 from feeds.dialects.native import NativeEncoder
 from feeds.errors import CloseCode, CommandError, ConfigError, UnknownSession
 from feeds.plant import Plant
@@ -196,6 +196,7 @@ _OF_A_MARKET = ("symbols", "rate", "seed", "model")
 
 def _changed(config: FeedConfig, changes: Mapping[str, Any] | None) -> FeedConfig:
     """Give options with some changes, which are checked as all options are."""
+    check_names(changes or ())
     for name in changes or ():
         if name not in CHANGES:
             raise ConfigError(

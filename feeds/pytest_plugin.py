@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -78,7 +78,10 @@ def ticker_feed_server(
     """The one feed that all tests of this process share, on a free port, in a thread of its own; not reset for each test."""
     from feeds.testing import TickerFeed
 
-    with TickerFeed(**_options(pytestconfig, ticker_feed_config)) as feed:
+    with ExitStack() as stack:
+        with _told_plainly():
+            feed = TickerFeed(**_options(pytestconfig, ticker_feed_config))
+            stack.enter_context(feed)
         yield feed
 
 
@@ -88,7 +91,8 @@ def ticker_feed(
 ) -> Iterator[TickerFeed]:
     """A feed at the start of its market, with no client, that this test directs; the marker ``ticker_feed`` says which market."""
     feed = ticker_feed_server
-    feed.reset(**_of_the_marker(request))
+    with _told_plainly():
+        feed.reset(**_of_the_marker(request))
     _remember(request, feed)
     yield feed
     feed.reset()
@@ -99,17 +103,30 @@ def make_ticker_feed(
     request: pytest.FixtureRequest, pytestconfig: pytest.Config, ticker_feed_config: dict[str, Any]
 ) -> Iterator[Callable[..., TickerFeed]]:
     """Makes further feeds for one test, each a server of its own: ``make_ticker_feed(symbols=["AAPL"], seed=8)``."""
+    from feeds.errors import plainly
     from feeds.testing import TickerFeed
 
     with ExitStack() as stack:
 
         def make(**options: Any) -> TickerFeed:
+            __tracebackhide__ = True
             base = _options(pytestconfig, ticker_feed_config)
-            feed = stack.enter_context(TickerFeed(**(base | options)))
+            feed = stack.enter_context(plainly(lambda: TickerFeed(**(base | options))))
             _remember(request, feed)
             return feed
 
         yield make
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    """Tell a wrong option in one line: the test didn't come to any of its own."""
+    from feeds.errors import ConfigError
+
+    try:
+        yield
+    except ConfigError as error:
+        pytest.fail(f"ticker feed: {error}", pytrace=False)
 
 
 def _remember(request: pytest.FixtureRequest, feed: TickerFeed) -> None:

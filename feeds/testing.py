@@ -8,17 +8,16 @@ Both have the methods of :class:`feeds.director.Director`. With pytest, the fixt
 :class:`TickerFeed`.
 """
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Any, Self, TypeVar, Unpack
 
-from feeds.config import FeedConfig
+from feeds.config import FeedConfig, check_names
 from feeds.director import Director
-from feeds.errors import CommandError, ConfigError, FeedError, WaitTimeout, plainly
+from feeds.errors import CommandError, ConfigError, WaitTimeout, plainly
 from feeds.facade import AioMethods, Methods
 from feeds.faults.commands import FaultCommands, commanding
-from feeds.hosting import LoopThread
+from feeds.hosting import LoopThread, in_a_coroutine
 from feeds.journal import Entry, Journal
 from feeds.observed import Client
 from feeds.options import FeedOptions, as_changes
@@ -55,7 +54,9 @@ def feed_config(**options: Unpack[FeedOptions]) -> FeedConfig:
     Raises:
         ConfigError: an option isn't allowed.
     """
-    return FeedConfig(**(_DEFAULTS | as_changes(options)))
+    changes = as_changes(options)
+    check_names(changes)
+    return FeedConfig(**(_DEFAULTS | changes))
 
 
 class _Place:
@@ -110,30 +111,10 @@ class AsyncTickerFeed(Director, _Place):
 
 
 class _Aio(AioMethods):
-    """The methods of a :class:`TickerFeed` as what can be awaited in the running event loop of asyncio."""
+    """The methods of a :class:`TickerFeed` as coroutines for the running event loop, of asyncio or trio."""
 
     def __init__(self, director: Director, thread: LoopThread) -> None:
-        self.director, self._thread = director, thread
-
-    def submit(self, coroutine: Coroutine[Any, Any, R], /) -> asyncio.Future[R]:
-        return asyncio.wrap_future(self._thread.submit(_told(coroutine)))
-
-
-def _in_a_coroutine() -> bool:
-    """Tell whether an event loop of asyncio waits for us; that of Playwright's synchronous API runs, but doesn't wait."""
-    try:
-        return asyncio.current_task() is not None
-    except RuntimeError:
-        return False
-
-
-async def _told(coroutine: Coroutine[Any, Any, R]) -> R:
-    """As :func:`feeds.errors.plainly`, of what is awaited."""
-    __tracebackhide__ = True
-    try:
-        return await coroutine
-    except (FeedError, AssertionError) as error:
-        raise error.with_traceback(None) from None
+        self.director, self.bridge = director, thread.bridge
 
 
 class TickerFeed(Methods, _Place):
@@ -181,7 +162,7 @@ class TickerFeed(Methods, _Place):
 
     @property
     def aio(self) -> _Aio:
-        """The same methods, to be awaited in a coroutine of asyncio."""
+        """The same methods, to be awaited in a coroutine of asyncio or trio."""
         return _Aio(self.director, self._running)
 
     def start(self) -> None:
@@ -221,7 +202,7 @@ class TickerFeed(Methods, _Place):
         try:
             return plainly(lambda: thread.call(coroutine))
         except WaitTimeout as error:
-            if _in_a_coroutine():
+            if in_a_coroutine():
                 error.add_note(
                     "the event loop of the test stood still meanwhile: in a coroutine, await feed.aio.wait_for_...()"
                 )

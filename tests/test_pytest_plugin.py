@@ -20,7 +20,7 @@ pytest_plugins = "pytester"
 INI = """[pytest]
 filterwarnings = error
 asyncio_default_fixture_loop_scope = function
-addopts = --strict-markers -p no:cacheprovider -p no:randomly"""
+addopts = --strict-markers -p no:cacheprovider -p feeds.pytest_plugin -p pytest_asyncio.plugin -p anyio.pytest_plugin"""
 
 CONNECT = """
     import aiohttp
@@ -37,7 +37,8 @@ CONNECT = """
 
 @pytest.fixture(autouse=True)
 def own_settings(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Warnings are errors there too, and nothing of the run around it counts."""
+    """Warnings are errors there too; nothing of the run around it counts, and no plugins but those that it is about."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     for name in ("SEED", "CLOCK", "SYMBOLS", "MARKET"):
         monkeypatch.delenv(f"TICKER_FEED_{name}", raising=False)
     pytester.makeini(INI)
@@ -60,8 +61,10 @@ def test_loading_it_loads_nothing_else() -> None:
     assert done.stdout.split() == ["feeds"]
 
 
-def test_it_is_installed(pytester: pytest.Pytester) -> None:
-    """Its marker is known, and its options are in the help."""
+def test_it_is_installed(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has to name it: its marker is known, and its options are in the help."""
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
     result = pytester.runpytest_inprocess("--markers")
     result.stdout.fnmatch_lines(["@pytest.mark.ticker_feed(symbols=*"])
     result = pytester.runpytest_inprocess("--help")
@@ -114,7 +117,6 @@ def test_a_test_of_anyio_directs_it_on_both_of_its_loops(pytester: pytest.Pytest
         pytester,
         """
         import anyio
-        import anyio.to_thread
         import pytest
 
         pytestmark = pytest.mark.anyio
@@ -127,7 +129,7 @@ def test_a_test_of_anyio_directs_it_on_both_of_its_loops(pytester: pytest.Pytest
             stream = await anyio.connect_tcp("127.0.0.1", ticker_feed.port)
             async with stream:
                 await stream.send(b"GET /stream?symbols=AAPL HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n")
-                await anyio.to_thread.run_sync(ticker_feed.wait_for_subscription, "AAPL")
+                await ticker_feed.aio.wait_for_subscription("AAPL")
                 ticker_feed.trade("AAPL", price=187.43)
                 text = b""
                 while b'"price":187.43' not in text:
@@ -240,7 +242,8 @@ def test_a_wrong_option_is_told(pytester: pytest.Pytester, argument: str, messag
 @pytest.mark.parametrize(
     ("marker", "message"),
     [
-        ("port=1", "*'port' can't differ between sessions*"),
+        ("port=1", "ticker feed: 'port' can't differ between sessions*"),
+        ("symbol=['AAPL']", "ticker feed: unknown option 'symbol'; did you mean 'symbols'[?]"),
         ("['AAPL']", "*takes names, as in symbols=*"),
         ("market='quiet', rate=5.0", "*a quiet market has no rate, and 5.0 was given*"),
     ],
@@ -324,7 +327,9 @@ def test_workers_of_xdist_have_a_server_each(pytester: pytest.Pytester) -> None:
             """
         )
     )
-    pytester.runpytest_subprocess("-n", "2", "--dist", "load").assert_outcomes(passed=8)
+    pytester.runpytest_subprocess("-p", "xdist", "-n", "2", "--dist", "load").assert_outcomes(
+        passed=8
+    )
 
 
 def test_a_test_that_blocks_its_own_loop_is_told(pytester: pytest.Pytester) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 from websockets.asyncio.client import connect
 from websockets.sync.client import connect as connect_sync
 
@@ -67,6 +68,23 @@ async def test_a_feed_of_another_loop_is_awaited_too() -> None:
         async with connect(feed.ws_url):
             client = await waiting
         await feed.aio.wait_for_close(client)
+
+
+def test_a_feed_is_awaited_under_trio_too() -> None:
+    """What it gives, what it raises, and being given up."""
+
+    async def main(feed: TickerFeed) -> None:
+        assert await feed.aio.step(3) >= 3
+        with pytest.raises(WaitTimeout, match="no client 1 within 0 s"):
+            await feed.aio.wait_for_client(timeout=0)
+        with trio.move_on_after(0.01) as scope:
+            await feed.aio.wait_for_client(timeout=600)
+        assert scope.cancelled_caught
+        with connect_sync(feed.ws_url):
+            assert (await feed.aio.wait_for_client()).id == 1
+
+    with TickerFeed(symbols=["AAPL"]) as feed:
+        trio.run(main, feed)
 
 
 @pytest.mark.asyncio
@@ -136,6 +154,8 @@ def test_options_are_written_as_one_likes(options: Any, expected: dict[str, Any]
         ({"market": "quiet", "rate": 1.0}, "a quiet market has no rate, and 1.0 was given"),
         ({"seed": 2**64}, "seed"),
         ({"clock": "sundial"}, "unknown clock 'sundial'"),
+        ({"symbol": "AAPL"}, r"unknown option 'symbol'; did you mean 'symbols'\?"),
+        ({"x": 1}, "unknown option 'x'; the options are host, port, symbols, .*, market"),
     ],
 )
 def test_wrong_options_are_told_before_anything_starts(options: Any, message: str) -> None:
