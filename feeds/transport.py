@@ -102,7 +102,9 @@ class SocketTransport:
         self._transport = transport
         self._loop = asyncio.get_running_loop()
         self.closed = transport.is_closing
-        self._pending: deque[Data] | None = None  # made when needed: 700 bytes, and most never do
+        self._pending: deque[Data | memoryview] | None = (
+            None  # made when needed: 700 bytes, and most never do
+        )
         self._size = 0
         sock = transport.get_extra_info("socket")
         if sock is not None:
@@ -135,7 +137,9 @@ class SocketTransport:
             return
         if not self._pending:
             self._loop.add_writer(self._own, self._drain)
-        self._append(data[sent:])
+        # What is left of most of a long message, which many are behind with, is kept once for all of them.
+        shared = len(data) - sent > max(_PIECE, sent)
+        self._append(memoryview(data)[sent:] if shared else data[sent:])
 
     def abort(self) -> None:
         """Drop the connection and its backlog at once."""
@@ -157,7 +161,7 @@ class SocketTransport:
         for data in pending or ():
             self._transport.write(data)
 
-    def _append(self, data: Data) -> None:
+    def _append(self, data: Data | memoryview) -> None:
         if self._pending is None:
             self._pending = deque()
         self._size += len(data)
