@@ -7,7 +7,7 @@ import sys
 from collections import deque
 from typing import Protocol
 
-__all__ = ["NOTSENT_LOWAT", "SPARE_S", "Data", "Line", "SocketTransport", "Transport"]
+__all__ = ["NOTSENT_LOWAT", "SPARE_S", "Data", "Line", "SocketTransport", "Transport", "tune"]
 
 Data = bytes | bytearray
 """Whole frames, never changed once they were handed over."""
@@ -106,10 +106,7 @@ class SocketTransport:
             None  # made when needed: 700 bytes, and most never do
         )
         self._size = 0
-        sock = transport.get_extra_info("socket")
-        if sock is not None:
-            _set_option(sock, "TCP_NOTSENT_LOWAT", NOTSENT_LOWAT)
-            _set_option(sock, "TCP_USER_TIMEOUT", round(min(patience_s + SPARE_S, 1e6) * 1e3))
+        tune(transport, patience_s)
         self._own = _duplicate(transport)
         self.send = self._write_all if self._own is None else self._own.send
 
@@ -204,6 +201,14 @@ class SocketTransport:
     def _write_all(self, data: Data) -> int:
         self._hand_over(data)
         return -1 if self._transport.get_write_buffer_size() else len(data)
+
+
+def tune(transport: asyncio.Transport, patience_s: float) -> None:
+    """Have a connection's kernel take little that isn't sent, and not try for ever; where it knows of that."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        _set_option(sock, "TCP_NOTSENT_LOWAT", NOTSENT_LOWAT)
+        _set_option(sock, "TCP_USER_TIMEOUT", round(min(patience_s + SPARE_S, 1e6) * 1e3))
 
 
 def _set_option(sock: socket.socket, name: str, value: int) -> None:

@@ -51,6 +51,7 @@ FLOORS = (
         "inbound",
         "options",
         "origins",
+        "patience",
         "patterns",
         "reply",
         "requests",
