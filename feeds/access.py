@@ -69,9 +69,10 @@ class Access:
         app.on_response_prepare.append(self._tell)
 
     def gate(self, request: web.Request, limits: Limits, seconds: Callable[[], float]) -> Gate:
-        """Give the gate of a connection whose upgrade was let pass, so that a token in it is a right one."""
-        door = _door(request)
-        budget = None if door is None else door.budget
+        """Give the gate of a connection that was let pass and will go on, so that a token in its request is a right one."""
+        door, budget = _door(request), None
+        if door is not None:
+            door.flowing, budget = True, door.budget
         known = _token(request) is not None
         return Gate(self._tokens, limits, seconds, authenticated=known, budget=budget)
 

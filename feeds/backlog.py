@@ -15,7 +15,10 @@ from enum import Enum, StrEnum
 
 from feeds.errors import ConfigError
 
-__all__ = ["Backlog", "BacklogPolicy", "Eviction", "Slow", "State"]
+__all__ = ["MOST_BYTES", "Backlog", "BacklogPolicy", "Eviction", "Slow", "State"]
+
+MOST_BYTES = 2**62
+"""More unread bytes than there can be."""
 
 MOST_S = 1_000_000
 """The longest time that a policy may have, in seconds."""

@@ -99,8 +99,10 @@ class Conversations:
                     hub.reply(member, reply.message, seconds())
                 else:
                     await asyncio.sleep(0)  # between two pieces, others have their turn
-                if reply.close is not None:
-                    await self.hang_up(call, reply.close, reply.reason)
+                close, reason = reply.close, reply.reason
+                del reply  # it is kept once, where it waits to be read
+                if close is not None:
+                    await self.hang_up(call, close, reason)
                 # Who asks and doesn't read is not answered further; the hub looks after what is unread.
                 await drained(member, call.transport, hub, seconds)
                 await self._pump.between_turns()

@@ -13,9 +13,12 @@ from typing import cast
 
 import orjson
 
+from feeds.backlog import BacklogPolicy
 from feeds.budget import Budget
 from feeds.errors import HttpCode
 from feeds.limits import Limits, Refusal, TokenBucket
+from feeds.patience import Patience
+from feeds.transport import tune
 from feeds.turnstile import Turnstile
 
 __all__ = ["MAX_WAITING", "Door", "Doors"]
@@ -31,6 +34,7 @@ class Doors:
     Args:
         server: makes the protocols behind the doors.
         limits: what clients may use.
+        policy: how long they may leave an answer unread.
         seconds: gives real seconds, from any origin.
     """
 
@@ -38,10 +42,14 @@ class Doors:
         self,
         server: Callable[[], asyncio.Protocol],
         limits: Limits,
+        policy: BacklogPolicy,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self.server, self.limits, self.seconds = server, limits, seconds
         self.turnstile = Turnstile(limits)
+        self.patience = Patience(policy)
+        """Is had with those who don't read what they asked for."""
+        self.no_progress_s = policy.no_progress_s
         self.waiting = 0
         """Connections that are too many and wait to be told so."""
 
@@ -60,6 +68,7 @@ class Door(asyncio.Protocol):
         "_inner",
         "_timer",
         "_transport",
+        "flowing",
         "refusal",
     )
 
@@ -71,6 +80,8 @@ class Door(asyncio.Protocol):
         self._bucket: TokenBucket | None = None
         self._budget: Budget | None = None
         self._address: str | None = None
+        self.flowing = False
+        """Whether it goes on and on, as a WebSocket or a stream, so that others look after what is unread of it."""
         self.refusal: Refusal | None = None
         """Why the connection is one too many; every request on it is to be answered with that."""
 
@@ -87,6 +98,7 @@ class Door(asyncio.Protocol):
             return
         else:
             doors.waiting += 1
+        tune(self._transport, doors.no_progress_s)
         self._inner = doors.server()
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(doors.limits.handshake_s, self._late)
@@ -144,16 +156,23 @@ class Door(asyncio.Protocol):
         return None if self._inner is None else self._inner.eof_received()
 
     def pause_writing(self) -> None:
-        if self._inner is not None:
-            self._inner.pause_writing()
+        if self._inner is None or self._transport is None:
+            return
+        if not self.flowing:
+            self._doors.patience.begin(self._transport)
+        self._inner.pause_writing()
 
     def resume_writing(self) -> None:
-        if self._inner is not None:
-            self._inner.resume_writing()
+        if self._inner is None or self._transport is None:
+            return
+        self._doors.patience.end(self._transport)
+        self._inner.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        if self._transport is not None:
+            self._doors.patience.end(self._transport)
         if self._address is not None:
             self._doors.turnstile.leave(self._address)
         elif self._inner is not None:

@@ -66,7 +66,7 @@ class Feed:
         }
         return orjson.dumps([hello])
 
-    def resolve(self, names: Iterable[str], request_id: Id = None) -> list[int]:
+    def resolve(self, names: Iterable[str], request_id: Id = None) -> Sequence[int]:
         """
         Turn symbols and patterns into symbol ids, each once, in the order asked for.
 
@@ -78,7 +78,7 @@ class Feed:
             try:
                 next(steps)
             except StopIteration as end:
-                found: list[int] = end.value
+                found: Sequence[int] = end.value
                 return found
 
     def resolving(
@@ -87,7 +87,7 @@ class Feed:
         pause: T,
         request_id: Id = None,
         spend: Callable[[float], object] = bool,
-    ) -> Generator[T, None, list[int]]:
+    ) -> Generator[T, None, Sequence[int]]:
         """
         Do as :meth:`resolve`; where it yields ``pause``, it has worked for about 10 ms, and others may.
 
@@ -113,11 +113,11 @@ class Feed:
             if patterns.work - paused >= WORK:
                 yield pause
                 paused = patterns.work
-        return list(found)
+        return patterns.keep(found)
 
     def wanted(
         self, request: Subscribe, pause: T, spend: Callable[[float], object] = bool
-    ) -> Generator[T, None, list[int]]:
+    ) -> Generator[T, None, Sequence[int]]:
         """
         Give the symbol ids that a subscription is for; yields ``pause``, and spends, as :meth:`resolving` does.
 

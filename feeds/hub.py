@@ -151,7 +151,8 @@ class Hub:
         if member.laggard is None:
             self.roster.enliven(member)
         else:
-            slots = interest.slots(self.roster.symbols)
+            assert member.group is not None
+            slots = member.group.slots  # those that it has already: they may be many
             member.laggard.move(slots, marks[slots])
 
     def repack(self, member: Member, envelope: Envelope, now: float) -> None:

@@ -36,9 +36,12 @@ class Interest:
         """Give the interest with more symbols on some channels."""
         table = dict(self.channels)
         more, channels = frozenset(symbols), tuple(channels)
+        merged: dict[int, frozenset[int]] = {}  # channels with one set of symbols keep having one
         for channel in channels:
-            have = table.get(channel, frozenset())
-            table[channel] = have if more <= have else have | more
+            have = table.get(channel, more)
+            if id(have) not in merged:
+                merged[id(have)] = have if more <= have else have | more
+            table[channel] = merged[id(have)]
         grown = (self._slots[0], more, channels) if self._slots else None
         return Interest(tuple(sorted((c, s) for c, s in table.items() if s)), _grown=grown)
 

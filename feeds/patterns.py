@@ -1,7 +1,7 @@
 """Which symbols a pattern stands for, looked for once and in slices: with many symbols, one pattern takes 20 ms."""
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ticker.universe import Universe
 
@@ -29,6 +29,9 @@ class Patterns:
         self.work = 0
         """How many symbols were looked at, since the start."""
         self._universe = universe
+        self._ids = tuple(
+            range(len(universe))
+        )  # so that whoever keeps some doesn't keep numbers of his own
         self._known: dict[str, Sequence[int]] = {}
         self._kept = 0
 
@@ -43,4 +46,12 @@ class Patterns:
             while self._kept > MOST_KEPT and len(self._known) > 1:
                 self._kept -= len(self._known.pop(next(iter(self._known)))) + _ENTRY
         self.work += len(found)
-        return found
+        if len(found) == len(self._ids):
+            return self._ids
+        return list(map(self._ids.__getitem__, found))
+
+    def keep(self, found: Collection[int]) -> Sequence[int]:
+        """Give ids as what takes little memory, as long answers go on for a while: all of them in order are kept once."""
+        if len(found) == len(self._ids) and tuple(found) == self._ids:
+            return self._ids
+        return list(found)

@@ -76,10 +76,12 @@ class Session:
         try:
             request = parse_request(data)
             self._feed.stats.requests[ACTIONS[type(request)]] += 1
-            for message, more in self._answer(request, now):
-                self._errors = 0 if message else self._errors
-                yield Reply(message)
-                if message and more:
+            for said, more in self._answer(request, now):
+                self._errors = 0 if said else self._errors
+                more, replies = more and bool(said), [Reply(said)]
+                del said  # a client may take its time with it
+                yield replies.pop()
+                if more:
                     yield Reply(b"")
         except RequestError as error:
             if error.code is Code.RATE_LIMITED:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from feeds.backlog import Eviction, Slow, State
 from feeds.group import Group, Member
-from feeds.laggard import Laggard
+from feeds.laggard import Laggard, Narrow, narrow
 from feeds.newest import Newest
 from feeds.roster import Roster
 from feeds.states import ALWAYS, States
@@ -15,6 +15,9 @@ from feeds.stats import HubStats
 
 __all__ = ["SlowConsumers"]
 
+NOTHING = np.zeros(0, dtype=np.int64)
+
+_FAR = 2**15  # what an event more costs is four bytes a slot, so the base is moved up
 _SNAPSHOT_BYTES = 400  # about what a symbol adds to a message that tells what was dropped
 
 
@@ -47,10 +50,11 @@ class SlowConsumers:
         """Members over the soft limit that aren't conflated, because nobody is."""
         self._roster, self._seq, self._newest, self._stats = roster, seq, newest, stats
         self._slow, self._states = slow, states
+        self._base = seq[:0]  # what the marks of all laggards are counted from
+        self._row: tuple[Group | None, int, Narrow] = None, 0, self._base  # the newest marks
 
     def fall_behind(self, group: Group, members: Iterable[Member], now: float) -> None:
         """Take live members of a group that are over the soft limit out of the loop."""
-        marks = self._seq[group.slots]  # one row for all of them
         for member in members:
             if member.group is not group:
                 continue  # left while the flush paused
@@ -59,12 +63,25 @@ class SlowConsumers:
             elif self._admit(member, now) and member.backlog.state is State.CONFLATING:
                 self._roster.silence(member)
                 self._newest.begin()
-                member.laggard = Laggard(group.slots, marks)
+                above = self._marks(group)
+                member.laggard = Laggard(group.slots, above, self._base)
                 self.laggards[member] = None
+
+    def _marks(self, group: Group) -> Narrow:
+        """Give how far each slot of a group is beyond the base: one row for all of its members in this turn."""
+        events = self._stats.events
+        if self.laggards and self._row[:2] == (group, events):
+            return self._row[2]
+        above = self._seq[group.slots] - self._base[group.slots] if self.laggards else NOTHING
+        if not self.laggards or above.max(initial=0) >= _FAR:
+            self._base = self._seq.copy()
+            above = np.zeros(len(group.slots), dtype=np.int64)
+        self._row = group, events, narrow(above)
+        return self._row[2]
 
     def forget(self, member: Member) -> None:
         """Let go of a member that goes, if it is here."""
-        self.laggards.pop(member, None)
+        self._is_back(member)
         self.congested.pop(member, None)
         self._roster.lanes.forget(member)
 
@@ -109,9 +126,15 @@ class SlowConsumers:
         if laggard.behind:
             member.backlog.conflate(member.transport.unread(), now)
             return
-        del self.laggards[member]
+        self._is_back(member)
         member.laggard = None
         self._roster.enliven(member)
+
+    def _is_back(self, member: Member) -> None:
+        self.laggards.pop(member, None)
+        if not self.laggards and len(self._base):
+            self._base = self._seq[:0]
+            self._row = None, 0, self._base
 
     def _dropped(self, member: Member, laggard: Laggard) -> list[bytes]:
         """Give the gaps of some symbols with their snapshots: as many as make a message."""

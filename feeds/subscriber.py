@@ -85,18 +85,14 @@ class Subscriber:
         for symbols, more in pieces(every, feed.weigher(resume, channels)):
             self._gate.budget.spend(len(symbols) * price)
             self._wish(self._wishes.add(symbols, channels, window_us), now)
-            names = [feed.market.universe.symbols[i] for i in symbols]
-            head = object_message(
-                "subscribed",
-                request.id,
-                symbols=names,
-                channels=request.channels,
-                **terms,
-                **more,
-            )
-            # No name holds the objects: a client may take its time with a piece, and they are some hundred kilobytes.
-            told = self._what_was_missed
-            yield message([head[1:-1], *told(request, resume, symbols, channels, now)]), bool(more)
+            named = [feed.market.universe.symbols[i] for i in symbols]
+            told = {"symbols": named, "channels": request.channels, **terms, **more}
+            objects = [object_message("subscribed", request.id, **told)[1:-1]]
+            objects += self._what_was_missed(request, resume, symbols, channels, now)
+            said = [message(objects)]
+            # A client may take its time with a piece, and what it is made of are some hundred kilobytes.
+            del symbols, named, told, objects
+            yield said.pop(), bool(more)
 
     def _what_was_missed(
         self,
@@ -156,8 +152,11 @@ class Subscriber:
             yield object_message("symbols", request.id, symbols=list(listed), **more), bool(more)
 
     def _wish(self, wishes: Subscription, now: float) -> None:
-        self._wishes = wishes
         self._feed.hub.subscribe(self._member, wishes.full, now, wishes.paced)
+        group = self._member.group
+        if group is not None:  # its interest is equal, and kept once for all of its members
+            wishes = Subscription(group.interest, wishes.paced)
+        self._wishes = wishes
         self._visit.wishes(wishes)
 
     def _renewed(self, symbols: Sequence[int], channels: Iterable[int], now: float) -> None:

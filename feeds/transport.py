@@ -7,7 +7,7 @@ import sys
 from collections import deque
 from typing import Protocol
 
-__all__ = ["NOTSENT_LOWAT", "SPARE_S", "Data", "Line", "SocketTransport", "Transport"]
+__all__ = ["NOTSENT_LOWAT", "SPARE_S", "Data", "Line", "SocketTransport", "Transport", "tune"]
 
 Data = bytes | bytearray
 """Whole frames, never changed once they were handed over."""
@@ -102,12 +102,11 @@ class SocketTransport:
         self._transport = transport
         self._loop = asyncio.get_running_loop()
         self.closed = transport.is_closing
-        self._pending: deque[Data] | None = None  # made when needed: 700 bytes, and most never do
+        self._pending: deque[Data | memoryview] | None = (
+            None  # made when needed: 700 bytes, and most never do
+        )
         self._size = 0
-        sock = transport.get_extra_info("socket")
-        if sock is not None:
-            _set_option(sock, "TCP_NOTSENT_LOWAT", NOTSENT_LOWAT)
-            _set_option(sock, "TCP_USER_TIMEOUT", round(min(patience_s + SPARE_S, 1e6) * 1e3))
+        tune(transport, patience_s)
         self._own = _duplicate(transport)
         self.send = self._write_all if self._own is None else self._own.send
 
@@ -135,7 +134,9 @@ class SocketTransport:
             return
         if not self._pending:
             self._loop.add_writer(self._own, self._drain)
-        self._append(data[sent:])
+        # What is left of most of a long message, which many are behind with, is kept once for all of them.
+        shared = len(data) - sent > max(_PIECE, sent)
+        self._append(memoryview(data)[sent:] if shared else data[sent:])
 
     def abort(self) -> None:
         """Drop the connection and its backlog at once."""
@@ -157,7 +158,7 @@ class SocketTransport:
         for data in pending or ():
             self._transport.write(data)
 
-    def _append(self, data: Data) -> None:
+    def _append(self, data: Data | memoryview) -> None:
         if self._pending is None:
             self._pending = deque()
         self._size += len(data)
@@ -200,6 +201,14 @@ class SocketTransport:
     def _write_all(self, data: Data) -> int:
         self._hand_over(data)
         return -1 if self._transport.get_write_buffer_size() else len(data)
+
+
+def tune(transport: asyncio.Transport, patience_s: float) -> None:
+    """Have a connection's kernel take little that isn't sent, and not try for ever; where it knows of that."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        _set_option(sock, "TCP_NOTSENT_LOWAT", NOTSENT_LOWAT)
+        _set_option(sock, "TCP_USER_TIMEOUT", round(min(patience_s + SPARE_S, 1e6) * 1e3))
 
 
 def _set_option(sock: socket.socket, name: str, value: int) -> None:

@@ -52,6 +52,7 @@ FLOORS = (
         "naming",
         "options",
         "origins",
+        "patience",
         "patterns",
         "reply",
         "requests",

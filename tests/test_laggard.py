@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from feeds.laggard import Laggard
+from feeds.laggard import Laggard, narrow
 
 SLOTS = 8
 
@@ -15,8 +15,9 @@ I64 = NDArray[np.int64]
 class World:
     """Sequences and newest fragments of a few slots; a fragment is (slot, seq) as text."""
 
-    def __init__(self) -> None:
+    def __init__(self, base: list[int] | None = None) -> None:
         self.seq = np.zeros(SLOTS, dtype=np.int64)
+        self.base = None if base is None else np.array(base, dtype=np.int64)
         self.newest: dict[int, bytes] = {}
 
     def publish(self, *slots: int) -> None:
@@ -26,7 +27,9 @@ class World:
 
     def laggard(self, *slots: int) -> Laggard:
         at = np.array(slots, dtype=np.int64)
-        return Laggard(at, self.seq[at])
+        if self.base is None:
+            return Laggard(at, self.seq[at])
+        return Laggard(at, narrow(self.seq[at] - self.base[at]), self.base)
 
     def catch_up(self, laggard: Laggard, budget: int = 1_000_000) -> tuple[list[bytes], int]:
         told = laggard.catch_up(self.seq, self.pieces, budget)
@@ -151,6 +154,14 @@ def test_a_shared_row_of_marks_isnt_written_to() -> None:
     assert marks.tolist() == [0, 0]
 
 
+def test_numbers_take_as_few_bytes_as_they_need() -> None:
+    for most, size in ((0, 2), (2**15 - 1, 2), (2**15, 4), (2**31 - 1, 4), (2**31, 8)):
+        for values in ([most, 0], [0, -most - 1]):
+            row = narrow(np.array(values, dtype=np.int64))
+            assert (row.tolist(), row.itemsize) == (values, size)
+    assert narrow(np.zeros(0, dtype=np.int64)).itemsize == 2
+
+
 actions = st.one_of(
     st.tuples(st.just("publish"), st.lists(st.integers(0, SLOTS - 1), min_size=1, max_size=6)),
     st.tuples(st.just("catch up"), st.integers(0, 20)),
@@ -159,10 +170,23 @@ actions = st.one_of(
 )
 
 
-@given(st.lists(actions, max_size=30))
-def test_every_missed_event_is_sent_or_counted(steps: list[tuple[str, list[int]]]) -> None:
-    """Whatever happens in between, ``seq == last + 1 + merged`` for every fragment, and in the end nothing is missing."""
-    world = World()
+bases = st.one_of(
+    st.none(),
+    st.lists(
+        st.sampled_from([0, 1, 7, 2**15 - 1, 2**15, 2**31, 2**40]), min_size=SLOTS, max_size=SLOTS
+    ),
+)
+
+
+@given(st.lists(actions, max_size=30), bases)
+def test_every_missed_event_is_sent_or_counted(
+    steps: list[tuple[str, list[int]]], base: list[int] | None
+) -> None:
+    """
+    Whatever happens in between, and wherever marks are counted from, ``seq == last + 1 + merged`` for every fragment,
+    and in the end nothing is missing.
+    """
+    world = World(base)
     laggard = world.laggard(0, 1, 2)
     last = dict.fromkeys([0, 1, 2], 0)
 

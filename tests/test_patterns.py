@@ -99,7 +99,7 @@ def test_what_is_subscribed_in_pieces_costs_by_the_piece(monkeypatch: pytest.Mon
     )
     assert len([piece for piece in pieces if piece]) == MANY // PIECE
     assert sum(made) <= 2 * MANY + len(pieces) * LANE_SLOTS
-    lanes = feed.hub.roster.lanes.of(session._member)
+    lanes = feed.hub.roster.lanes.of(session.subscriber._member)
     assert sum(len(lane.slots) for lane in lanes) == 2 * MANY
     assert sum(len(lane.slots) < LANE_SLOTS for lane in lanes) <= 1
 
@@ -109,5 +109,5 @@ def test_small_additions_fill_up_a_lane() -> None:
     feed, session = make_session(LANE_SLOTS + 10)
     for symbol in feed.market.universe.symbols:
         ask(session, action="subscribe", symbols=[symbol], channels=["trades"], mode="latest")
-    lanes = feed.hub.roster.lanes.of(session._member)
+    lanes = feed.hub.roster.lanes.of(session.subscriber._member)
     assert sorted(len(lane.slots) for lane in lanes) == [10, LANE_SLOTS]

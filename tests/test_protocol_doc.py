@@ -18,6 +18,7 @@ from feeds.budget import ADDRESS_BURST, ADDRESS_S, BURST, SYMBOLS_S
 from feeds.errors import CloseCode, Code, HttpCode, RequestError
 from feeds.inbound import FRAMES_BURST, FRAMES_S
 from feeds.limits import Limits
+from feeds.patience import MOST_UNREAD
 from feeds.query import parse_query
 from feeds.requests import CHANNEL_NAMES, MAX_REQUEST_BYTES, MAX_REQUEST_SYMBOLS
 from feeds.transport import SPARE_S
@@ -89,6 +90,7 @@ def test_the_fixed_limits_are_those_of_the_code() -> None:
         "headers of HTTP": f"{MAX_HEADERS}, of {MAX_FIELD_BYTES:,} bytes each",
         "size of a request": f"{MAX_REQUEST_BYTES // 1024} KiB",
         "entries of one request": f"{MAX_REQUEST_SYMBOLS:,}",
+        "unread bytes of plain answers over HTTP, of all connections together": f"{MOST_UNREAD // 1024**2} MiB",
         "symbols a second that the answers to one connection come to": f"{SYMBOLS_S:,.0f}, bursts of {BURST:,}",
         "symbols a second that the answers to one address come to": f"{ADDRESS_S:,.0f}, bursts of {ADDRESS_BURST:,}",
         "frames of the WebSocket a second of one connection that are no whole message: pings, pongs,"

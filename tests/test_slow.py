@@ -502,3 +502,66 @@ def test_without_conflation_who_leaves_holds_up_nobody() -> None:
     bench.turn(*[(0, 0)] * 20)
     bench.hub.leave(member)
     assert bench.slow.relieved(0.0)
+
+
+# What it costs.
+
+
+def test_whoever_falls_behind_has_marks_of_two_bytes_a_slot() -> None:
+    """However far the market is, and although each falls behind at another moment; the base is everybody's."""
+    bench = HubBench()
+    for _ in range(70):
+        bench.turn(*[(0, 0)] * 1_000)
+    clients = [StalledTransport() for _ in range(20)]
+    members = []
+    for client in clients:
+        members.append(bench.join(client, range(SYMBOLS)))
+        bench.turn(*[(s, 0) for s in range(SYMBOLS)] * 4)
+        assert members[-1] in bench.slow.laggards
+    laggards = [member.laggard for member in members]
+    assert len({id(laggard._base) for laggard in laggards if laggard is not None}) == 1
+    assert all(x is not None and x._above.nbytes == 2 * SYMBOLS for x in laggards)
+    for client in clients:
+        client.stalled = False
+        client.read()
+        got(client)
+    bench.turn((0, 0))
+    for n, client in enumerate(clients):
+        events = got(client)
+        missed = 4 * (len(clients) - 1 - n)
+        expected = [Event(0, 0, bench.seq[0, 0], missed)]
+        if missed:
+            expected += [Event(s, 0, bench.seq[s, 0], missed - 1) for s in range(1, SYMBOLS)]
+        assert events == expected
+    assert not bench.slow.laggards
+    assert not len(bench.slow._base), "nothing is kept when nobody is behind"
+
+
+def test_whoever_falls_behind_much_later_is_counted_from_there() -> None:
+    bench = HubBench()
+    early, late = StalledTransport(), StalledTransport()
+    one = bench.join(early, [0])
+    bench.turn(*[(0, 0)] * 20)
+    for _ in range(33):
+        bench.turn(*[(0, 0)] * 1_000)
+    two = bench.join(late, [0])
+    bench.turn(*[(0, 0)] * 20)
+    assert one.laggard is not None
+    assert two.laggard is not None
+    assert one.laggard._base is not two.laggard._base
+    assert two.laggard._above.itemsize == 2
+    for transport, missed in ((early, 33_020), (late, 1)):
+        transport.stalled = False
+        transport.read()
+        got(transport)
+        bench.turn((0, 0))
+        assert got(transport)[0].merged == missed
+
+
+def test_members_of_a_group_that_fall_behind_in_one_turn_share_their_marks() -> None:
+    bench = HubBench()
+    members = [bench.join(StalledTransport(), range(SYMBOLS)) for _ in range(3)]
+    bench.turn(*[(s, 0) for s in range(SYMBOLS)] * 4)
+    rows = {id(m.laggard._above) for m in members if m.laggard is not None}
+    assert len(rows) == 1
+    assert len(bench.slow.laggards) == 3

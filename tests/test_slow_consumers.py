@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import logging
+import socket
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import pytest
-from wire import Follower, RawClient, eventually, on_both_loops, running
+from wire import (
+    HANDSHAKE,
+    TEXT,
+    TIMEOUT_S,
+    Follower,
+    RawClient,
+    encode_frame,
+    eventually,
+    on_both_loops,
+    running,
+    step,
+    text,
+)
 
 from feeds.backlog import BacklogPolicy, Eviction
 from feeds.server import FeedServer
@@ -330,3 +346,62 @@ async def test_with_disconnect_who_falls_behind_is_evicted_at_once() -> None:
         slow.resume()
         assert await slow.closed() is None, "no close frame"
         assert (await idle.ask(action="ping"))["type"] == "pong"
+
+
+# What it costs.
+
+
+def allocated() -> int:
+    """Give the bytes that our modules hold, without what all clients share: the newest events of each symbol."""
+    gc.collect()
+    ours = [tracemalloc.Filter(True, f"*/feeds/{name}") for name in ("*.py", "faults/*.py")]
+    shared = [tracemalloc.Filter(False, f"*/feeds/{name}.py") for name in ("newest", "trades")]
+    found = tracemalloc.take_snapshot().filter_traces(ours).filter_traces(shared)
+    return sum(trace.size for trace in found.traces if "/dialects/" not in str(trace.traceback))
+
+
+async def subscribed(server: FeedServer, stack: contextlib.ExitStack, *, read: bool) -> None:
+    """Connect a client of the bare system, and subscribe to everything; it reads the whole answer, or nothing at all."""
+    loop = asyncio.get_running_loop()
+    client = stack.enter_context(socket.socket())
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.setblocking(False)
+    await loop.sock_connect(client, ("127.0.0.1", server.port))
+    request = text(**STREAM, snapshot=False, id="all")
+    await loop.sock_sendall(client, HANDSHAKE + encode_frame(TEXT, request))
+    data = b""
+    async with asyncio.timeout(TIMEOUT_S):
+        while read and not (data.count(b'"subscribed"') == 10 and data.endswith(b"]")):
+            data += await loop.sock_recv(client, 2**16)
+
+
+@pytest.mark.parametrize("read", [True, False], ids=["in the stream", "in the answer"])
+@pytest.mark.asyncio
+async def test_of_10_000_symbols_who_stops_to_read_costs_at_most_64_kb(read: bool) -> None:
+    """What Python and numpy allocate for us is counted; beside it there is what an idle connection costs aiohttp."""
+    first, count, policy = 10, 30, BacklogPolicy(no_progress_s=1_000)
+    async with running(symbols="10000", rate=1.0, history_mb=0, backlog=policy) as server:
+        laggards = server.hub.slow.laggards
+        tracemalloc.start()
+        try:
+            with contextlib.ExitStack() as stack:
+                # What is made once, and what those who stopped at the same point share, is made by the first ones.
+                for _ in range(first + count if read else first):
+                    await subscribed(server, stack, read=read)
+                while not read and len(laggards) < first:
+                    await step(server, 10_000)
+                await step(server, 10_000)
+                before = allocated()
+                for _ in range(0 if read else count):
+                    await subscribed(server, stack, read=False)
+                while len(laggards) < first + count:
+                    await step(server, 10_000)
+                for _ in range(5):
+                    await step(server, 10_000)
+                after = allocated()
+                unread = [line.unread() for line in server.websockets.open.values()]
+        finally:
+            tracemalloc.stop()
+        assert min(unread) > policy.low_water
+        stopped = first + count if read else count
+        assert (after - before) / stopped < 64 * 1024
