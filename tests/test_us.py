@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markets import COLUMNS, SECOND, digest, moved_by, naive_bars, table_rows
+from us_markets import CHANGES, NAMES, market, rows, run, us
 from wire import RawClient, running, step
 
 from ticker.batch import BARS, QUOTES, STATUS, TRADES, TickBatch
@@ -23,40 +22,6 @@ from ticker.script import ScriptedEvent, ScriptedStatus, ScriptedTrade
 from ticker.sessions import session_at
 from ticker.status import STATUSES
 from ticker.universe import Universe
-
-NEW_YORK = ZoneInfo("America/New_York")
-NAMES = Universe.parse("AAPL,KO,COST")  # of two tapes; COST has lots of 40
-CHANGES = {
-    "2026-01-05T04:00": ("closed", "pre_market"),
-    "2026-01-05T09:30": ("pre_market", "trading"),
-    "2026-01-05T16:00": ("trading", "post_market"),
-    "2026-01-05T20:00": ("post_market", "closed"),
-    "2026-11-27T13:00": ("trading", "post_market"),
-}
-
-
-def us(text: str) -> int:
-    """Unix time in microseconds of New York's time."""
-    return int(datetime.fromisoformat(text).replace(tzinfo=NEW_YORK).timestamp()) * SECOND
-
-
-def market(at: str, before_s: int = 3, **options: Any) -> Market:
-    """A market with rules that starts some seconds before a time in New York."""
-    own: dict[str, Any] = {"seed": 5, "rate": 40.0, "universe": NAMES}
-    options = own | options
-    start_us = us(at) - before_s * SECOND
-    return Market(options.pop("universe"), rules="us", start_us=start_us, **options)
-
-
-def run(m: Market, seconds: float) -> TickBatch:
-    return m.step(m.now_us + round(seconds * SECOND))
-
-
-def rows(batch: TickBatch, channel: int, symbol: int | None = None) -> list[dict[str, Any]]:
-    """Events of a channel as dicts."""
-    found = zip(*(getattr(batch, name).tolist() for name in COLUMNS), strict=True)
-    dicts = [dict(zip(COLUMNS, row, strict=True)) for row in found]
-    return [d for d in dicts if d["channel"] == channel and symbol in (None, d["symbol"])]
 
 
 @pytest.mark.parametrize("at", CHANGES)
@@ -152,7 +117,7 @@ def test_at_night_nothing_happens_and_it_costs_nothing() -> None:
 
 def test_a_day_has_the_statistics_of_its_regular_session_and_all_shares() -> None:
     """Before the opening there is no open, and the last price is the last close; shares count from 4:00 on."""
-    m = market("2026-01-05T20:00", 4 * 3_600 + 5, rate=2.0)  # just before 16:00
+    m = market("2026-01-05T20:00", 4 * 3_600 + 5, rate=2.0, model="gbm")  # just before 16:00
     batch = run(m, 20)
     trades = rows(batch, TRADES, 0)
     (last,) = [t for t in trades if "6" in marked(t["ask"])[1]]
@@ -265,7 +230,7 @@ def test_what_is_published_obeys_the_rules(at: str, plan: list[tuple[int, Script
 
 def test_a_halt_outlasts_sessions_and_ends_in_the_one_that_is() -> None:
     """Who resumes after hours is in the session after hours, and at night closed."""
-    m = market("2026-01-05T16:00", 5)
+    m = market("2026-01-05T16:00", 5, model="gbm", rate=5.0)
     m.schedule(m.now_us + SECOND, ScriptedStatus(0, "halted", "T1"), ScriptedStatus(1, "halted"))
     m.schedule(m.now_us + 8 * SECOND, ScriptedStatus(0, "trading", "T3"))
     batch = run(m, 10)

@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ticker.bands import Bands, limited
+from ticker.bands import Bands
 from ticker.batch import STATUS, TRADES, TickBatch
+from ticker.breakers import Breakers
 from ticker.grid import CELL_US
+from ticker.limiting import limited
 from ticker.play import Play
 from ticker.repricing import Prices, reprice
 from ticker.rows import (
@@ -58,6 +60,7 @@ class _State:
     """The plays that aren't over, with their levels."""
     bands: dict[int, Bands]
     """Limit up, limit down, by the symbols that have it."""
+    breakers: Breakers
 
 
 class Overlay:
@@ -90,7 +93,11 @@ class Overlay:
         none = np.zeros(seq.shape[1], dtype=np.int64)
         status = none + (rules.status(now_us) if rules else 0)
         standing = Standings(status, none)
-        self._state = _State(seq[:STATUS].copy(), seq, standing, Prices.of(quote), {}, {})
+        bands = rules.bands(now_us, quote) if rules else {}
+        start = quote.sum(axis=0) // 2
+        breakers = Breakers(start, start)
+        prices = Prices.of(quote)
+        self._state = _State(seq[:STATUS].copy(), seq, standing, prices, {}, bands, breakers)
         self._after = self._state
         self._walk_seq = walk_seq
         self._now, self._later = Script(), Script()
@@ -141,33 +148,29 @@ class Overlay:
         """Lay over the block from its start. One with nothing to do costs a pass over its sequences."""
         self.stale = False
         state = self._state
-        turns = self._rules is not None and self._rules.turns(self._begin_us)
-        busy = turns or len(self._now) or state.plays or state.bands
+        busy = self._rules is not None or len(self._now) or state.plays or state.bands
         if busy or state.standing.status.any() or state.prices.moved().any():
             return Block(self._laid_over(), self._walk.end_us)
         batch = self._walk.batch
         prices = state.prices.copy()
-        origin = np.zeros(len(batch), np.uint8)
-        prices.note(batch, origin, np.ones(state.seq.shape[1], bool))
+        prices.note(batch, np.zeros(len(batch), np.uint8), np.ones(state.seq.shape[1], bool))
         moved = state.seq[:STATUS] - state.walk_seq
         seq = state.seq.copy()
         seq[:STATUS] = self._walk_seq + moved
-        self._after = _State(self._walk_seq, seq, state.standing, prices, {}, {})
+        self._after = _State(self._walk_seq, seq, state.standing, prices, {}, {}, state.breakers)
         numbers = batch.seq + moved[batch.channel, batch.symbol]
-        batch = replace(batch, seq=numbers)
-        if self._rules is not None:
-            batch = replace(batch, price=batch.price.copy(), ask=batch.ask.copy())
-            self._rules.round(batch, origin)
-            self._rules.mark(batch, origin, np.zeros(len(batch), np.int64))
-        return Block(batch, self._walk.end_us)
+        return Block(replace(batch, seq=numbers), self._walk.end_us)
 
     def _laid_over(self) -> TickBatch:
         before = self._state
         batch, origin = self._with_all(before)
         prices, plays = self._price(batch, origin)
+        breakers, span = before.breakers, (self._begin_us, self._walk.end_us)
         if self._rules is not None:
             self._rules.round(batch, origin)
-        batch, origin, bands = limited(batch, origin, before.bands, self._walk.end_us)
+            watched = before.standing, breakers
+            batch, origin, breakers = self._rules.watch(batch, origin, watched, *span)
+        batch, origin, bands = limited(batch, origin, before.bands, span[1])
         standing = before.standing
         status: I64 = np.zeros(len(batch), dtype=np.int64)
         out: Flags = np.ones(len(batch), dtype=bool)
@@ -183,7 +186,7 @@ class Overlay:
         batch = replace(batch, seq=sequences(batch, before.seq))
         if self._rules is not None:
             self._rules.mark(batch, origin[out], status[out])
-        self._after = _State(self._walk_seq, seq, standing, prices, plays, bands)
+        self._after = _State(self._walk_seq, seq, standing, prices, plays, bands, breakers)
         return batch
 
     def _with_all(self, before: _State) -> tuple[TickBatch, Origin]:
@@ -193,9 +196,11 @@ class Overlay:
             extras = play.extras.between(self._begin_us, self._walk.end_us)
             if extras is not None:
                 batch, origin = insert(batch, origin, extras, EXTRA)
-        if self._rules is not None and self._rules.turns(self._begin_us):
-            rows = self._rules.session_rows(self._begin_us, before.standing)
-            batch, origin = insert(batch, origin, rows, EXTRA)
+        if self._rules is not None:
+            span = self._begin_us, self._walk.end_us
+            rows = self._rules.rows(*span, before.standing, before.breakers)
+            if len(rows):
+                batch, origin = insert(batch, origin, rows, EXTRA)
         if len(self._now):
             rows = self._now.rows()
             if self._rules is not None:

@@ -5,21 +5,20 @@ What trades say of themselves is drawn by their sequence, so it is the same howe
 trades are odd lots comes from their sizes (:mod:`ticker.draws`); how many are sweeps and so on is plausible, not measured.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
+from ticker.bands import Bands
 from ticker.batch import QUOTES, STATUS, TRADES, BarTable, TickBatch
-from ticker.draws import mean_trade_lots
+from ticker.breakers import Breakers, resumed
 from ticker.exchanges import MIX, exchange_number
 from ticker.marks import EXCHANGE, mark_of, with_conditions
 from ticker.noise import Stream, bits, halves
-from ticker.rows import SCRIPT, Standings
+from ticker.rows import EXTRA, SCRIPT, Standings, insert
 from ticker.rules import BREAKERS
 from ticker.sessions import regular_within, session_at
-from ticker.shape import DAY_S
-from ticker.status import EXTENDED, STATUSES, reason_number, status_number
+from ticker.status import EXTENDED, STATUSES, status_number
+from ticker.turns import Turns
 from ticker.universe import Universe
 
 __all__ = ["RULES", "UsRules", "rules_named"]
@@ -36,7 +35,6 @@ _OPENING, _CLOSING = 0.015, 0.08  # the share of a day's volume in the auctions
 _KINDS = {"F": 0.30, "X": 0.0005, "Z": 0.001, "4": 0.0005}  # of those that come at random
 _CENT = 0.01
 _HALTED, _TRADING = status_number("halted"), status_number("trading")
-_BREAKERS = [reason_number(breaker.reason) for breaker in BREAKERS]
 _OUTSIDE = np.array([status in EXTENDED for status in STATUSES])
 
 
@@ -64,9 +62,8 @@ class UsRules:
     """
 
     def __init__(self, universe: Universe, seed: int, trades_s: float, start_us: int) -> None:
-        self._start_us = start_us
+        self._universe, self._start_us = universe, start_us
         self._keys = Stream(seed, "us.trade", universe.symbols).keys
-        self._days = Stream(seed, "us.auction", universe.symbols).keys
         self._listing = np.array([exchange_number(i.exchange or "Q") for i in universe])
         tapes = sorted(MIX)
         self._tape = np.array([tapes.index(i.tape or "C") for i in universe])
@@ -75,14 +72,32 @@ class UsRules:
         )
         self._kinds = _kinds()
         self._lot = universe.column("round_lot").astype(np.int64)
-        shares = trades_s * universe.column("activity") * mean_trade_lots() * self._lot
-        self._day_volume = shares * DAY_S
+        self._turns = Turns(universe, seed, trades_s, self._listing)
         self._cent = np.maximum(1, np.rint(_CENT / universe.column("tick_size"))).astype(np.int64)
         self._fine = self._cent > 1
 
     def status(self, time_us: int) -> int:
         """Give the number of the status of the session at a time: what a symbol is in that is not halted."""
         return status_number(session_at(time_us // 1_000_000).status)
+
+    def bands(self, time_us: int, quote: I64) -> dict[int, Bands]:
+        """Give limit up, limit down for all symbols, around their standing quotes, from a time on."""
+        reopening = with_conditions("5")
+        return {
+            symbol: Bands(
+                instrument.tier,
+                instrument.tick_size,
+                instrument.round_lot,
+                time_us,
+                time_us,
+                bid=int(quote[0, symbol]),
+                ask=int(quote[1, symbol]),
+                us=True,
+                mark=int(self._listing[symbol]) | reopening,
+                cent=int(self._cent[symbol]),
+            )
+            for symbol, instrument in enumerate(self._universe)
+        }
 
     def turns(self, time_us: int) -> bool:
         """Tell whether a session begins at a time."""
@@ -95,46 +110,44 @@ class UsRules:
         session = session_at(second)
         return session.begin_s == second and session.status == "pre_market"
 
-    def session_rows(self, time_us: int, standing: Standings) -> TickBatch:
-        """
-        Give the changes of status with which a session begins, and the prints of its auction, as rows of no number.
+    def rows(
+        self, begin_us: int, end_us: int, standing: Standings, breakers: Breakers
+    ) -> TickBatch:
+        """Give what happens to all symbols at once in a block, without numbers: its session begins, or a halt of all ends."""
+        parts = []
+        if self.turns(begin_us):
+            parts.append(self._turns.session(begin_us, standing))
+        if begin_us <= breakers.until_us < end_us:
+            symbols = resumed(standing)
+            parts.append(self._turns.resumption(breakers.until_us, symbols))
+        return TickBatch.join(parts)
 
-        A symbol that is halted stays so, whatever the session; only the halts of the market-wide circuit breakers end with
-        the day.
-
-        Args:
-            time_us: when it begins.
-            standing: how the symbols stand.
-        """
-        now, before = self.status(time_us), self.status(time_us - 1)
-        stays = standing.status == _HALTED
-        if STATUSES[now] == "pre_market":
-            stays &= ~np.isin(standing.reason, _BREAKERS)
-        symbols = np.flatnonzero((standing.status != now) & ~stays)
-        times = time_us + symbols // _AT_ONCE
-        kinds = [_Rows(symbols, times, STATUS, np.full(len(symbols), now))]
-        auction = "O" if now == _TRADING else "6" if before == _TRADING else None
-        if auction:
-            size = self._auction(time_us, symbols, _OPENING if auction == "O" else _CLOSING)
-            some = size > 0
-            mark = self._listing[symbols] | with_conditions(auction)
-            ones = np.ones(int(some.sum()), dtype=np.int64)
-            print_ = _Rows(symbols[some], times[some], TRADES, ones, size[some], mark[some])
-            kinds = [*kinds, print_] if auction == "O" else [print_, *kinds]
-        return _joined(kinds)
+    def watch(
+        self,
+        batch: TickBatch,
+        origin: NDArray[np.uint8],
+        before: tuple[Standings, Breakers],
+        begin_us: int,
+        end_us: int,
+    ) -> tuple[TickBatch, NDArray[np.uint8], Breakers]:
+        """Look at the index over a block, and halt everything where a circuit breaker trips; give where it is at the end."""
+        standing, breakers = before
+        status = STATUSES[self.status(begin_us)]
+        if status == "pre_market" and self.turns(begin_us):
+            breakers = breakers.new_day()
+        if status != "trading":
+            return batch, origin, breakers
+        after, at_us = breakers.watch(batch, origin, standing, begin_us, end_us)
+        if at_us is not None:
+            symbols = np.flatnonzero(standing.status != _HALTED)
+            rows = self._turns.halt(at_us, symbols, BREAKERS[after.level - 1].reason)
+            batch, origin = insert(batch, origin, rows, EXTRA)
+        return batch, origin, after
 
     def resume(self, rows: TickBatch, time_us: int) -> None:
         """Let what is to trade be in the status of the session, in place: who resumes at night is closed."""
         again = (rows.channel == STATUS) & (rows.price == _TRADING)
         rows.price[again] = self.status(time_us)
-
-    def _auction(self, time_us: int, symbols: I64, share: float) -> I64:
-        """Give the shares of an auction's print: whole round lots, at least one where anything trades."""
-        counter = np.full(len(symbols), time_us, dtype=np.uint64)
-        draws = halves(bits(self._days[symbols], counter))[:, 0] / 65536
-        lots = self._day_volume[symbols] * share * (0.6 + 0.8 * draws) / self._lot[symbols]
-        whole = np.where(self._day_volume[symbols] > 0, np.maximum(1, np.rint(lots)), 0)
-        return whole.astype(np.int64) * self._lot[symbols]
 
     def traded(self, bars: BarTable, length_s: int, limit: int) -> BarTable:
         """Give the last of those bars in whose interval there is a part of a regular session, at most ``limit``."""
@@ -178,30 +191,6 @@ class UsRules:
         nearest = (price + np.where(quote, 0, cent // 2)) // cent * cent
         batch.price[rows] = np.where(price >= dollar, nearest, price)
         batch.ask[rows] = np.where(quote & (ask > dollar), -(-ask // cent) * cent, ask)
-
-
-class _Rows(NamedTuple):
-    symbol: I64
-    time: I64
-    channel: int
-    price: I64
-    size: I64 | int = 0
-    ask: I64 | int = 0
-
-
-def _joined(kinds: list[_Rows]) -> TickBatch:
-    """Put rows of several kinds together, in the order of time, then of symbols, then of kinds."""
-    columns = [np.concatenate([_full(kind, i) for kind in kinds]) for i in range(6)]
-    order = np.lexsort((columns[0], columns[1]))  # a stable sort: kinds stay in order
-    symbol, time, channel, price, size, ask = (column[order] for column in columns)
-    none = np.zeros(len(symbol), dtype=np.int64)
-    return TickBatch(
-        symbol.astype(np.int32), channel.astype(np.uint8), none, time, price, size, ask, none
-    )
-
-
-def _full(kind: _Rows, column: int) -> I64:
-    return np.broadcast_to(np.asarray(kind[column], dtype=np.int64), kind.symbol.shape)
 
 
 def _kinds() -> I64:
