@@ -16,6 +16,7 @@ from ticker.market import MAX_RATE, Market
 from ticker.model import model_named
 from ticker.scenes import read_scenes
 from ticker.universe import Universe
+from ticker.us import rules_named
 
 __all__ = ["FeedConfig", "check_names"]
 
@@ -43,6 +44,8 @@ class FeedConfig:
     """The same seed and options give the same events."""
     model: str = "full"
     """What the market is made of: ``full``, or ``gbm``, a plain random walk."""
+    rules: str = "open"
+    """``open``: the market is always open, and has no rules; ``us``: sessions, halts and conditions of the US market."""
     scenario: str | Iterable[str] = ()
     """What is played from the start on: names of scenarios and TOML files, or one of them."""
     clock: str = "wall"
@@ -86,7 +89,7 @@ class FeedConfig:
     control: bool = False
     """Whether ``/control/*`` lets tests drive it; then there is a journal, of 1,000 entries unless told otherwise."""
     replay: ReplayOptions | None = None
-    """The tape to play instead of a market; then ``symbols``, ``rate``, ``seed`` and ``model`` change no event."""
+    """The tape to play instead of a market; then ``symbols``, ``rate``, ``seed``, ``model`` and ``rules`` change no event."""
     web_root: Path | None = None
     """The folder of the page; None: no page."""
 
@@ -126,6 +129,7 @@ class FeedConfig:
         if self.scenario and self.replay is not None:
             raise ConfigError("scenario and replay exclude each other: choose one")
         try:
+            rules_named(self.rules)
             model_named(self.model)
         except ValueError as error:
             raise ConfigError(str(error)) from error
@@ -167,6 +171,7 @@ class FeedConfig:
                 rate=self.rate,
                 start_us=start_us,
                 model=self.model,
+                rules=self.rules,
                 scenes=[scene for text in self.scenario for scene in read_scenes(text)],
             )
         except ValueError as error:  # what only the market can know: too much for one symbol count

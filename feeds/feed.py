@@ -64,6 +64,8 @@ class Feed:
             "heartbeat_ms": self.heartbeat_ms,
             "auth": auth,
         }
+        if self.market.rules != "open":
+            hello["rules"] = self.market.rules
         return orjson.dumps([hello])
 
     def resolve(self, names: Iterable[str], request_id: Id = None) -> Sequence[int]:

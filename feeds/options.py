@@ -26,6 +26,8 @@ class MarketOptions(TypedDict, total=False):
     """``quiet``: nothing happens but what a test commands."""
     rate: float
     model: str
+    rules: Literal["open", "us"]
+    """``us``: sessions, halts and conditions of the US market."""
     start_us: int | None
     turn_ms: float
     turn_events: int

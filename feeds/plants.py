@@ -23,6 +23,7 @@ CHANGES = (
     "rate",
     "seed",
     "model",
+    "rules",
     "clock",
     "start_us",
     "turn_ms",
@@ -191,7 +192,7 @@ class Plants:
         task.add_done_callback(self._retiring.discard)
 
 
-_OF_A_MARKET = ("symbols", "rate", "seed", "model")
+_OF_A_MARKET = ("symbols", "rate", "seed", "model", "rules")
 
 
 def _changed(config: FeedConfig, changes: Mapping[str, Any] | None) -> FeedConfig:

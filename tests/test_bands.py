@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markets import SECOND, START, digest, events, run
 
-from ticker.bands import Bands, limited
+from ticker.bands import Bands
 from ticker.batch import BARS, QUOTES, STATUS, TRADES, TickBatch
 from ticker.instruments import Instrument
+from ticker.limiting import limited
 from ticker.market import Market
 from ticker.rows import EXTRA, SCRIPT, WALK
 from ticker.rules import band_ticks, doubled, round_lot

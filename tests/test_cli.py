@@ -137,6 +137,7 @@ def test_every_option_can_come_from_the_environment(served: list[Any]) -> None:
         "rate": "1.5",
         "seed": "99",
         "model": "gbm",
+        "rules": "us",
         "clock": "manual",
         "turn_ms": "5",
         "turn_events": "6",

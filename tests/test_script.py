@@ -326,7 +326,7 @@ def test_an_unknown_symbol_is_refused_with_all_that_came_with_it() -> None:
         (lambda: ScriptedQuote(0, 5, 1, 6, 0), f"ask_size 0 is not between 1 and {MAX_SIZE}"),
         (
             lambda: ScriptedStatus(0, "asleep"),
-            "status 'asleep' is not one of trading, limit_state, quoting, paused, halted, closed",
+            "status 'asleep' is not one of trading, limit_state, quoting, paused, halted, closed, pre_market",
         ),
         (lambda: ScriptedStatus(0, "halted", "T9"), "reason 'T9' is not one of T1, T2, "),
     ],

@@ -45,6 +45,9 @@ class Arrivals(Protocol):
     def block(self, grid: Grid) -> Times:
         """Give the events of the cells of a grid; the grids of successive calls follow one another."""
 
+    def skip(self, end: int) -> None:
+        """Go on to the cell ``end``, at the start of a second; what there would be until then never happens."""
+
 
 class PoissonArrivals:
     """
@@ -81,6 +84,9 @@ class PoissonArrivals:
         last = exponentials(halves(words)[..., 0]).ravel()
         total = sums[starts + count] - sums[starts] + last
         return Times(cell, (reached * (CELL_US / total)[cell]).astype(np.int64))
+
+    def skip(self, _end: int) -> None:
+        """Nothing is kept from one block to the next."""
 
 
 def event_counter(cell: I64, place: I64) -> U64:
@@ -162,6 +168,11 @@ class HawkesArrivals:
         symbol, time = keys >> 32, keys & 0xFFFFFFFF
         cell = time // CELL_US
         return Times(symbol * grid.cells + cell, time - cell * CELL_US)
+
+    def skip(self, end: int) -> None:
+        """Go on to the cell ``end``, at the start of a second; what there would be until then never happens."""
+        self._second = end // CELLS_PER_SECOND
+        self._grow(end * CELL_US)
 
     def _immigrate(self, grid: Grid, seconds: int) -> None:
         """Add the immigrants of the next seconds."""

@@ -3,17 +3,19 @@ Limit up, limit down: price bands around a reference price, limit states, and pa
 
 After the NMS "Plan to Address Extraordinary Market Volatility" (luldplan.com): quotes stop at the bands, and nothing trades
 outside of them. When one side of the quote stands at a band, it is a limit state; one of 15 seconds becomes a pause of
-five minutes. Simplified: a pause isn't extended, there is no straddle state, and new bands hold from the next quote on.
+five minutes. Under the rules of the US market it becomes five more for as long as the middle of the quote is outside of the
+auction's collars, which are 5 % around the band at first and widen by as much each time (NYSE Rule 7.35A, Nasdaq Equity 4, 4120(c)(10)).
+Simplified: there is no straddle state, and new bands hold from the next quote on.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ticker.batch import QUOTES, STATUS, TRADES, TickBatch
-from ticker.rows import EXTRA, SCRIPT, grouped, insert
+from ticker.bandrows import SymbolRows, change
+from ticker.batch import QUOTES, STATUS, TRADES
+from ticker.rows import SCRIPT
 from ticker.rules import (
     LIMIT_STATE_S,
     PAUSE_S,
@@ -21,11 +23,13 @@ from ticker.rules import (
     REFERENCE_MOVE,
     REFERENCE_S,
     band_ticks,
+    collar_ticks,
     doubled,
 )
-from ticker.status import STATUSES, TRADES_IN, reason_number, status_number
+from ticker.sessions import session_at
+from ticker.status import STATUSES
 
-__all__ = ["Bands", "limited"]
+__all__ = ["Bands"]
 
 I64 = NDArray[np.int64]
 
@@ -33,22 +37,7 @@ _CHECK_US = REFERENCE_CHECK_S * 1_000_000
 _BUCKETS = REFERENCE_S // REFERENCE_CHECK_S
 _NEVER = 2**62
 _TRADING, _LIMITED, _PAUSED, _OFF = range(4)  # _OFF: somebody else has stopped it
-
-Row = tuple[int, int, int, int, int, int]
-"""Time, channel, price, size, ask, ask size."""
-
-
-@dataclass(slots=True)
-class _SymbolRows:
-    """The events of one symbol, in the order of time; prices and asks are changed in place."""
-
-    time: I64
-    channel: NDArray[np.uint8]
-    origin: NDArray[np.uint8]
-    price: I64
-    ask: I64
-    made: list[tuple[int | None, Row]] = field(default_factory=list)
-    """What the rules make happen, changes of status and reopenings: behind which row; None: behind all of its time."""
+_REGULAR = frozenset({"trading", "limit_state"})
 
 
 @dataclass(slots=True)
@@ -77,26 +66,48 @@ class Bands:
     """Prices and numbers of trades, by 30 seconds, the newest last."""
     pending: float = 0.0
     """A reference price that holds from the next quote on; 0: none."""
+    us: bool = False
+    """Whether the market has the US sessions, and pauses are extended."""
+    mark: int = 0
+    """Of the print with which trading begins again."""
+    cent: int = 1
+    """How many ticks a cent has, if that is more than one: from a dollar on, bands are whole cents."""
+    collar: tuple[int, int] = (0, 0)
+    """Between which prices a pause may end."""
 
-    def run(self, rows: _SymbolRows, end_us: int) -> None:
+    def calm(self, end_us: int) -> bool:
+        """Tell whether nothing turns up to a time but what events do."""
+        trades = self.mode == _TRADING and self.reference > 0 and not self.pending
+        return trades and end_us <= min(self.until_us, self.check_us)
+
+    def entered(self, prices: int, trades: int, bid: int, ask: int) -> "Bands":
+        """Give the bands after some events inside of them: the sum of prices of the trades, their number, and the newest quote."""
+        sums = (*self.sums[:-1], self.sums[-1] + prices)
+        counts = (*self.counts[:-1], self.counts[-1] + trades)
+        return replace(self, sums=sums, counts=counts, bid=bid, ask=ask)
+
+    def run(self, rows: SymbolRows, end_us: int) -> None:
         """Go through the events up to a time."""
         at = int(np.searchsorted(rows.time, self.from_us))
         if self.reference == 0:
             self._enter_quotes(rows, 0, at)
             if end_us <= self.from_us:
                 return
-            self._begin(self.from_us)
+            if self.us and session_at(self.from_us // 1_000_000).status != "trading":
+                self.mode, self.reference = _OFF, 1.0
+            else:
+                self._begin(self.from_us)
         while True:
             timer = min(self.until_us, self.check_us)
             stop = int(np.searchsorted(rows.time, min(timer, end_us - 1), "right"))
             at = self._go(rows, at, stop)
-            if at < stop:
+            if at < stop or timer != min(self.until_us, self.check_us):
                 continue  # it is in another mode from there on
             if timer >= end_us:
                 return
             self._ring(rows, timer)
 
-    def _go(self, rows: _SymbolRows, at: int, stop: int) -> int:
+    def _go(self, rows: SymbolRows, at: int, stop: int) -> int:
         """Go through rows up to the first that changes the mode, included; give the row after it."""
         if at == stop:
             return at
@@ -116,7 +127,7 @@ class Bands:
             self._turn(rows, last)
         return end
 
-    def _hold(self, rows: _SymbolRows, at: int, end: int) -> None:
+    def _hold(self, rows: SymbolRows, at: int, end: int) -> None:
         """Keep rows inside the bands."""
         self._enter_quotes(rows, at, end)
         if self.mode not in (_TRADING, _LIMITED) or at == end:
@@ -131,11 +142,11 @@ class Bands:
         self.sums = (*self.sums[:-1], self.sums[-1] + int(price[trade].sum()))
         self.counts = (*self.counts[:-1], self.counts[-1] + int(trade.sum()))
 
-    def _turn(self, rows: _SymbolRows, row: int) -> None:
+    def _turn(self, rows: SymbolRows, row: int) -> None:
         """Do what a row does to the mode."""
         time = int(rows.time[row])
         if rows.channel[row] == STATUS:
-            trades = STATUSES[rows.price[row]] in TRADES_IN
+            trades = STATUSES[rows.price[row]] in _REGULAR
             if not trades:
                 self.mode, self.until_us, self.check_us = _OFF, _NEVER, _NEVER
             elif self.mode in (_PAUSED, _OFF):
@@ -146,38 +157,61 @@ class Bands:
         hit = rows.price[row] >= self.high or rows.ask[row] <= self.low
         if hit and self.mode == _TRADING:
             self.mode, self.until_us = _LIMITED, time + LIMIT_STATE_S * 1_000_000
-            rows.made.append((row, _change(time, "limit_state")))
+            rows.made.append((row, change(time, "limit_state")))
         elif not hit and self.mode == _LIMITED:
             self.mode, self.until_us = _TRADING, _NEVER
-            rows.made.append((row, _change(time, "trading")))
+            rows.made.append((row, change(time, "trading")))
         self._hold(rows, row, row + 1)
 
-    def _ring(self, rows: _SymbolRows, time: int) -> None:
+    def _ring(self, rows: SymbolRows, time: int) -> None:
         """Do what it is time for."""
         if time == self.until_us and self.mode == _LIMITED:
             self.mode, self.until_us = _PAUSED, time + PAUSE_S * 1_000_000
             self.check_us = _NEVER
-            rows.made.append((None, _change(time, "paused", "LUDP")))
-        elif time == self.until_us:
-            self._begin(time)
-            bid, ask = min(self.bid, self.high), max(self.ask, self.low)
-            middle = min(max((self.bid + self.ask) // 2, self.low), self.high)
-            reopening = (
-                _change(time, "trading", "LUDP"),
-                (time, QUOTES, bid, 2 * self.lot, ask, 2 * self.lot),
-                (time, TRADES, middle, 200 * self.lot, 0, 0),
-            )
-            rows.made += [(None, row) for row in reopening]
-        else:
+            rows.made.append((None, change(time, "paused", "LUDP")))
+            trigger = self.high if self.bid >= self.high else self.low
+            self.collar = trigger - self._step(trigger), trigger + self._step(trigger)
+        elif time != self.until_us:
             self._check(time)
+        elif self.us and self._extend():
+            self.until_us = time + PAUSE_S * 1_000_000
+            rows.made.append((None, change(time, "paused", "LUDP")))
+        else:
+            self._reopen(rows, time)
+
+    def _step(self, price: int) -> int:
+        """By how much collars are away from a price, and widen."""
+        return collar_ticks(price, self.tick_size)
+
+    def _extend(self) -> bool:
+        """Tell whether the price is outside of the collars, and widen them then."""
+        low, high = self.collar
+        middle = (self.bid + self.ask) // 2
+        if low <= middle <= high:
+            return False
+        step = self._step((low + high) // 2)
+        self.collar = (low, high + step) if middle > high else (low - step, high)
+        return True
+
+    def _reopen(self, rows: SymbolRows, time: int) -> None:
+        self._begin(time)
+        bid, ask = min(self.bid, self.high), max(self.ask, self.low)
+        middle = min(max((self.bid + self.ask) // 2, self.low), self.high)
+        if middle >= 100 * self.cent:
+            middle = middle // self.cent * self.cent
+        reopening = (
+            change(time, "trading", "LUDP"),
+            (time, QUOTES, bid, 2 * self.lot, ask, 2 * self.lot),
+            (time, TRADES, middle, 200 * self.lot, self.mark, 0),
+        )
+        rows.made += [(None, row) for row in reopening]
 
     def _check(self, time: int) -> None:
         """Look at the reference price."""
         self.check_us = time + _CHECK_US
         count = sum(self.counts)
         candidate = sum(self.sums) / count if count else self.reference
-        same = doubled(time, self.day_us, self.tier, self.reference * self.tick_size)
-        wide = doubled(time - _CHECK_US, self.day_us, self.tier, self.reference * self.tick_size)
+        same, wide = (self._wide(at, self.reference) for at in (time, time - _CHECK_US))
         if self.mode == _TRADING:
             if abs(candidate / self.reference - 1) >= REFERENCE_MOVE:
                 self.pending = candidate
@@ -195,61 +229,28 @@ class Bands:
 
     def _set(self, reference: float, time: int) -> None:
         self.pending, self.reference = 0.0, reference
-        wide = doubled(time, self.day_us, self.tier, reference * self.tick_size)
+        wide = self._wide(time, reference)
         distance = band_ticks(reference, self.tick_size, tier=self.tier, doubled=wide)
         self.low = max(1, round(reference) - distance)
         self.high = round(reference) + distance
+        if self.low >= 100 * self.cent:
+            self.low = -(-self.low // self.cent) * self.cent
+        if self.high >= 100 * self.cent:
+            self.high = self.high // self.cent * self.cent
 
-    def _enter_quotes(self, rows: _SymbolRows, at: int, end: int) -> None:
+    def _wide(self, time: int, reference: float) -> bool:
+        """Tell whether the bands are twice as wide at a time."""
+        price = reference * self.tick_size
+        if not self.us:
+            return doubled(time, self.day_us, self.tier, price)
+        session = session_at(time // 1_000_000)
+        left_s = session.end_s - time // 1_000_000
+        begin_us = session.begin_s * 1_000_000
+        return doubled(time, begin_us, self.tier, price, left_s=left_s)
+
+    def _enter_quotes(self, rows: SymbolRows, at: int, end: int) -> None:
         """Note the newest quote."""
         quotes = np.flatnonzero(rows.channel[at:end] == QUOTES)
         if len(quotes):
             row = at + int(quotes[-1])
             self.bid, self.ask = int(rows.price[row]), int(rows.ask[row])
-
-
-def limited(
-    batch: TickBatch, origin: NDArray[np.uint8], bands: Mapping[int, Bands], end_us: int
-) -> tuple[TickBatch, NDArray[np.uint8], dict[int, Bands]]:
-    """
-    Keep the symbols that have bands inside them; prices are changed in place.
-
-    Returns:
-        The batch with what the rules make happen, where its events are from, and the bands at the end.
-    """
-    after: dict[int, Bands] = {}
-    places: list[int] = []
-    made: list[tuple[int, ...]] = []
-    if not bands:
-        return batch, origin, after
-    order, first = grouped(batch.symbol, max(*bands, int(batch.symbol.max(initial=0))) + 1)
-    for symbol, before in bands.items():
-        at = order[first[symbol] : first[symbol + 1]]
-        rows = _SymbolRows(
-            batch.time[at], batch.channel[at], origin[at], batch.price[at], batch.ask[at]
-        )
-        after[symbol] = replace(before)
-        after[symbol].run(rows, end_us)
-        batch.price[at], batch.ask[at] = rows.price, rows.ask
-        for row, values in rows.made:
-            behind = np.searchsorted(batch.time, values[0], "right") if row is None else at[row] + 1
-            places.append(int(behind))
-            made.append((symbol, *values))
-    if not made:
-        return batch, origin, after
-    symbols, time, channel, price, size, ask, ask_size = np.array(made, dtype=np.int64).T
-    rules = TickBatch(
-        symbol=symbols.astype(np.int32),
-        channel=channel.astype(np.uint8),
-        seq=np.zeros(len(time), dtype=np.int64),
-        time=time,
-        price=price,
-        size=size,
-        ask=ask,
-        ask_size=ask_size,
-    )
-    return *insert(batch, origin, rules, EXTRA, np.array(places)), after
-
-
-def _change(time: int, status: str, reason: str | None = None) -> Row:
-    return time, STATUS, status_number(status), reason_number(reason), 0, 0

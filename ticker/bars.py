@@ -154,7 +154,9 @@ class BarBuilder:
 
     def close(self, second: int) -> list[tuple[int, BarTable]]:
         """
-        Close every interval that ends at ``second`` (Unix time); must be called for each second, in order.
+        Close every interval that ends at ``second`` (Unix time).
+
+        Must be called for each second, in order, but for those before :meth:`next_end`.
 
         Returns:
             The number of each interval that closed with a price, with its bars, shortest first.
@@ -173,6 +175,15 @@ class BarBuilder:
                 self.history[number].append(bars)
                 closed.append((number, bars))
         return closed
+
+    def next_end(self, second: int) -> int:
+        """Give the first second, from one on, at which an interval with a trade ends; none has one: that second a day later."""
+        ends = [
+            second + -second % length
+            for part, length in zip(self._open, self._lengths, strict=True)
+            if part.trades.any()
+        ]
+        return min(ends, default=second + self._lengths[-1])
 
     def newest(self, number: int, symbol: int, start: int, limit: int) -> tuple[BarTable, bool]:
         """

@@ -1,5 +1,7 @@
 """The books of a venue: what was handed out, as sequences, snapshots and bars."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,6 +42,8 @@ class Books:
         self.seq: I64 = np.zeros((CHANNELS, symbols), dtype=np.int64)
         """The last sequence handed out, by channel number and symbol id."""
         self.bars = BarBuilder(symbols)
+        self.day_ends: Callable[[int], bool] = _midnight
+        """Whether a day of the statistics ends at a second, Unix time."""
 
     def enter(self, rows: TickBatch) -> None:
         """Enter the trades and quotes among some events, in the order of time. Linear in them."""
@@ -69,6 +73,10 @@ class Books:
         self.day.status(changes.symbol, changes.price, changes.size, changes.time)
         self.seq[STATUS, changes.symbol] = changes.seq
 
+    def next_end(self, second: int) -> int:
+        """Give the first second, from one on, at which a bar that has a trade ends, or a day in Greenwich."""
+        return min(self.bars.next_end(second), second + -second % INTERVALS["1d"])
+
     def close(self, second: int) -> TickBatch:
         """Close the bars, and the day, that end at a second (Unix time)."""
         parts = []
@@ -78,7 +86,7 @@ class Books:
             parts.append(
                 TickBatch.of_bars(BARS + number, bars, seq[bars.symbol], second * _SECOND_US)
             )
-        if second % INTERVALS["1d"] == 0:
+        if self.day_ends(second):
             self.day.close_day()
         return TickBatch.join(parts)
 
@@ -89,3 +97,7 @@ class Books:
         number, length = list(INTERVALS).index(interval), INTERVALS[interval] * _SECOND_US
         bars, partial = self.bars.newest(number, symbol, now_us // length * length, limit)
         return bars, partial, self.bars.history[number].complete
+
+
+def _midnight(second: int) -> bool:
+    return second % INTERVALS["1d"] == 0

@@ -118,6 +118,10 @@ class DayBook:
         self._status[symbol], self._reason[symbol] = status, reason
         np.maximum.at(self._time, symbol, time)
 
+    def begin(self, status: int) -> None:
+        """Let all symbols be in a status, given by its number, from the start on."""
+        self._status[:] = status
+
     def close_day(self) -> None:
         """Begin a new day: the last price is the previous close, and there was no trade yet."""
         self._prev_close = self._last.copy()

@@ -11,6 +11,7 @@ from ticker.batch import QUOTES, TRADES, TickBatch
 from ticker.draws import lots, trade_sizes
 from ticker.grid import CELL_US
 from ticker.knots import Knots
+from ticker.marks import with_conditions
 from ticker.noise import bits, halves
 from ticker.scenario import Scenario
 from ticker.status import QUOTES_IN, TRADES_IN
@@ -41,6 +42,7 @@ class Extras:
         keys: of the draws, one a symbol.
         universe: the market's instruments.
         flow: the market's events a second and symbol, and the fraction of them that are trades.
+        marked: whether prints of auctions say that they are.
 
     Raises:
         ValueError: it would be too many quotes.
@@ -55,7 +57,11 @@ class Extras:
         keys: NDArray[np.uint64],
         universe: Universe,
         flow: tuple[float, float],
+        marked: bool = False,
     ) -> None:
+        self._marks = dict.fromkeys("O56", 0)
+        if marked:
+            self._marks = {code: with_conditions(code) for code in self._marks}
         most = max((value for _, value in scenario.quotes_s), default=0.0) * len(symbols)
         if most > MOST_QUOTES_S:
             raise ValueError(
@@ -124,7 +130,7 @@ class Extras:
 
     def _openings(self, begin_us: int, end_us: int) -> TickBatch:
         """A quote where quotes begin again, and the prints of auctions, 200 round lots each."""
-        rows: list[tuple[int, int, int]] = []  # time, channel, column
+        rows: list[tuple[int, int, int, int]] = []  # time, channel, column, mark
         quoted, everyone = True, range(len(self._symbols))
         for change in self._scenario.changes:
             at = self._time_of(change.at_s)
@@ -132,16 +138,18 @@ class Extras:
             quoted = change.status in QUOTES_IN
             for column in everyone:
                 if fresh:
-                    rows.append((at + column + 1, QUOTES, column))
+                    rows.append((at + column + 1, QUOTES, column, 0))
                 if change.cross:
                     after = change.status in TRADES_IN
-                    rows.append((at + column + (1 if after else -1), TRADES, column))
+                    code = "6" if not after else "5" if change.reason else "O"
+                    mark = self._marks[code]
+                    rows.append((at + column + (1 if after else -1), TRADES, column, mark))
         for _, end in self._scenario.silences:
-            rows += [(self._time_of(end), QUOTES, column) for column in everyone]
+            rows += [(self._time_of(end), QUOTES, column, 0) for column in everyone]
         rows = [row for row in rows if begin_us <= row[0] < end_us]
         if not rows:
             return TickBatch.empty()
-        time, channel, at_column = np.array(rows, dtype=np.int64).T
+        time, channel, at_column, marks = np.array(rows, dtype=np.int64).T
         trade = channel == TRADES
         lot = self._lot[at_column]
         return TickBatch(
@@ -151,7 +159,7 @@ class Extras:
             time=time,
             price=np.where(trade, 1, 0),
             size=np.where(trade, 200, 2) * lot,
-            ask=np.zeros(len(time), dtype=np.int64),
+            ask=marks,
             ask_size=np.where(trade, 0, 2) * lot,
         )
 

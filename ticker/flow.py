@@ -114,6 +114,10 @@ class OrderFlow:
         )
         return _in_time_order(batch, origin_us)
 
+    def skip(self, end: int) -> None:
+        """Go on to the cell ``end``, at the start of a second, without events."""
+        self._arrivals.skip(end)
+
     def _draws(self, first: int, rows: "_Rows") -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
         """Twice four 16-bit draws for each event, addressed by its cell and its place in the cell."""
         counter = event_counter(rows.cell + first, rows.place)

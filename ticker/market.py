@@ -10,15 +10,17 @@ What is scheduled and played is laid over the blocks by :mod:`ticker.overlay`; :
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from ticker.batch import BarTable, TickBatch
+from ticker.batch import INTERVALS, BarTable, TickBatch
 from ticker.daybook import DayBook
+from ticker.hours import SessionShape
 from ticker.model import FULL, Model, model_named
 from ticker.outlet import Outlet
 from ticker.overlay import Overlay
-from ticker.past import Past
+from ticker.past import MAX_PAST, Past
 from ticker.play import Play, chosen
 from ticker.prelude import Standing
 from ticker.scenario import Scenario
@@ -27,6 +29,7 @@ from ticker.script import ScriptedEvent
 from ticker.shape import DayShape
 from ticker.source import MAX_RATE, MAX_TOTAL_RATE, Block, Source
 from ticker.universe import Universe
+from ticker.us import UsRules, rules_named
 
 __all__ = ["DEFAULT_START_US", "MAX_RATE", "MAX_TOTAL_RATE", "TAPE", "Market"]
 
@@ -51,6 +54,7 @@ class Market(Outlet):
         start_us: Unix time at which the market starts, in microseconds; whole seconds.
         model: what the market is made of, or the name of one of :data:`~ticker.model.MODELS`.
         scenes: what is played from the start on.
+        rules: ``open``: it is always open, and has no rules; ``us``: those of the US market, see :mod:`ticker.us`.
         block_events: about how many events to make in one pass. Changes memory and pace, never an event.
 
     Raises:
@@ -67,14 +71,16 @@ class Market(Outlet):
         start_us: int = DEFAULT_START_US,
         model: Model | str = FULL,
         scenes: Sequence[Scene] = (),
+        rules: str = "open",
         block_events: int = 16_384,
     ) -> None:
-        self.synthetic, self.over = True, False
+        self.synthetic, self.over, self.rules = True, False, rules_named(rules)
         self.model = model_named(model) if isinstance(model, str) else model
         """What the market is made of."""
         numbers = (int(seed), float(rate), float(trade_share), int(start_us))
         played = (tuple(scenes),) if scenes else ()
-        run = (TAPE, universe.instruments, *numbers, self.model, *played)
+        ruled = (rules, [(i.exchange, i.tier) for i in universe]) if rules != "open" else ()
+        run = (TAPE, universe.instruments, *numbers, self.model, *played, *ruled)
         self.epoch = hashlib.blake2b(repr(run).encode(), digest_size=8).hexdigest()
         """Names this run: markets of one epoch give the same events, so sequences of one mean the same in another."""
         self._source = source = Source(
@@ -83,7 +89,7 @@ class Market(Outlet):
             rate=rate,
             trade_share=trade_share,
             start_us=start_us,
-            model=self.model,
+            model=self._timed(rules, start_us),
             block_events=block_events,
         )
         close, flow = universe.start_ticks().astype(np.int64), source.flow
@@ -92,13 +98,31 @@ class Market(Outlet):
         super().__init__(universe, start_us, book)
         self.seed = seed
         self._flow = rate, trade_share
-        minute = (self.model.shape or DayShape()).first_minute
+        shape = self.model.shape
+        minute = (shape if isinstance(shape, DayShape) else DayShape()).first_minute
         self._day_us = start_us - minute * 60_000_000
-        self._past = Past(seed, start_us, rate, trade_share)
+        self._past = Past(seed, start_us, rate, trade_share, far=rules == "us")
         self._overlay: Overlay | None = None
+        self._rules: UsRules | None = None
+        if rules == "us":
+            self._obey(UsRules(universe, seed, rate * trade_share, start_us))
         for scene in scenes:
             at_us = start_us + round(scene.start_s * 1e6)
             self.play(scene.scenario, at_us, scene.ids(universe), scene.seed)
+
+    def _obey(self, rules: UsRules) -> None:
+        """Have rules from the start on."""
+        self._rules = rules
+        self._books.day.begin(rules.status(self.now_us))
+        self._books.day_ends = rules.day_ends
+        self._lay_over(self.now_us)
+
+    def _timed(self, rules: str, start_us: int) -> Model:
+        """Give the model, with sessions if the rules have them."""
+        shape = self.model.shape
+        if rules == "open" or isinstance(shape, SessionShape):
+            return self.model
+        return replace(self.model, shape=SessionShape(shape, start_us // 1_000_000))
 
     def schedule(self, at_us: int, *events: ScriptedEvent) -> None:
         """
@@ -138,7 +162,15 @@ class Market(Outlet):
         at_us = self.now_us if at_us is None else at_us
         seed = self.seed if seed is None else seed
         ids = chosen(symbols, scenario, len(self.universe))
-        play = Play(scenario, at_us, ids, seed=seed, universe=self.universe, flow=self._flow)
+        play = Play(
+            scenario,
+            at_us,
+            ids,
+            seed=seed,
+            universe=self.universe,
+            flow=self._flow,
+            marked=self._rules is not None,
+        )
         self._lay_over(at_us).play(play)
 
     def bars(self, symbol: int, interval: str, limit: int) -> tuple[BarTable, bool]:
@@ -155,11 +187,16 @@ class Market(Outlet):
         missing = limit - len(bars)
         if missing > 0 and complete:
             standing = self._standing(symbol)
-            past = self._past.bars(symbol, self.universe[symbol], standing, interval, missing)
+            most = missing if self._rules is None else MAX_PAST
+            past = self._past.bars(symbol, self.universe[symbol], standing, interval, most)
+            if self._rules is not None:
+                past = self._rules.traded(past, INTERVALS[interval], missing)
             bars = BarTable.join([past, bars])
         return bars, partial
 
     def recent(self, symbol: int) -> TickBatch:
+        if self._rules is not None:
+            return TickBatch.empty()  # it would have to know of sessions
         return self._past.events(symbol, self.universe[symbol], self._standing(symbol))
 
     def _standing(self, symbol: int) -> Standing:
@@ -176,7 +213,9 @@ class Market(Outlet):
             seq, quotes = self._books.seq, self._books.day.quotes()
             walk_seq = self._source.flow.seq
             day_us = self._day_us
-            self._overlay = Overlay(self._block, self.now_us, seq, quotes, walk_seq, day_us)
+            self._overlay = Overlay(
+                self._block, self.now_us, seq, quotes, walk_seq, day_us, self._rules
+            )
         return self._overlay
 
     def _next_block(self) -> Block:
@@ -185,10 +224,17 @@ class Market(Outlet):
             block = self._overlay.begin(block, self._source.flow.seq)
         return block
 
+    def _pass_over(self, until_us: int) -> None:
+        self._refresh()
+        super()._pass_over(until_us)
+
     def _release(self, edge: int, room: int | None) -> TickBatch:
+        self._refresh()
+        return super()._release(edge, room)
+
+    def _refresh(self) -> None:
         if self._overlay is not None and self._overlay.stale:
             self._block = self._overlay.block()
-        return super()._release(edge, room)
 
     def _enter(self, rows: TickBatch) -> None:
         super()._enter(rows)

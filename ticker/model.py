@@ -9,6 +9,7 @@ signs, the negative control of :mod:`ticker.facts`.
 from dataclasses import dataclass
 
 from ticker.arrivals import Hawkes
+from ticker.hours import SessionShape
 from ticker.shape import DayShape
 from ticker.shocks import Jumps, LeadLag, StudentT
 from ticker.signs import HiddenOrders
@@ -25,7 +26,7 @@ class Model:
     name: str
     volatility: LogVolatility | None = None
     """None: constant."""
-    shape: DayShape | None = None
+    shape: DayShape | SessionShape | None = None
     """None: all minutes of a day are alike."""
     tails: StudentT | None = None
     """None: Gaussian."""

@@ -49,6 +49,9 @@ class Outlet(ABC):
         self._next_second = start_us + _SECOND_US
         self._books = Books(len(universe), book)
 
+    rules = "open"
+    """The rules that it has: none."""
+
     @abstractmethod
     def _next_block(self) -> Block:
         """Make the next block."""
@@ -70,6 +73,8 @@ class Outlet(ABC):
             room = None if limit is None else limit - given
             if room is not None and room <= 0:
                 break
+            if self._next_second < until_us:
+                self._pass_over(until_us)
             edge = min(until_us, self._next_second)
             part = self._release(edge, room)
             if len(part):
@@ -140,6 +145,15 @@ class Outlet(ABC):
         self._at = end
         self.now_us = reached
         return part
+
+    def _pass_over(self, until_us: int) -> None:
+        """Pass over the seconds in which nothing happens and nothing ends: a night costs no more than a second."""
+        if self._at < len(self._block.batch):
+            return
+        self._bring_up_to_date()
+        end = self._books.next_end(self._next_second // _SECOND_US) * _SECOND_US
+        end = min(end, until_us, self._block.end_us) // _SECOND_US * _SECOND_US
+        self._next_second = max(self._next_second, end)
 
     def _bring_up_to_date(self) -> None:
         """Enter what was handed out into the books. Linear in those events."""

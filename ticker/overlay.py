@@ -13,15 +13,28 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ticker.bands import Bands, limited
-from ticker.batch import STATUS, TickBatch
+from ticker.bands import Bands
+from ticker.batch import STATUS, TRADES, TickBatch
+from ticker.breakers import Breakers
 from ticker.grid import CELL_US
+from ticker.limiting import limited
 from ticker.play import Play
 from ticker.repricing import Prices, reprice
-from ticker.rows import CHANNELS, EXTRA, SCRIPT, WALK, count, insert, sequences, statuses
+from ticker.rows import (
+    CHANNELS,
+    EXTRA,
+    SCRIPT,
+    WALK,
+    Standings,
+    count,
+    insert,
+    sequences,
+    statuses,
+)
 from ticker.script import Script, ScriptedEvent
 from ticker.source import Block
 from ticker.status import QUOTES_IN, STATUSES, TRADES_IN
+from ticker.us import UsRules
 
 __all__ = ["Overlay"]
 
@@ -41,13 +54,13 @@ class _State:
     """The walk's last sequences, shape (2, symbols)."""
     seq: I64
     """The last sequences that came out, shape (channels, symbols)."""
-    status: I64
-    """By symbol."""
+    standing: Standings
     prices: Prices
     plays: dict[Play, I64]
     """The plays that aren't over, with their levels."""
     bands: dict[int, Bands]
     """Limit up, limit down, by the symbols that have it."""
+    breakers: Breakers
 
 
 class Overlay:
@@ -59,17 +72,32 @@ class Overlay:
         now_us: from when on it is left.
         seq: the last sequences, by channel and symbol.
         quote: the standing bids and asks, shape (2, symbols).
-        day_us: when a day of the market began.
         walk_seq: the walk's last sequences at the end of the block, by channel (trades, quotes) and symbol.
+        day_us: when a day of the market began.
+        rules: those of the US market, if it has them; then blocks begin where sessions do.
     """
 
     def __init__(
-        self, rest: Block, now_us: int, seq: I64, quote: I64, walk_seq: I64, day_us: int
+        self,
+        rest: Block,
+        now_us: int,
+        seq: I64,
+        quote: I64,
+        walk_seq: I64,
+        day_us: int,
+        rules: UsRules | None = None,
     ) -> None:
         self._walk, self._begin_us, self._day_us = rest, now_us, day_us
+        self._rules = rules
         seq = seq[:CHANNELS].copy()
         none = np.zeros(seq.shape[1], dtype=np.int64)
-        self._state = _State(seq[:STATUS].copy(), seq, none, Prices.of(quote), {}, {})
+        status = none + (rules.status(now_us) if rules else 0)
+        standing = Standings(status, none)
+        bands = rules.bands(now_us, quote) if rules else {}
+        start = quote.sum(axis=0) // 2
+        breakers = Breakers(start, start)
+        prices = Prices.of(quote)
+        self._state = _State(seq[:STATUS].copy(), seq, standing, prices, {}, bands, breakers)
         self._after = self._state
         self._walk_seq = walk_seq
         self._now, self._later = Script(), Script()
@@ -83,7 +111,7 @@ class Overlay:
         Raises:
             ValueError: there is no symbol with such an id; then none is added.
         """
-        symbols = len(self._state.status)
+        symbols = self._state.seq.shape[1]
         for event in events:
             if event.symbol >= symbols:
                 raise ValueError(f"symbol id {event.symbol!r} is not between 0 and {symbols - 1}")
@@ -120,48 +148,71 @@ class Overlay:
         """Lay over the block from its start. One with nothing to do costs a pass over its sequences."""
         self.stale = False
         state = self._state
-        busy = len(self._now) or state.plays or state.bands
-        if busy or state.status.any() or state.prices.moved().any():
+        busy = self._rules is not None or len(self._now) or state.plays or state.bands
+        if busy or state.standing.status.any() or state.prices.moved().any():
             return Block(self._laid_over(), self._walk.end_us)
         batch = self._walk.batch
         prices = state.prices.copy()
-        prices.note(batch, np.zeros(len(batch), np.uint8), np.ones(len(state.status), bool))
+        prices.note(batch, np.zeros(len(batch), np.uint8), np.ones(state.seq.shape[1], bool))
         moved = state.seq[:STATUS] - state.walk_seq
         seq = state.seq.copy()
         seq[:STATUS] = self._walk_seq + moved
-        self._after = _State(self._walk_seq, seq, state.status, prices, {}, {})
+        self._after = _State(self._walk_seq, seq, state.standing, prices, {}, {}, state.breakers)
         numbers = batch.seq + moved[batch.channel, batch.symbol]
         return Block(replace(batch, seq=numbers), self._walk.end_us)
 
     def _laid_over(self) -> TickBatch:
         before = self._state
+        batch, origin = self._with_all(before)
+        prices, plays = self._price(batch, origin)
+        breakers, span = before.breakers, (self._begin_us, self._walk.end_us)
+        if self._rules is not None:
+            self._rules.round(batch, origin)
+            watched = before.standing, breakers
+            batch, origin, breakers = self._rules.watch(batch, origin, watched, *span)
+        batch, origin, bands = limited(batch, origin, before.bands, span[1])
+        standing = before.standing
+        status: I64 = np.zeros(len(batch), dtype=np.int64)
+        out: Flags = np.ones(len(batch), dtype=bool)
+        if standing.status.any() or STATUS in batch.channel:
+            status, standing = statuses(batch, standing)
+            out = _MADE[status, batch.channel]
+        for play in before.plays:
+            if play.scenario.silences:
+                out &= ~play.silent(batch.symbol, batch.time)
+        out |= origin == SCRIPT
+        batch = batch[out]
+        seq = before.seq + count(batch, before.seq.shape[1])
+        batch = replace(batch, seq=sequences(batch, before.seq))
+        if self._rules is not None:
+            self._rules.mark(batch, origin[out], status[out])
+        self._after = _State(self._walk_seq, seq, standing, prices, plays, bands, breakers)
+        return batch
+
+    def _with_all(self, before: _State) -> tuple[TickBatch, Origin]:
+        """Put what plays, sessions and scripts add into the walk's events; prices and asks may be changed in place."""
         batch, origin = self._walk.batch, np.full(len(self._walk.batch), WALK, dtype=np.uint8)
         for play in before.plays:
             extras = play.extras.between(self._begin_us, self._walk.end_us)
             if extras is not None:
                 batch, origin = insert(batch, origin, extras, EXTRA)
+        if self._rules is not None:
+            span = self._begin_us, self._walk.end_us
+            rows = self._rules.rows(*span, before.standing, before.breakers)
+            if len(rows):
+                batch, origin = insert(batch, origin, rows, EXTRA)
         if len(self._now):
-            batch, origin = insert(batch, origin, self._now.rows(), SCRIPT)
-        batch = replace(batch, price=batch.price.copy(), ask=batch.ask.copy())
-        prices, plays = self._price(batch, origin)
-        batch, origin, bands = limited(batch, origin, before.bands, self._walk.end_us)
-        status_after = before.status
-        out: Flags = np.ones(len(batch), dtype=bool)
-        if status_after.any() or STATUS in batch.channel:
-            status, status_after = statuses(batch, before.status)
-            out = _MADE[status, batch.channel]
-        for play in before.plays:
-            if play.scenario.silences:
-                out &= ~play.silent(batch.symbol, batch.time)
-        batch = batch[out | (origin == SCRIPT)]
-        seq = before.seq + count(batch, len(status_after))
-        self._after = _State(self._walk_seq, seq, status_after, prices, plays, bands)
-        return replace(batch, seq=sequences(batch, before.seq))
+            rows = self._now.rows()
+            if self._rules is not None:
+                self._rules.resume(rows, self._begin_us)
+            batch, origin = insert(batch, origin, rows, SCRIPT)
+        return replace(batch, price=batch.price.copy(), ask=batch.ask.copy()), origin
 
     def _price(self, batch: TickBatch, origin: Origin) -> tuple[Prices, dict[Play, I64]]:
         """Reprice a block, in place, and give what stands at its end and the plays that go on."""
         end_us, prices = self._walk.end_us, self._state.prices.copy()
         touched = prices.moved()
+        touched[batch.symbol[(origin == EXTRA) & (batch.channel == TRADES)]] = True
         levels, going = {}, {}
         first = self._begin_us // CELL_US
         cells = -(-end_us // CELL_US) - first

@@ -20,13 +20,19 @@ from ticker.noise import EXPONENTIAL_ONE, Stream, exponentials, halves
 from ticker.prelude import Standing, prelude, seconds_of
 from ticker.walk import MARKET_LOADING, OWN_LOADING, RANGE, SECTOR_LOADING, TRADING_YEAR_S
 
-__all__ = ["Past"]
+__all__ = ["MAX_PAST", "Past"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
+MAX_PAST = 20_000
+"""At least as many bars as there are of any interval."""
+
 _REACH = {1: 3_600, 60: 2_880, 3_600: 1_440, 86_400: 500}
 """How many steps of each length (seconds) to go back, at least."""
+
+_FAR_REACH = {1: 3_600, 60: 11_520, 3_600: 3_600, 86_400: 750}
+"""The same where nights and holidays are left out afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +62,19 @@ class Past:
         start_us: Unix time of the market's start, in microseconds.
         rate: events a second and symbol, before each instrument's activity.
         trade_share: the fraction of events that are trades.
+        far: whether to go back further, as nights and holidays are left out afterwards.
     """
 
-    def __init__(self, seed: int, start_us: int, rate: float, trade_share: float) -> None:
+    def __init__(
+        self,
+        seed: int,
+        start_us: int,
+        rate: float,
+        trade_share: float,
+        *,
+        far: bool = False,
+    ) -> None:
+        self._reach = _FAR_REACH if far else _REACH
         self._seed, self._start = seed, start_us // 1_000_000
         self._rate, self._trade_share = rate, trade_share
 
@@ -133,10 +149,10 @@ class Past:
         events = self.events(0, instrument, standing)
         found: list[_Steps] = [_second_steps(events[events.channel == TRADES])]
         newest = seconds_of(self._rate * instrument.activity)
-        lengths = [length for length in _REACH if length <= longest]
+        lengths = [length for length in self._reach if length <= longest]
         for length in lengths:
-            following = next((n for n in _REACH if n > length), length)
-            count = _REACH[length] + (end // length) % (following // length)
+            following = next((n for n in self._reach if n > length), length)
+            count = self._reach[length] + (end // length) % (following // length)
             path = self._path(instrument, price, length, count)
             steps = self._level(instrument, path, length, end)
             # What the trades of the newest seconds tell counts for more.

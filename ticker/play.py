@@ -43,6 +43,7 @@ class Play:
         seed: of its noise.
         universe: the market's instruments.
         flow: the market's events a second and symbol, and the fraction of them that are trades.
+        marked: whether prints of auctions say that they are.
 
     Raises:
         ValueError: it would be too many quotes.
@@ -57,6 +58,7 @@ class Play:
         seed: int,
         universe: Universe,
         flow: tuple[float, float],
+        marked: bool = False,
     ) -> None:
         self.scenario, self.at_us, self.symbols = scenario, at_us, symbols
         self.column: I64 = np.full(len(universe), -1)
@@ -84,6 +86,7 @@ class Play:
             keys=Stream(seed, f"{purpose}.event", names).keys,
             universe=universe,
             flow=flow,
+            marked=marked,
         )
         """The events that come on top."""
 

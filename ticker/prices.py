@@ -57,7 +57,8 @@ class Prices(RandomWalk):
         )
         self._jumps = JumpPath(model.jumps, seed, symbols) if model.jumps else None
         if model.shape:
-            self._shape = model.shape.volatility(), model.shape.activity()
+            shape = model.shape
+            self._shape = shape.volatility(), shape.activity(), shape.strain()
         if model.tails:
             names = sorted(set(sectors))
             self._tails = (
@@ -148,7 +149,7 @@ class Prices(RandomWalk):
             minute = model.shape.minutes(second, seconds)
             sigma *= self._shape[0][minute]
             activity = activity * self._shape[1][minute]
-            strain = strain * self._shape[0][minute]
+            strain = strain * self._shape[2][minute]
         shape = sigma.shape
         return (
             np.minimum(sigma, _MOST_SIGMA),

@@ -1,6 +1,6 @@
 """Rows of a batch, as what is laid over it needs them: put in, grouped, followed, counted, numbered."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ __all__ = [
     "EXTRA",
     "SCRIPT",
     "WALK",
+    "Standings",
     "count",
     "grouped",
     "insert",
@@ -55,18 +56,29 @@ def insert(
     return TickBatch(**columns, bars=batch.bars), np.insert(origin, at, source)
 
 
-def statuses(batch: TickBatch, before: I64) -> tuple[I64, I64]:
-    """Give the status in which each event's symbol is, and that of each symbol at the end."""
-    order, first = grouped(batch.symbol, len(before))
+class Standings(NamedTuple):
+    """In which status symbols are, and why, both as numbers, shape (symbols,)."""
+
+    status: I64
+    reason: I64
+
+
+def statuses(batch: TickBatch, before: Standings) -> tuple[I64, Standings]:
+    """Give the status in which each event's symbol is, and how symbols stand at the end."""
+    order, first = grouped(batch.symbol, len(before.status))
     row = np.where(batch.channel[order] == STATUS, np.arange(len(batch)), -1)
     row = np.maximum.accumulate(row)
     symbol = batch.symbol[order]
-    code = np.where(row >= first[symbol], batch.price[order][row], before[symbol])
+    fresh = row >= first[symbol]
+    code = np.where(fresh, batch.price[order][row], before.status[symbol])
     status = np.empty(len(batch), dtype=np.int64)
     status[order] = code
-    after = before.copy()
+    after = Standings(before.status.copy(), before.reason.copy())
     present = np.flatnonzero(first[1:] > first[:-1])
-    after[present] = code[first[1:][present] - 1]
+    last = first[1:][present] - 1
+    after.status[present] = code[last]
+    present, last = present[fresh[last]], last[fresh[last]]
+    after.reason[present] = batch.size[order][row[last]]
     return status, after
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "TICK_SIZES",
     "Breaker",
     "band_ticks",
+    "collar_ticks",
     "doubled",
     "round_lot",
     "tick_size",
@@ -95,7 +96,15 @@ def band_ticks(reference: float, tick_size: float, *, tier: int, doubled: bool =
     return max(1, round((2 if doubled else 1) * distance / tick_size))
 
 
-def doubled(time_us: int, day_us: int, tier: int, price: float) -> bool:
+def collar_ticks(price: int, tick_size: float) -> int:
+    """Give how far the collars of a reopening are from a price in ticks, and by how much they widen: 5 %, or 15 cents up to 3 dollars."""
+    distance = 0.15 if price * tick_size <= 3.0 else 0.05 * price * tick_size
+    return max(1, round(distance / tick_size))
+
+
+def doubled(
+    time_us: int, day_us: int, tier: int, price: float, *, left_s: int | None = None
+) -> bool:
     """
     Tell whether the bands are twice as wide: from 9:30 to 9:45, and from 15:35 on, there only of tier 1 and up to 3 dollars.
 
@@ -104,6 +113,8 @@ def doubled(time_us: int, day_us: int, tier: int, price: float) -> bool:
         day_us: when a day of 390 minutes began; every one begins when the one before ends.
         tier: 1 or 2.
         price: the reference price, in currency units.
+        left_s: how many seconds of the day are left; None: it is one of 390 minutes.
     """
-    minute = (time_us - day_us) // 60_000_000 % 390
-    return minute < 15 or (minute >= 365 and (tier == 1 or price <= 3.0))
+    minute = (time_us - day_us) // 60_000_000
+    late = minute % 390 >= 365 if left_s is None else left_s <= 1_500
+    return minute % 390 < 15 or (late and (tier == 1 or price <= 3.0))

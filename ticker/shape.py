@@ -57,6 +57,10 @@ class DayShape:
         scaled: F64 = raw / raw.mean()
         return scaled
 
+    def strain(self) -> F64:
+        """Give the factor on what spreads have above one tick in each minute: shape (390,)."""
+        return self.volatility()
+
     def _raw(self, opening: float, close: float) -> F64:
         minute = np.arange(_MINUTES)
         left = _MINUTES - 1 - minute

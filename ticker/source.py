@@ -4,9 +4,11 @@ from typing import NamedTuple
 
 from ticker.batch import TickBatch
 from ticker.flow import MAX_BLOCK_EVENTS, OrderFlow
-from ticker.grid import CELL_US, CELLS_PER_SECOND
+from ticker.grid import CELL_US, CELLS_PER_SECOND, Grid
+from ticker.hours import SessionShape
 from ticker.model import Model
 from ticker.prices import Prices
+from ticker.sessions import session_at
 from ticker.universe import Universe
 
 __all__ = ["MAX_RATE", "MAX_TOTAL_RATE", "Block", "Source"]
@@ -30,6 +32,8 @@ class Block(NamedTuple):
 class Source:
     """
     The trades and quotes of a market, a block of whole cells at a time.
+
+    Where the model's day has sessions, a block is of one session, and the whole of a night is one block.
 
     Args:
         universe: what is traded.
@@ -75,21 +79,35 @@ class Source:
         )
         self.block_cells = _cells_for(block_events, total, len(universe), longest_s)
         """How many cells a block has at most."""
-        self._grid = self._prices.seconds(-(-self.block_cells // CELLS_PER_SECOND))
+        self._sessions = isinstance(model.shape, SessionShape)
+        self._grid: Grid | None = None
         self._cell = 0  # how many cells of the grid have become events
         self._end_us = start_us
 
     def block(self) -> Block:
         """Make the next block."""
-        if self._cell == self._grid.cells:
+        if self._grid is None or self._cell == self._grid.cells:
             # Prices are made for whole seconds, events for as many cells as fit into memory.
-            self._grid = self._prices.seconds(-(-self.block_cells // CELLS_PER_SECOND))
+            seconds = -(-self.block_cells // CELLS_PER_SECOND)
+            if self._sessions:
+                session = session_at(self._end_us // 1_000_000)
+                if session.status == "closed":
+                    return self._skip(session.end_s)
+                seconds = min(seconds, session.end_s - self._end_us // 1_000_000)
+            self._grid = self._prices.seconds(seconds)
             self._cell = 0
         end = min(self._cell + self.block_cells, self._grid.cells)
         batch = self.flow.block(self._grid.cut(self._cell, end), self._end_us)
         self._end_us += (end - self._cell) * CELL_US
         self._cell = end
         return Block(batch, self._end_us)
+
+    def _skip(self, second: int) -> Block:
+        """Go on to a second, Unix time, without an event."""
+        self._prices.skip((second * 1_000_000 - self._end_us) // CELL_US)
+        self.flow.skip(self._prices.cell)
+        self._end_us = second * 1_000_000
+        return Block(TickBatch.empty(), self._end_us)
 
 
 def _total_rate(universe: Universe, rate: float) -> float:

@@ -6,17 +6,38 @@ them. Rows of a batch hold numbers: a status is its position in :data:`STATUSES`
 :data:`REASONS`.
 """
 
-__all__ = ["QUOTES_IN", "REASONS", "STATUSES", "TRADES_IN", "reason_number", "status_number"]
+__all__ = [
+    "EXTENDED",
+    "QUOTES_IN",
+    "REASONS",
+    "STATUSES",
+    "TRADES_IN",
+    "reason_number",
+    "status_number",
+]
 
-STATUSES = ("trading", "limit_state", "quoting", "paused", "halted", "closed")
+STATUSES = (
+    "trading",
+    "limit_state",
+    "quoting",
+    "paused",
+    "halted",
+    "closed",
+    "pre_market",
+    "post_market",
+)
 """
 What a symbol may be in.
 
 ``trading``; ``limit_state``, in which one side of the quote stands at a price band; ``quoting``, in which there are
-quotes and no trades, as before a reopening; ``paused`` for volatility; ``halted`` for any other reason; ``closed``.
+quotes and no trades, as before a reopening; ``paused`` for volatility; ``halted`` for any other reason; ``closed``; ``pre_market`` and ``post_market``, the sessions before
+and after the regular one.
 """
 
-TRADES_IN = frozenset({"trading", "limit_state"})
+EXTENDED = frozenset({"pre_market", "post_market"})
+"""Sessions outside of regular hours."""
+
+TRADES_IN = frozenset({"trading", "limit_state"}) | EXTENDED
 """In which of them the market makes trades."""
 
 QUOTES_IN = TRADES_IN | {"quoting"}

@@ -27,6 +27,8 @@ class Venue(Protocol):
     """Names this run: sequences of one run mean the same in another of the same epoch. Letters, digits and ``_``."""
     now_us: int
     """Its time, Unix time in microseconds: everything before it has been handed out."""
+    rules: str
+    """The rules that it has, one of :data:`~ticker.us.RULES`."""
     synthetic: bool
     """Whether it is invented."""
     lots: NDArray[np.int64]

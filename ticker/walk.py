@@ -99,6 +99,10 @@ class RandomWalk:
         self.cell += cells
         return path
 
+    def skip(self, cells: int) -> None:
+        """Go over some cells in which nothing moves."""
+        self.cell += cells
+
     def _growth(self, cells: int) -> NDArray[np.float64]:
         """What the price is multiplied by in each of the next cells, shape (symbols, cells)."""
         factor = MARKET_LOADING * self._market.normals(

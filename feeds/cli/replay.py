@@ -36,7 +36,7 @@ _OPTIONS = (
     click.option("--replay-scale", type=float, default=1.0, help="Multiplies prices."),
     click.option("--replay-size-scale", type=float, default=1.0, help="Multiplies sizes."),
 )
-_OF_A_MARKET = ("symbols", "rate", "seed", "model", "scenario")
+_OF_A_MARKET = ("symbols", "rate", "seed", "model", "rules", "scenario")
 
 
 def replay_options(command: F) -> F:

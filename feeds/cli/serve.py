@@ -24,6 +24,7 @@ from feeds.config import FeedConfig
 from feeds.errors import ConfigError
 from feeds.server import FeedServer
 from ticker.model import MODELS
+from ticker.us import RULES
 
 __all__ = ["loop_factory", "run_feed", "serve"]
 
@@ -94,6 +95,12 @@ def _of_slow_consumers(command: F) -> F:
     type=click.Choice(list(MODELS)),
     default="full",
     help="Market with the literature's stylised facts, or a plain random walk.",
+)
+@click.option(
+    "--rules",
+    type=click.Choice(RULES),
+    default="open",
+    help="Always open, or the US market's sessions, halts and conditions.",
 )
 @click.option(
     "--scenario",

@@ -7,6 +7,7 @@ from ticker.conditions import CONDITIONS
 from ticker.exchanges import EXCHANGES
 from ticker.scenarios import SCENARIOS
 from ticker.status import REASONS, STATUSES
+from ticker.us import RULES
 
 __all__ = [
     "CHANGES",
@@ -138,6 +139,7 @@ CHANGES: dict[str, Schema] = {
     "rate": _number(0, 1e6, "events a second and symbol"),
     "seed": _integer(-(2**63), 2**63 - 1, "a seed of 64 bits"),
     "model": {"enum": ["full", "gbm"]},
+    "rules": {"enum": list(RULES)},
     "clock": {
         "type": "string",
         "pattern": r"^(wall|manual|max|x[0-9]{1,6}(\.[0-9]{1,6})?)$",

@@ -9,7 +9,7 @@ from ticker.facts.panel import Panel
 from ticker.facts.ticks import Ticks
 from ticker.market import DEFAULT_START_US
 from ticker.model import FULL, Model, model_named
-from ticker.shape import DAY_S
+from ticker.shape import DAY_S, DayShape
 from ticker.source import Source
 from ticker.universe import Universe
 
@@ -76,7 +76,9 @@ def simulate(
 
 def _from_the_opening(model: Model) -> Model:
     """Let the first session begin where a day does."""
-    return replace(model, shape=replace(model.shape, first_minute=0)) if model.shape else model
+    if not isinstance(model.shape, DayShape):
+        return model
+    return replace(model, shape=replace(model.shape, first_minute=0))
 
 
 def _stretches(source: Source, sessions: int, length_us: int) -> Iterator[Ticks | None]:

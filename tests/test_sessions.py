@@ -1,0 +1,72 @@
+"""Sessions are those of the New York exchanges, whatever the day, and the machine."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ticker.sessions import Session, new_york_offset_s, session_at
+from ticker.status import STATUSES
+
+NEW_YORK = ZoneInfo("America/New_York")
+seconds = st.integers(1_170_000_000, 4_000_000_000)  # 2007 to 2096
+
+
+def at(text: str) -> int:
+    """Unix time of New York's time."""
+    return int(datetime.fromisoformat(text).replace(tzinfo=NEW_YORK).timestamp())
+
+
+@given(seconds)
+def test_new_yorks_time_is_that_of_the_time_zone_database(second: int) -> None:
+    """Since 2007, when the law was changed the last time."""
+    offset = datetime.fromtimestamp(second, NEW_YORK).utcoffset()
+    assert offset == timedelta(seconds=new_york_offset_s(second))
+
+
+@pytest.mark.parametrize("text", ["2026-03-08T07:00", "2026-11-01T06:00"])
+def test_clocks_change_on_the_second(text: str) -> None:
+    """In March and November."""
+    switch = int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+    for second in (switch - 1, switch):
+        offset = datetime.fromtimestamp(second, NEW_YORK).utcoffset()
+        assert offset == timedelta(seconds=new_york_offset_s(second))
+
+
+@pytest.mark.parametrize(
+    ("moment", "status", "begin", "end"),
+    [
+        ("2026-01-05T03:59:59", "closed", "2026-01-02T20:00", "2026-01-05T04:00"),
+        ("2026-01-05T04:00", "pre_market", "2026-01-05T04:00", "2026-01-05T09:30"),
+        ("2026-01-05T09:30", "trading", "2026-01-05T09:30", "2026-01-05T16:00"),
+        ("2026-01-05T15:59:59", "trading", "2026-01-05T09:30", "2026-01-05T16:00"),
+        ("2026-01-05T16:00", "post_market", "2026-01-05T16:00", "2026-01-05T20:00"),
+        ("2026-01-05T20:00", "closed", "2026-01-05T20:00", "2026-01-06T04:00"),
+        ("2026-01-06T00:30", "closed", "2026-01-05T20:00", "2026-01-06T04:00"),
+        ("2026-03-07T12:00", "closed", "2026-03-06T20:00", "2026-03-09T04:00"),
+        ("2026-04-03T12:00", "closed", "2026-04-02T20:00", "2026-04-06T04:00"),
+        ("2026-11-27T12:59", "trading", "2026-11-27T09:30", "2026-11-27T13:00"),
+        ("2026-11-27T13:00", "post_market", "2026-11-27T13:00", "2026-11-27T17:00"),
+        ("2026-11-27T17:00", "closed", "2026-11-27T17:00", "2026-11-30T04:00"),
+        ("2027-12-24T12:00", "closed", "2027-12-23T20:00", "2027-12-27T04:00"),
+    ],
+)
+def test_every_moment_has_its_session(moment: str, status: str, begin: str, end: str) -> None:
+    """On days in winter and summer, on weekends, holidays and half days."""
+    assert session_at(at(moment)) == Session(status, at(begin), at(end))
+
+
+@given(seconds)
+def test_sessions_follow_each_other(second: int) -> None:
+    """Each ends where the next one begins, and none is longer than a holiday with its weekend."""
+    session = session_at(second)
+    assert session.begin_s <= second < session.end_s
+    assert session_at(session.begin_s) == session_at(session.end_s - 1) == session
+    following = session_at(session.end_s)
+    assert following.begin_s == session.end_s
+    order = ("pre_market", "trading", "post_market", "closed")
+    assert order.index(following.status) == (order.index(session.status) + 1) % 4
+    assert session.end_s - session.begin_s <= 4 * 86_400
+    assert session.status in STATUSES

@@ -1,0 +1,96 @@
+"""
+Limiting: prices of whole blocks are kept inside the bands of :mod:`ticker.bands`.
+
+Most symbols are well inside theirs all the time. Of these, a block is gone through in a few passes over all of them; only those
+of which something turns are gone through one by one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ticker.bandrows import SymbolRows
+from ticker.bands import Bands
+from ticker.batch import QUOTES, STATUS, TRADES, TickBatch
+from ticker.rows import EXTRA, SCRIPT, grouped, insert
+
+__all__ = ["limited"]
+
+I64 = NDArray[np.int64]
+
+
+def limited(
+    batch: TickBatch, origin: NDArray[np.uint8], bands: Mapping[int, Bands], end_us: int
+) -> tuple[TickBatch, NDArray[np.uint8], dict[int, Bands]]:
+    """
+    Keep the symbols that have bands inside them; prices are changed in place.
+
+    Returns:
+        The batch with what the rules make happen, where its events are from, and the bands at the end.
+    """
+    if not bands:
+        return batch, origin, {}
+    places: list[int] = []
+    made: list[tuple[int, ...]] = []
+    after = dict(bands)
+    busy = _inside(batch, origin, after, end_us)
+    if not busy:
+        return batch, origin, after
+    order, first = grouped(batch.symbol, max(*bands, int(batch.symbol.max(initial=0))) + 1)
+    for symbol in busy:
+        at = order[first[symbol] : first[symbol + 1]]
+        rows = SymbolRows(
+            batch.time[at], batch.channel[at], origin[at], batch.price[at], batch.ask[at]
+        )
+        after[symbol] = replace(bands[symbol])
+        after[symbol].run(rows, end_us)
+        batch.price[at], batch.ask[at] = rows.price, rows.ask
+        for row, values in rows.made:
+            behind = np.searchsorted(batch.time, values[0], "right") if row is None else at[row] + 1
+            places.append(int(behind))
+            made.append((symbol, *values))
+    if not made:
+        return batch, origin, after
+    symbols, time, channel, price, size, ask, ask_size = np.array(made, dtype=np.int64).T
+    rules = TickBatch(
+        symbol=symbols.astype(np.int32),
+        channel=channel.astype(np.uint8),
+        seq=np.zeros(len(time), dtype=np.int64),
+        time=time,
+        price=price,
+        size=size,
+        ask=ask,
+        ask_size=ask_size,
+    )
+    return *insert(batch, origin, rules, EXTRA, np.array(places)), after
+
+
+def _inside(
+    batch: TickBatch, origin: NDArray[np.uint8], bands: dict[int, Bands], end_us: int
+) -> list[int]:
+    """Enter the events of the symbols that stay inside their bands, and in their mode; give the others."""
+    calm = np.array([symbol for symbol, one in bands.items() if one.calm(end_us)], dtype=np.int64)
+    count = max(*bands, int(batch.symbol.max(initial=0)), 0) + 1
+    low, high = np.full(count, -1, dtype=np.int64), np.full(count, -1, dtype=np.int64)
+    low[calm], high[calm] = [bands[i].low for i in calm], [bands[i].high for i in calm]
+    free, symbol = origin != SCRIPT, batch.symbol
+    quote = batch.channel == QUOTES
+    trade = (batch.channel == TRADES) & free
+    hit = quote & free & ((batch.price >= high[symbol]) | (batch.ask <= low[symbol]))
+    hit |= trade & ((batch.price < low[symbol]) | (batch.price > high[symbol]))
+    hit |= batch.channel == STATUS
+    turning = np.zeros(count, dtype=bool)
+    turning[symbol[hit]] = True
+    turning[[symbol for symbol in bands if low[symbol] < 0]] = True
+    sums, counts = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
+    np.add.at(sums, symbol[trade], batch.price[trade])
+    np.add.at(counts, symbol[trade], 1)
+    newest = np.zeros((2, count), dtype=np.int64)
+    newest[:, symbol[quote]] = batch.price[quote], batch.ask[quote]
+    for i in np.flatnonzero(~turning & ((counts > 0) | (newest[1] > 0))).tolist():
+        if i in bands:
+            quoted = newest[:, i].tolist() if newest[1, i] else (bands[i].bid, bands[i].ask)
+            bands[i] = bands[i].entered(int(sums[i]), int(counts[i]), *quoted)
+    return [i for i in bands if turning[i]]
