@@ -13,14 +13,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ticker.batch import BarTable, TickBatch
+from ticker.bars import meet
+from ticker.batch import INTERVALS, BarTable, TickBatch
 from ticker.daybook import DayBook
 from ticker.model import FULL, Model, model_named
 from ticker.outlet import Outlet
 from ticker.overlay import Overlay
 from ticker.past import Past
 from ticker.play import Play, chosen
-from ticker.prelude import Standing
 from ticker.scenario import Scenario
 from ticker.scenes import Scene
 from ticker.script import ScriptedEvent
@@ -87,14 +87,16 @@ class Market(Outlet):
             block_events=block_events,
         )
         close, flow = universe.start_ticks().astype(np.int64), source.flow
-        self._start = np.stack((close, flow.bid, flow.ask))
+        standing = np.stack((close, flow.bid, flow.ask))
+        self._flow, shape = (rate, trade_share), self.model.shape
+        self._past = Past(seed, universe, start_us, standing, flow=self._flow, shape=shape)
         book = DayBook(close, flow.bid, flow.ask, universe, start_us)
+        book.go_on(*self._past.figures())
         super().__init__(universe, start_us, book)
         self.seed = seed
-        self._flow = rate, trade_share
-        minute = (self.model.shape or DayShape()).first_minute
+        self._start_us = start_us
+        minute = (shape or DayShape()).first_minute
         self._day_us = start_us - minute * 60_000_000
-        self._past = Past(seed, start_us, rate, trade_share)
         self._overlay: Overlay | None = None
         for scene in scenes:
             at_us = start_us + round(scene.start_s * 1e6)
@@ -145,25 +147,24 @@ class Market(Outlet):
         """
         Give the newest bars of a symbol, oldest first, at most ``limit``, which is at least 1.
 
-        They begin before the market did, with whole intervals of the :class:`~ticker.past.Past`.
+        They begin before the market did, with those of the :class:`~ticker.past.Past`. That of the interval that was
+        under way at the start has the trades from before it as well.
 
         Returns:
             The bars, and whether the last of them is of an interval that is still under way.
         """
         self._bring_up_to_date()
         bars, partial, complete = self._books.newest(symbol, interval, limit, self.now_us)
-        missing = limit - len(bars)
-        if missing > 0 and complete:
-            standing = self._standing(symbol)
-            past = self._past.bars(symbol, self.universe[symbol], standing, interval, missing)
-            bars = BarTable.join([past, bars])
+        length_us = INTERVALS[interval] * 1_000_000
+        first = self._start_us // length_us * length_us
+        if complete and (len(bars) < limit or bars.start[0] == first):
+            past = self._past.bars(symbol, interval, limit)
+            bars = meet(past, bars).take(slice(-limit, None))
+            partial = len(bars) > 0 and int(bars.start[-1]) == self.now_us // length_us * length_us
         return bars, partial
 
     def recent(self, symbol: int) -> TickBatch:
-        return self._past.events(symbol, self.universe[symbol], self._standing(symbol))
-
-    def _standing(self, symbol: int) -> Standing:
-        return Standing(*self._start[:, symbol].tolist())
+        return self._past.events(symbol)
 
     def _lay_over(self, at_us: int) -> Overlay:
         """Begin to lay over what wasn't handed out yet, if that hasn't begun."""
