@@ -14,11 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ticker.bands import Bands, limited
-from ticker.batch import STATUS, TickBatch
+from ticker.batch import QUOTES, STATUS, TRADES, TickBatch
 from ticker.grid import CELL_US
 from ticker.play import Play
 from ticker.repricing import Prices, reprice
-from ticker.rows import CHANNELS, EXTRA, SCRIPT, WALK, count, insert, sequences, statuses
+from ticker.rows import (
+    CHANNELS,
+    EXTRA,
+    SCRIPT,
+    WALK,
+    count,
+    insert,
+    sequences,
+    statuses,
+    waiting,
+)
 from ticker.script import Script, ScriptedEvent
 from ticker.source import Block
 from ticker.status import QUOTES_IN, STATUSES, TRADES_IN
@@ -43,6 +53,8 @@ class _State:
     """The last sequences that came out, shape (channels, symbols)."""
     status: I64
     """By symbol."""
+    waits: Flags
+    """Which symbols make no trades until their next quote, because they were not quoted for some time."""
     prices: Prices
     plays: dict[Play, I64]
     """The plays that aren't over, with their levels."""
@@ -69,7 +81,8 @@ class Overlay:
         self._walk, self._begin_us, self._day_us = rest, now_us, day_us
         seq = seq[:CHANNELS].copy()
         none = np.zeros(seq.shape[1], dtype=np.int64)
-        self._state = _State(seq[:STATUS].copy(), seq, none, Prices.of(quote), {}, {})
+        waits = np.zeros(len(none), dtype=bool)
+        self._state = _State(seq[:STATUS].copy(), seq, none, waits, Prices.of(quote), {}, {})
         self._after = self._state
         self._walk_seq = walk_seq
         self._now, self._later = Script(), Script()
@@ -121,7 +134,7 @@ class Overlay:
         self.stale = False
         state = self._state
         busy = len(self._now) or state.plays or state.bands
-        if busy or state.status.any() or state.prices.moved().any():
+        if busy or state.status.any() or state.waits.any() or state.prices.moved().any():
             return Block(self._laid_over(), self._walk.end_us)
         batch = self._walk.batch
         prices = state.prices.copy()
@@ -129,7 +142,7 @@ class Overlay:
         moved = state.seq[:STATUS] - state.walk_seq
         seq = state.seq.copy()
         seq[:STATUS] = self._walk_seq + moved
-        self._after = _State(self._walk_seq, seq, state.status, prices, {}, {})
+        self._after = _State(self._walk_seq, seq, state.status, state.waits, prices, {}, {})
         numbers = batch.seq + moved[batch.channel, batch.symbol]
         return Block(replace(batch, seq=numbers), self._walk.end_us)
 
@@ -145,18 +158,27 @@ class Overlay:
         batch = replace(batch, price=batch.price.copy(), ask=batch.ask.copy())
         prices, plays = self._price(batch, origin)
         batch, origin, bands = limited(batch, origin, before.bands, self._walk.end_us)
-        status_after = before.status
-        out: Flags = np.ones(len(batch), dtype=bool)
-        if status_after.any() or STATUS in batch.channel:
-            status, status_after = statuses(batch, before.status)
-            out = _MADE[status, batch.channel]
+        out, status, waits = self._coming_out(batch, origin)
+        batch = batch[out]
+        seq = before.seq + count(batch, len(status))
+        self._after = _State(self._walk_seq, seq, status, waits, prices, plays, bands)
+        return replace(batch, seq=sequences(batch, before.seq))
+
+    def _coming_out(self, batch: TickBatch, origin: Origin) -> tuple[Flags, I64, Flags]:
+        """Tell which events come out, and of the symbols at the end the status, and whether they wait for a quote."""
+        before = self._state
+        status, waits = before.status, before.waits
+        scripted, out = origin == SCRIPT, np.ones(len(batch), dtype=bool)
         for play in before.plays:
             if play.scenario.silences:
                 out &= ~play.silent(batch.symbol, batch.time)
-        batch = batch[out | (origin == SCRIPT)]
-        seq = before.seq + count(batch, len(status_after))
-        self._after = _State(self._walk_seq, seq, status_after, prices, plays, bands)
-        return replace(batch, seq=sequences(batch, before.seq))
+        if status.any() or waits.any() or STATUS in batch.channel:
+            statuses_then, status = statuses(batch, before.status)
+            out &= _MADE[statuses_then, batch.channel]
+            quotes = (batch.channel == QUOTES) & (out | scripted)
+            wait, waits = waiting(batch, ~_MADE[statuses_then, QUOTES], quotes, before.waits)
+            out &= ~wait | (batch.channel != TRADES)
+        return out | scripted, status, waits
 
     def _price(self, batch: TickBatch, origin: Origin) -> tuple[Prices, dict[Play, I64]]:
         """Reprice a block, in place, and give what stands at its end and the plays that go on."""
