@@ -20,7 +20,8 @@ from ticker.universe import Universe
 
 NOON = us("2026-01-05T12:00")
 LATE = us("2026-01-05T15:25")
-STANDING = Standings(np.zeros(10, dtype=np.int64), np.zeros(10, dtype=np.int64))
+NONE = np.zeros(10, dtype=np.int64)
+STANDING = Standings(NONE, NONE, NONE > 0)
 
 
 def trades(prices: list[tuple[float, int, int]], begin: int, origin: int = WALK) -> Any:
@@ -92,7 +93,7 @@ def test_what_is_no_index_trips_nothing() -> None:
     assert watched(few, made) == (few, None)
     scripted = trades([(1, symbol, 1) for symbol in range(10)], NOON, SCRIPT)
     assert watched(breakers(), scripted)[1] is None
-    halted = Standings(np.full(10, STATUSES.index("halted")), STANDING.reason)
+    halted = STANDING._replace(status=np.full(10, STATUSES.index("halted")))
     batch, origin = crash(1, 1)
     assert breakers().watch(batch, origin, halted, NOON, NOON + 5 * SECOND)[1] is None
 

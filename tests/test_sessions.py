@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticker.sessions import Session, new_york_offset_s, session_at
+from ticker.sessions import Session, new_york_offset_s, regular_sessions, session_at
 from ticker.status import STATUSES
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -70,3 +70,15 @@ def test_sessions_follow_each_other(second: int) -> None:
     assert order.index(following.status) == (order.index(session.status) + 1) % 4
     assert session.end_s - session.begin_s <= 4 * 86_400
     assert session.status in STATUSES
+
+
+@given(seconds, st.integers(0, 30))
+def test_the_regular_sessions_of_some_days_are_those_that_are(second: int, days: int) -> None:
+    """All of them, of the day of the first second and that of the last too."""
+    begin = second // 86_400 * 86_400
+    found, session = [], session_at(begin)
+    while session.begin_s < begin + (days + 1) * 86_400:
+        if session.status == "trading" and session.begin_s >= begin:
+            found.append(session)
+        session = session_at(session.end_s)
+    assert regular_sessions(second, second + days * 86_400) == found

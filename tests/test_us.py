@@ -13,7 +13,7 @@ from markets import COLUMNS, SECOND, digest, moved_by, naive_bars, table_rows
 from us_markets import CHANGES, NAMES, market, rows, run, us
 from wire import RawClient, running, step
 
-from ticker.batch import BARS, QUOTES, STATUS, TRADES, TickBatch
+from ticker.batch import BARS, INTERVALS, QUOTES, STATUS, TRADES, TickBatch
 from ticker.instruments import Instrument
 from ticker.market import Market
 from ticker.marks import marked
@@ -118,14 +118,15 @@ def test_at_night_nothing_happens_and_it_costs_nothing() -> None:
 def test_a_day_has_the_statistics_of_its_regular_session_and_all_shares() -> None:
     """Before the opening there is no open, and the last price is the last close; shares count from 4:00 on."""
     m = market("2026-01-05T20:00", 4 * 3_600 + 5, rate=2.0, model="gbm")  # just before 16:00
+    begun = m.snapshot(0)
     batch = run(m, 20)
     trades = rows(batch, TRADES, 0)
     (last,) = [t for t in trades if "6" in marked(t["ask"])[1]]
     assert m.snapshot(0).last == last["price"]
     batch = TickBatch.join([batch, m.step(us("2026-01-06T03:59:59"))])
     night = m.snapshot(0)
-    assert night.volume == sum(t["size"] for t in rows(batch, TRADES, 0))
-    assert (night.last, night.prev_close) == (last["price"], 18743)
+    assert night.volume == begun.volume + sum(t["size"] for t in rows(batch, TRADES, 0))
+    assert (night.last, night.prev_close) == (last["price"], begun.prev_close)
     m.step(us("2026-01-06T04:00") + 1)
     day = m.snapshot(0)
     assert (day.open, day.high, day.low, day.volume) == (None, None, None, 0)
@@ -194,7 +195,7 @@ def test_what_is_published_obeys_the_rules(at: str, plan: list[tuple[int, Script
     A scripted trade is taken at its word, and comes anyway.
     """
     m = market(at, 5)
-    scripted = set()
+    scripted, begun = set(), [m.snapshot(symbol).volume for symbol in range(3)]
     for offset, event in plan:
         m.schedule(m.now_us + offset, event)
         if isinstance(event, ScriptedTrade):
@@ -209,7 +210,8 @@ def test_what_is_published_obeys_the_rules(at: str, plan: list[tuple[int, Script
         state = m.snapshot(symbol)
         moving = [t for t in trades if "last" in moved_by(t["ask"])]
         fresh = [t for t in trades if at != "2026-01-05T04:00" or t["time"] >= us(at)]
-        assert state.volume == sum(t["size"] for t in fresh if "volume" in moved_by(t["ask"]))
+        shares = sum(t["size"] for t in fresh if "volume" in moved_by(t["ask"]))
+        assert state.volume == begun[symbol] + shares
         if moving:
             assert (state.last, state.size) == (moving[-1]["price"], moving[-1]["size"])
         for channel in (TRADES, QUOTES, STATUS):
@@ -307,6 +309,50 @@ def test_a_chart_has_no_bars_of_the_night() -> None:
             seconds = range(start // SECOND, start // SECOND + length, 60)
             assert any(session_at(second).status == "trading" for second in seconds)
     assert not len(m.recent(0))
+
+
+@pytest.mark.parametrize("at", ["2026-01-05T09:30", "2026-01-05T11:07", "2026-11-28T12:00"])
+def test_the_past_of_sessions_agrees_with_itself(at: str) -> None:
+    """Minutes make hours and days, also of half days; the day's bar has the figures of the snapshot; there is enough of it."""
+    m = market(at, 0)
+    days, partial = m.bars(0, "1d", 5_000)
+    assert len(days) >= 500
+    day, state = table_rows(days)[-1], m.snapshot(0)
+    if partial:
+        assert (state.open, state.high, state.low, state.volume) == (*day[2:5], day[6])
+    else:
+        assert (state.open, state.volume) == (None, 0)
+    assert state.prev_close == days.close[-2 if partial else -1]
+    minutes, _ = m.bars(0, "1m", 5_000)
+    assert len(minutes) == 5_000
+    for interval in ("5m", "1h", "1d"):
+        length = INTERVALS[interval] * SECOND
+        bars, _ = m.bars(0, interval, 5_000)
+        bars = bars.take(np.flatnonzero(bars.start > minutes.start[0]))
+        assert len(bars) >= 12
+        number = np.searchsorted(bars.start, minutes.start, "right") - 1
+        mine = minutes.take(np.flatnonzero(number >= 0))
+        at_bar = number[number >= 0]
+        assert (mine.start < bars.start[at_bar] + length).all()
+        assert (np.bincount(at_bar, mine.volume) == bars.volume).all()
+        assert (np.bincount(at_bar, mine.trades) == bars.trades).all()
+        first = np.searchsorted(at_bar, np.arange(len(bars)))
+        assert (np.maximum.reduceat(mine.high, first) == bars.high).all()
+        assert (mine.open[first] == bars.open).all()
+
+
+def test_a_print_of_an_auction_waits_for_no_quote() -> None:
+    """Where nothing was quoted since the night, the session opens with it all the same."""
+    m = market("2026-01-05T04:00", rate=0.0001)
+    batch = m.step(us("2026-01-05T09:30") + SECOND)
+    assert not rows(batch, QUOTES)
+    assert [marked(t["ask"])[1] for t in rows(batch, TRADES)] == [("O",)] * 3
+
+
+def test_a_market_of_trades_alone_waits_for_no_quote() -> None:
+    """It trades again after the night."""
+    m = market("2026-01-05T04:00", trade_share=1.0)
+    assert rows(run(m, 60), TRADES)
 
 
 def test_a_quiet_market_has_sessions_and_no_prints() -> None:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ticker.sessions import session_at
-from ticker.shape import DayShape
+from ticker.sessions import regular_sessions, session_at
+from ticker.shape import UNIT, Busyness, DayShape
 
-__all__ = ["SessionShape"]
+__all__ = ["SessionBusyness", "SessionShape", "busyness"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -80,3 +80,51 @@ class SessionShape:
             np.full(_MINUTES[s], _STRAIN[s]) for s in ("pre_market", "post_market", "closed")
         ]
         return np.concatenate((regular, *outside))
+
+
+class SessionBusyness:
+    """
+    How much happens up to a time before the start of a market with sessions: what does in the regular ones, and nothing else.
+
+    Args:
+        shape: of a day.
+        start: Unix time of the market's start, in seconds.
+    """
+
+    days = 750
+    """How many days the past goes back: more than 500 on which the market opens."""
+
+    def __init__(self, shape: SessionShape, start: int) -> None:
+        sessions = regular_sessions(start - self.days * 86_400, start)
+        self._begin, end = np.array([session[1:] for session in sessions], dtype=np.int64).T
+        self._length, self._start = end - self._begin, start
+        self._day = Busyness(shape.regular, start)
+        whole = self._day.units(self._length, self._length)
+        # What happened, and how many seconds were open, up to the beginning of each.
+        self._sums = np.cumsum(whole) - whole
+        self._opened = np.cumsum(self._length) - self._length
+
+    def until(self, second: I64) -> F64:
+        """Give what happens from the first session to each of some times (Unix, seconds), in seconds of the mean."""
+        at, passed = self._within(second)
+        found: F64 = (self._sums[at] + self._day.units(passed, self._length[at])) / UNIT
+        return found
+
+    def since(self, seconds: int) -> int:
+        """Give the time from which on the market was open for so many seconds until the start, as far as there are."""
+        at, passed = self._within(np.array([self._start]))
+        target = max(0, int(self._opened[at[0]] + passed[0]) - seconds)
+        session = np.searchsorted(self._opened, target, "right") - 1
+        return int(self._begin[session] + target - self._opened[session])
+
+    def _within(self, second: I64) -> tuple[I64, I64]:
+        """Give the newest session at each of some times, and how many seconds of it have passed."""
+        at = np.maximum(0, np.searchsorted(self._begin, second, "right") - 1)
+        return at, np.clip(second - self._begin[at], 0, self._length[at])
+
+
+def busyness(shape: DayShape | SessionShape | None, start: int) -> Busyness | SessionBusyness:
+    """Give how much happens up to a time, by the shape of a day, before a market that starts at a second, Unix time."""
+    if isinstance(shape, SessionShape):
+        return SessionBusyness(shape, start)
+    return Busyness(shape, start)

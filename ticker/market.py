@@ -14,15 +14,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from ticker.bars import meet
 from ticker.batch import INTERVALS, BarTable, TickBatch
 from ticker.daybook import DayBook
 from ticker.hours import SessionShape
 from ticker.model import FULL, Model, model_named
 from ticker.outlet import Outlet
 from ticker.overlay import Overlay
-from ticker.past import MAX_PAST, Past
+from ticker.past import Past
 from ticker.play import Play, chosen
-from ticker.prelude import Standing
 from ticker.scenario import Scenario
 from ticker.scenes import Scene
 from ticker.script import ScriptedEvent
@@ -83,25 +83,27 @@ class Market(Outlet):
         run = (TAPE, universe.instruments, *numbers, self.model, *played, *ruled)
         self.epoch = hashlib.blake2b(repr(run).encode(), digest_size=8).hexdigest()
         """Names this run: markets of one epoch give the same events, so sequences of one mean the same in another."""
+        timed = self._timed(rules, start_us)
         self._source = source = Source(
             universe,
             seed=seed,
             rate=rate,
             trade_share=trade_share,
             start_us=start_us,
-            model=self._timed(rules, start_us),
+            model=timed,
             block_events=block_events,
         )
         close, flow = universe.start_ticks().astype(np.int64), source.flow
-        self._start = np.stack((close, flow.bid, flow.ask))
+        standing = np.stack((close, flow.bid, flow.ask))
+        self._flow, shape = (rate, trade_share), self.model.shape
+        self._past = Past(seed, universe, start_us, standing, flow=self._flow, shape=timed.shape)
         book = DayBook(close, flow.bid, flow.ask, universe, start_us)
+        book.go_on(*self._past.figures())
         super().__init__(universe, start_us, book)
         self.seed = seed
-        self._flow = rate, trade_share
-        shape = self.model.shape
+        self._start_us = start_us
         minute = (shape if isinstance(shape, DayShape) else DayShape()).first_minute
         self._day_us = start_us - minute * 60_000_000
-        self._past = Past(seed, start_us, rate, trade_share, far=rules == "us")
         self._overlay: Overlay | None = None
         self._rules: UsRules | None = None
         if rules == "us":
@@ -177,30 +179,26 @@ class Market(Outlet):
         """
         Give the newest bars of a symbol, oldest first, at most ``limit``, which is at least 1.
 
-        They begin before the market did, with whole intervals of the :class:`~ticker.past.Past`.
+        They begin before the market did, with those of the :class:`~ticker.past.Past`. That of the interval that was
+        under way at the start has the trades from before it as well.
 
         Returns:
             The bars, and whether the last of them is of an interval that is still under way.
         """
         self._bring_up_to_date()
         bars, partial, complete = self._books.newest(symbol, interval, limit, self.now_us)
-        missing = limit - len(bars)
-        if missing > 0 and complete:
-            standing = self._standing(symbol)
-            most = missing if self._rules is None else MAX_PAST
-            past = self._past.bars(symbol, self.universe[symbol], standing, interval, most)
-            if self._rules is not None:
-                past = self._rules.traded(past, INTERVALS[interval], missing)
-            bars = BarTable.join([past, bars])
+        length_us = INTERVALS[interval] * 1_000_000
+        first = self._start_us // length_us * length_us
+        if complete and (len(bars) < limit or bars.start[0] == first):
+            past = self._past.bars(symbol, interval, limit)
+            bars = meet(past, bars).take(slice(-limit, None))
+            partial = len(bars) > 0 and int(bars.start[-1]) == self.now_us // length_us * length_us
         return bars, partial
 
     def recent(self, symbol: int) -> TickBatch:
         if self._rules is not None:
             return TickBatch.empty()  # it would have to know of sessions
-        return self._past.events(symbol, self.universe[symbol], self._standing(symbol))
-
-    def _standing(self, symbol: int) -> Standing:
-        return Standing(*self._start[:, symbol].tolist())
+        return self._past.events(symbol)
 
     def _lay_over(self, at_us: int) -> Overlay:
         """Begin to lay over what wasn't handed out yet, if that hasn't begun."""
@@ -211,10 +209,15 @@ class Market(Outlet):
             self._block = Block(self._block.batch[self._at :], self._block.end_us)
             self._at = self._booked = 0
             seq, quotes = self._books.seq, self._books.day.quotes()
-            walk_seq = self._source.flow.seq
-            day_us = self._day_us
             self._overlay = Overlay(
-                self._block, self.now_us, seq, quotes, walk_seq, day_us, self._rules
+                self._block,
+                self.now_us,
+                seq,
+                quotes,
+                self._source.flow.seq,
+                self._day_us,
+                self._rules,
+                quoted=self._flow[1] < 1,
             )
         return self._overlay
 

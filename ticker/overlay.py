@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ticker.bands import Bands
-from ticker.batch import STATUS, TRADES, TickBatch
+from ticker.batch import QUOTES, STATUS, TRADES, TickBatch
 from ticker.breakers import Breakers
 from ticker.grid import CELL_US
 from ticker.limiting import limited
@@ -30,6 +30,7 @@ from ticker.rows import (
     insert,
     sequences,
     statuses,
+    waiting,
 )
 from ticker.script import Script, ScriptedEvent
 from ticker.source import Block
@@ -75,6 +76,7 @@ class Overlay:
         walk_seq: the walk's last sequences at the end of the block, by channel (trades, quotes) and symbol.
         day_us: when a day of the market began.
         rules: those of the US market, if it has them; then blocks begin where sessions do.
+        quoted: whether the walk makes quotes at all.
     """
 
     def __init__(
@@ -86,13 +88,15 @@ class Overlay:
         walk_seq: I64,
         day_us: int,
         rules: UsRules | None = None,
+        *,
+        quoted: bool = True,
     ) -> None:
         self._walk, self._begin_us, self._day_us = rest, now_us, day_us
-        self._rules = rules
+        self._rules, self._quoted = rules, quoted
         seq = seq[:CHANNELS].copy()
         none = np.zeros(seq.shape[1], dtype=np.int64)
         status = none + (rules.status(now_us) if rules else 0)
-        standing = Standings(status, none)
+        standing = Standings(status, none, none > 0)
         bands = rules.bands(now_us, quote) if rules else {}
         start = quote.sum(axis=0) // 2
         breakers = Breakers(start, start)
@@ -149,7 +153,7 @@ class Overlay:
         self.stale = False
         state = self._state
         busy = self._rules is not None or len(self._now) or state.plays or state.bands
-        if busy or state.standing.status.any() or state.prices.moved().any():
+        if busy or state.standing.unusual() or state.prices.moved().any():
             return Block(self._laid_over(), self._walk.end_us)
         batch = self._walk.batch
         prices = state.prices.copy()
@@ -171,16 +175,7 @@ class Overlay:
             watched = before.standing, breakers
             batch, origin, breakers = self._rules.watch(batch, origin, watched, *span)
         batch, origin, bands = limited(batch, origin, before.bands, span[1])
-        standing = before.standing
-        status: I64 = np.zeros(len(batch), dtype=np.int64)
-        out: Flags = np.ones(len(batch), dtype=bool)
-        if standing.status.any() or STATUS in batch.channel:
-            status, standing = statuses(batch, standing)
-            out = _MADE[status, batch.channel]
-        for play in before.plays:
-            if play.scenario.silences:
-                out &= ~play.silent(batch.symbol, batch.time)
-        out |= origin == SCRIPT
+        out, status, standing = self._coming_out(batch, origin)
         batch = batch[out]
         seq = before.seq + count(batch, before.seq.shape[1])
         batch = replace(batch, seq=sequences(batch, before.seq))
@@ -207,6 +202,24 @@ class Overlay:
                 self._rules.resume(rows, self._begin_us)
             batch, origin = insert(batch, origin, rows, SCRIPT)
         return replace(batch, price=batch.price.copy(), ask=batch.ask.copy()), origin
+
+    def _coming_out(self, batch: TickBatch, origin: Origin) -> tuple[Flags, I64, Standings]:
+        """Tell which events come out, in which status each one's symbol is then, and how symbols stand at the end."""
+        standing = self._state.standing
+        scripted, out = origin == SCRIPT, np.ones(len(batch), dtype=bool)
+        status: I64 = np.zeros(len(batch), dtype=np.int64)
+        for play in self._state.plays:
+            if play.scenario.silences:
+                out &= ~play.silent(batch.symbol, batch.time)
+        if standing.unusual() or STATUS in batch.channel:
+            status, standing = statuses(batch, standing)
+            out &= _MADE[status, batch.channel]
+            quotes = (batch.channel == QUOTES) & (out | scripted)
+            wait, waits = waiting(batch, ~_MADE[status, QUOTES], quotes, standing.waits)
+            standing = standing._replace(waits=waits & self._quoted)
+            # The print of an auction has its mark already, and needs no quote.
+            out &= ~(wait & self._quoted) | (batch.channel != TRADES) | (batch.ask != 0)
+        return out | scripted, status, standing
 
     def _price(self, batch: TickBatch, origin: Origin) -> tuple[Prices, dict[Play, I64]]:
         """Reprice a block, in place, and give what stands at its end and the plays that go on."""

@@ -9,6 +9,7 @@ from the machine's time zones, makes it the same everywhere: Windows has none wi
 from bisect import bisect_right
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from ticker.holidays import half_days, trades_on
@@ -18,7 +19,7 @@ __all__ = [
     "REGULAR_DAY",
     "Session",
     "new_york_offset_s",
-    "regular_within",
+    "regular_sessions",
     "session_at",
 ]
 
@@ -48,12 +49,17 @@ def session_at(second: int) -> Session:
     return Session(statuses[at - 1], times[at - 1], times[at])
 
 
-def regular_within(begin_s: int, end_s: int) -> bool:
-    """Tell whether there is a part of a regular session between two seconds, of which the last doesn't count."""
-    session = session_at(begin_s)
-    while session.status != "trading" and session.end_s < end_s:
-        session = session_at(session.end_s)
-    return session.status == "trading"
+def regular_sessions(begin_s: int, end_s: int) -> list[Session]:
+    """Give the regular sessions that begin on the days, of universal time, from one second's to another's."""
+    first, last = (_EPOCH.date() + timedelta(days=s // 86_400) for s in (begin_s, end_s))
+    days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+    found = (_sessions_of(day) for day in days if trades_on(day))
+    return [
+        Session(status, begin, following)
+        for sessions in found
+        for (begin, status), (following, _) in pairwise(sessions)
+        if status == "trading"
+    ]
 
 
 def new_york_offset_s(second: int) -> int:
@@ -78,12 +84,17 @@ def _changes(day: date) -> tuple[tuple[int, ...], tuple[str, ...]]:
     for away in range(-_AROUND_DAYS, _AROUND_DAYS + 1):
         other = day + timedelta(days=away)
         if trades_on(other):
-            midnight = _midnight(other)
-            midnight -= new_york_offset_s(midnight + 43_200)  # clocks change before 4:00
-            sessions = HALF_DAY if other in half_days(other.year) else REGULAR_DAY
-            found += [(midnight + 60 * minute, status) for status, minute in sessions]
+            found += _sessions_of(other)
     times, statuses = zip(*found, strict=True)
     return times, statuses
+
+
+def _sessions_of(day: date) -> list[tuple[int, str]]:
+    """Give when the sessions of a day begin, and their statuses."""
+    midnight = _midnight(day)
+    midnight -= new_york_offset_s(midnight + 43_200)  # clocks change before 4:00
+    sessions = HALF_DAY if day in half_days(day.year) else REGULAR_DAY
+    return [(midnight + 60 * minute, status) for status, minute in sessions]
 
 
 def _midnight(day: date) -> int:

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DAY_S", "DayShape"]
+__all__ = ["DAY_S", "UNIT", "Busyness", "DayShape"]
 
 F64 = NDArray[np.float64]
 
 DAY_S = 23_400
 """The seconds of a regular US trading day: 9:30 to 16:00."""
+
+UNIT = 1 << 20
+"""Units of what happens that make up a second of the mean."""
 
 _MINUTES = DAY_S // 60
 
@@ -67,3 +70,44 @@ class DayShape:
         # In 1 / 2**16, so that the means are of whole numbers, exact in any order of summation.
         raw = 1 + opening / (1 + minute / self.fade) + close / (1 + left / self.fade)
         return np.rint(raw * (1 << 16)) / (1 << 16)
+
+
+class Busyness:
+    """
+    How much happens up to a time, where it is as the shape of the day has it, before the start of the market too.
+
+    Args:
+        shape: of a day; None: all minutes are alike.
+        start: Unix time of the market's start, in seconds.
+    """
+
+    days = 500
+    """How many days the past goes back."""
+
+    def __init__(self, shape: DayShape | None, start: int) -> None:
+        activity = np.ones(_MINUTES) if shape is None else shape.activity()
+        # Whole numbers, so that what happens between two times doesn't depend on where one begins to count.
+        self._minutes = np.rint(activity * UNIT).astype(np.int64)
+        self._sums = np.concatenate(([0], np.cumsum(self._minutes))) * 60
+        self._start = start
+        self._opening = start - 60 * (0 if shape is None else shape.first_minute)
+
+    def until(self, second: NDArray[np.int64]) -> F64:
+        """Give what happens from an opening to each of some times (Unix, seconds), in seconds of the mean."""
+        days, within = np.divmod(second - self._opening, DAY_S)
+        minute, rest = np.divmod(within, 60)
+        until = days * self._sums[-1] + self._sums[minute] + rest * self._minutes[minute]
+        found: F64 = until / UNIT
+        return found
+
+    def since(self, seconds: int) -> int:
+        """Give the time that is so many seconds before the start."""
+        return self._start - seconds
+
+    def units(self, passed: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give what happened after some seconds of a day that goes through its minutes in ``length`` seconds, in units."""
+        scaled = passed * DAY_S
+        minute = np.minimum(scaled // (60 * length), _MINUTES - 1)
+        rest = scaled - minute * 60 * length
+        units: NDArray[np.int64] = self._sums[minute] * length + rest * self._minutes[minute]
+        return units // DAY_S

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ticker.bands import Bands
-from ticker.batch import QUOTES, STATUS, TRADES, BarTable, TickBatch
+from ticker.batch import QUOTES, STATUS, TRADES, TickBatch
 from ticker.breakers import Breakers, resumed
 from ticker.exchanges import MIX, exchange_number
 from ticker.marks import EXCHANGE, mark_of, with_conditions
 from ticker.noise import Stream, bits, halves
 from ticker.rows import EXTRA, SCRIPT, Standings, insert
 from ticker.rules import BREAKERS
-from ticker.sessions import regular_within, session_at
+from ticker.sessions import session_at
 from ticker.status import EXTENDED, STATUSES, status_number
 from ticker.turns import Turns
 from ticker.universe import Universe
@@ -148,12 +148,6 @@ class UsRules:
         """Let what is to trade be in the status of the session, in place: who resumes at night is closed."""
         again = (rows.channel == STATUS) & (rows.price == _TRADING)
         rows.price[again] = self.status(time_us)
-
-    def traded(self, bars: BarTable, length_s: int, limit: int) -> BarTable:
-        """Give the last of those bars in whose interval there is a part of a regular session, at most ``limit``."""
-        starts = (bars.start // 1_000_000).tolist()
-        kept = [row for row, start in enumerate(starts) if regular_within(start, start + length_s)]
-        return bars.take(np.array(kept[-limit:], dtype=np.intp))
 
     def mark(self, batch: TickBatch, origin: NDArray[np.uint8], status: I64) -> None:
         """
