@@ -84,8 +84,7 @@ class Director(Expectations):
             size: shares.
             exchange: the letter of where it is made, one of :data:`ticker.exchanges.EXCHANGES`.
             conditions: codes of :data:`ticker.conditions.CONDITIONS`, such as ``["I"]``, which doesn't move the last price.
-            raw: send the values as they are, whatever they are; the books, and so snapshots and bars, have the nearest
-                that is allowed.
+            raw: send the values as they are; the books, and so snapshots and bars, have the nearest that is allowed.
         """
         trade = {"type": "trade", "symbol": symbol, "price": price, "size": size}
         marks = {"exchange": exchange, "conditions": conditions}
@@ -254,9 +253,7 @@ class Director(Expectations):
             await plant.pump.between_turns()
             base, now = self._time(), driving.earliest(plant)
             coming = timed(items, base, now, rebase=rebase)
-            for at, item in coming:
-                driving.overrule(plant, at, item)
-                market.schedule(at, item.event)
+            driving.schedule(plant, market, coming)
             if wait and coming:
                 last = max(at for at, _ in coming)
                 await driving.reach(plant, last + 1)
