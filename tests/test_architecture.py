@@ -90,6 +90,7 @@ FLOORS = (
     {"plant"},
     {"plants"},
     {"driving", "expect"},
+    {"timekeeper"},
     {"director"},
     {"control"},
     {"routes"},
