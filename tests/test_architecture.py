@@ -91,6 +91,7 @@ FLOORS = (
     {"plant"},
     {"plants"},
     {"driving", "expect"},
+    {"timekeeper"},
     {"director"},
     {"control"},
     {"routes"},
