@@ -19,6 +19,7 @@ FUNCTION_LINES = 50
 FLOORS = (
     {"errors"},
     {
+        "acks",
         "audience",
         "auth",
         "backlog",
@@ -81,7 +82,7 @@ FLOORS = (
     {"pacer"},
     {"hub", "resume"},
     {"drain", "feed", "pump"},
-    {"config", "faults", "health", "picture", "pulse", "subscriber", "vigil"},
+    {"config", "faults", "health", "lookout", "picture", "pulse", "subscriber", "vigil"},
     {"farewell", "metrics", "opening", "session"},
     {"access", "upgrade"},
     {"conversation", "guarded", "rest", "streams"},
