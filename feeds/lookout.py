@@ -22,6 +22,7 @@ from feeds.visit import Visit
 __all__ = ["Lookout", "Stream"]
 
 _LOOK_S = 0.25
+_LEAST_S = 1.0  # a packet may be lost, and sent again
 
 
 @dataclass(eq=False, slots=True)
@@ -51,11 +52,13 @@ class Lookout:
         hub: lets go of connections.
         pump: tells when no turn is under way.
         clock: gives the time.
-        heartbeat_s: for how long a peer may leave unacknowledged what it was sent, in seconds; 0: as long as the kernel lets it.
+        heartbeat_s: for how long a peer may leave unacknowledged what it was sent, but a second at least; 0: for as long as
+            the kernel lets it.
     """
 
     def __init__(self, hub: Hub, pump: Pump, clock: Clock, heartbeat_s: float) -> None:
-        self._hub, self._pump, self._clock, self._heartbeat_s = hub, pump, clock, heartbeat_s
+        self._hub, self._pump, self._clock = hub, pump, clock
+        self._patience_s = max(heartbeat_s, _LEAST_S) if heartbeat_s else 0.0
         self.streams: set[Stream] = set()
         """Those that are open; whoever serves one enters it, and takes it out."""
         self._task: asyncio.Task[None] | None = None
@@ -82,7 +85,7 @@ class Lookout:
     def _look_at(self, stream: Stream, now: float) -> None:
         if stream.transport.closed():
             stream.over.set()
-        elif self._heartbeat_s and stream.member is not None and self._is_gone(stream, now):
+        elif self._patience_s and stream.member is not None and self._is_gone(stream, now):
             self._hub.evict(stream.member, Eviction.NO_ACK)
 
     def _is_gone(self, stream: Stream, now: float) -> bool:
@@ -91,7 +94,5 @@ class Lookout:
         if known is None:
             stream.receipts.forget()
             return False
-        return (
-            stream.receipts.missing(known.outstanding, now - known.heard_s, now)
-            >= self._heartbeat_s
-        )
+        owing_s = stream.receipts.missing(known.outstanding, now - known.heard_s, now)
+        return owing_s >= self._patience_s
