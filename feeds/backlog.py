@@ -49,6 +49,8 @@ class Eviction(Enum):
     HARD_LIMIT = "hard_limit"
     NO_PROGRESS = "no_progress"
     NO_PONG = "no_pong"
+    NO_ACK = "no_ack"
+    """Nothing acknowledges what was sent, although the peer's window has room for it."""
     TOO_LONG = "too_long"
     """Over the low-water mark for longer than the policy's ``soft_seconds``."""
     SLOW = "slow"

@@ -2,41 +2,25 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Unpack
 
 from feeds import driving
-from feeds.clock import ManualClock
 from feeds.errors import CommandError
-from feeds.expect import Expectations
 from feeds.faults.commands import FaultCommands, commanding
 from feeds.naming import symbol_id
 from feeds.options import MarketOptions, as_changes
-from feeds.plant import Plant
-from feeds.plants import Plants
 from feeds.scripted import Item, Scripts, timed
-from feeds.times import (
-    Duration,
-    Moment,
-    as_datetime,
-    duration_us,
-    in_new_york,
-    moment_us,
-    seconds_of,
-)
+from feeds.timekeeper import Timekeeper
+from feeds.times import Duration, seconds_of
 from ticker.scenarios import scenario_named
 
 __all__ = ["Director"]
 
 
-class Director(Expectations):
+class Director(Timekeeper):
     """
     Drives one session, in the event loop of its server.
-
-    Under a manual clock, time stands between commands. What is commanded happens at the market's time; each such event
-    takes a microsecond, and :meth:`advance` counts that in, so that round times stay round. Under a clock that
-    moves by itself, it happens at once, and :meth:`advance` and :meth:`run_until` wait.
 
     Args:
         plants: the server's plants.
@@ -46,24 +30,10 @@ class Director(Expectations):
         CommandError: from every method: something can't be done; the message names the value and what is allowed.
     """
 
-    def __init__(self, plants: Plants, session: str = "") -> None:
-        super().__init__(plants, session)
-        # A round time, and the one at which the market is since, a microsecond later for each command.
-        self._round: tuple[Plant, int, int] | None = None
-
-    @property
-    def now(self) -> datetime:
-        """The market's time, in UTC."""
-        return as_datetime(self.plant.market.now_us)
-
     @property
     def fault(self) -> FaultCommands:
         """The faults, as methods: ``director.fault.stall(client=c)``. What is done at once is done on return."""
         return commanding(self.plant.faults, self.at_us)
-
-    def at_us(self, when: Moment) -> int:
-        """Give a moment as Unix time in microseconds; without a date, it is of the market's day in New York."""
-        return moment_us(when, self.plant.market.now_us)
 
     async def trade(
         self,
@@ -84,8 +54,7 @@ class Director(Expectations):
             size: shares.
             exchange: the letter of where it is made, one of :data:`ticker.exchanges.EXCHANGES`.
             conditions: codes of :data:`ticker.conditions.CONDITIONS`, such as ``["I"]``, which doesn't move the last price.
-            raw: send the values as they are, whatever they are; the books, and so snapshots and bars, have the nearest
-                that is allowed.
+            raw: send the values as they are; the books, and so snapshots and bars, have the nearest that is allowed.
         """
         trade = {"type": "trade", "symbol": symbol, "price": price, "size": size}
         marks = {"exchange": exchange, "conditions": conditions}
@@ -178,41 +147,6 @@ class Director(Expectations):
         except ValueError as error:
             raise CommandError(str(error)) from error
 
-    async def advance(self, by: Duration) -> None:
-        """Move the market's time on; returns when everything up to then is written."""
-        us = duration_us(by)
-        self._note("advance", by=str(by))
-        plant = self.plant
-        async with plant.directing:
-            await driving.reach(plant, self._time() + us)
-
-    async def run_until(self, when: Moment) -> None:
-        """Move the market's time to a moment, of its day in New York if it is written ``"09:45"``."""
-        now_us = self.plant.market.now_us
-        target = self.at_us(when)
-        if target < now_us:
-            raise CommandError(f"{when!r} has passed: the market is at {in_new_york(now_us)}")
-        self._note("run_until", when=str(when))
-        plant = self.plant
-        async with plant.directing:
-            await driving.reach(plant, target)
-
-    async def step(self, n: int = 1) -> int:
-        """
-        Let the market's next n events happen, and move a manual clock to just after them.
-
-        Returns:
-            How many there were: more than n, where several belong to one microsecond.
-        """
-        if n < 1:
-            raise CommandError(f"n {n!r}: at least one event")
-        plant, clock = self.plant, self.plant.clock
-        if clock.speed:
-            raise CommandError(f"step needs the clock 'manual' or 'max', not {clock.name!r}")
-        self._note("step", n=n)
-        async with plant.directing:
-            return await driving.step(plant, n)
-
     async def reset(self, **changes: Unpack[MarketOptions]) -> None:
         """
         Begin anew: the same market from its start, no client, an empty journal.
@@ -228,18 +162,6 @@ class Director(Expectations):
 
     # How it is done.
 
-    def _time(self) -> int:
-        """Give the time from which :meth:`advance` counts, in microseconds."""
-        plant = self.plant
-        stands = isinstance(plant.clock, ManualClock)
-        if stands and self._round is not None and self._round[::2] == (plant, plant.market.now_us):
-            return self._round[1]
-        return driving.earliest(plant)
-
-    def _note(self, command: str, **arguments: Any) -> None:
-        if (clientele := self.plant.clientele) is not None:
-            clientele.journal.note("command", command=command, **arguments)
-
     async def _now(self, written: dict[str, Any], *, raw: bool = False) -> None:
         if raw:
             written["raw"] = True
@@ -254,9 +176,7 @@ class Director(Expectations):
             await plant.pump.between_turns()
             base, now = self._time(), driving.earliest(plant)
             coming = timed(items, base, now, rebase=rebase)
-            for at, item in coming:
-                driving.overrule(plant, at, item)
-                market.schedule(at, item.event)
+            driving.schedule(plant, market, coming)
             if wait and coming:
                 last = max(at for at, _ in coming)
                 await driving.reach(plant, last + 1)

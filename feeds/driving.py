@@ -1,6 +1,7 @@
 """Moving the time of a plant: by its clock where that stands still, past it where it doesn't; and what it takes to script it."""
 
 import asyncio
+from collections.abc import Iterable
 
 from feeds.clock import ManualClock
 from feeds.dialects.raw import RawEncoder
@@ -9,7 +10,7 @@ from feeds.plant import Plant
 from feeds.scripted import Item
 from ticker.market import Market
 
-__all__ = ["earliest", "market_of", "overrule", "reach", "step"]
+__all__ = ["earliest", "market_of", "reach", "schedule", "step"]
 
 _LOOK_S = 0.001
 _SLICE_US = 10_000_000
@@ -33,19 +34,20 @@ def market_of(plant: Plant, what: str) -> Market:
     return plant.market
 
 
-def overrule(plant: Plant, at: int, item: Item) -> None:
+def schedule(plant: Plant, market: Market, coming: Iterable[tuple[int, Item]]) -> None:
     """
-    Have the wire say something else of an event than the books have, if that is what was written.
+    Schedule events, each at its time; the wire says something else of them than the books have, if that was written.
 
     Raises:
         CommandError: the plant has an encoder that was handed in, which knows nothing of that.
     """
-    if item.raw is None:
-        return
     encoder = plant.feed.encoder
-    if not isinstance(encoder, RawEncoder):
-        raise CommandError("raw needs the server's own encoder, and another was handed in")
-    encoder.overrule(at, item.event, item.raw)
+    for at, item in coming:
+        if item.raw is not None:
+            if not isinstance(encoder, RawEncoder):
+                raise CommandError("raw needs the server's own encoder, and another was handed in")
+            encoder.overrule(at, item.event, item.raw)
+        market.schedule(at, item.event)
 
 
 async def reach(plant: Plant, until: int) -> None:

@@ -8,7 +8,7 @@ something is unread, the backlog's rules say when it is over (:mod:`feeds.backlo
 
 from enum import Enum
 
-__all__ = ["Peer", "Verdict"]
+__all__ = ["Peer", "Receipts", "Verdict"]
 
 
 class Verdict(Enum):
@@ -56,3 +56,32 @@ class Peer:
             return Verdict.WELL
         self._pinged = now
         return Verdict.PING
+
+
+class Receipts:
+    """Whether a peer that can't be asked acknowledges what it is sent."""
+
+    __slots__ = ("_since",)
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._since = None
+
+    def missing(self, outstanding: bool, heard: float, now: float) -> float:
+        """
+        Give for how many seconds it has acknowledged nothing, although it should have; 0.0: it owes nothing.
+
+        Args:
+            outstanding: whether there is something that it hasn't acknowledged.
+            heard: when it last acknowledged anything, in seconds.
+            now: the time in seconds.
+        """
+        if not outstanding:
+            self._since = None
+            return 0.0
+        if self._since is None or heard > self._since:
+            self._since = now
+        return now - self._since

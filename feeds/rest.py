@@ -118,6 +118,7 @@ class Api:
         """Give the book of a symbol, as it would be sent to who subscribes now."""
         _only(request, "symbol")
         symbol = self._one_symbol(request)
+        spend(request, 1)
         await self._pump.between_turns()
         (_, book) = self._feed.snapshots([symbol], (DEPTH,))
         return _polled(request, book)

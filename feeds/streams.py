@@ -9,7 +9,6 @@ import asyncio
 import logging
 import random
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 
 from aiohttp import HttpVersion11, web
@@ -24,12 +23,12 @@ from feeds.cursor import Cursor, Place
 from feeds.drain import drained
 from feeds.errors import RequestError
 from feeds.feed import Feed
-from feeds.gate import Gate
 from feeds.group import Member
+from feeds.lookout import Lookout, Stream
 from feeds.pump import Pump
 from feeds.query import OF_EVERY_PATH, StreamQuery, parse_query
 from feeds.session import Session
-from feeds.transport import Line, SocketTransport
+from feeds.transport import SocketTransport
 from feeds.visit import Visit
 
 __all__ = ["PATHS", "Streams"]
@@ -40,22 +39,7 @@ PATHS = {"/sse": "text/event-stream; charset=utf-8", "/stream": "application/x-n
 """The paths, and what they answer with."""
 
 _RETRY_MS = (500, 1_500)  # drawn, so that clients that lost a server don't all come back at once
-_LOOK_S = 0.25
 _CLOSE_WAIT_S = 2.0
-
-
-@dataclass(eq=False)
-class _Stream:
-    """One response that goes on."""
-
-    path: str
-    transport: Line
-    gate: Gate
-    visit: Visit
-    over: asyncio.Event = field(default_factory=asyncio.Event)
-    """The client has gone, or the server stops."""
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
-    """Nothing is left of it."""
 
 
 class Streams:
@@ -82,8 +66,8 @@ class Streams:
     ) -> None:
         self._feed, self._pump, self._clock = feed, pump, clock
         self._config, self._access, self._clientele = config, access, clientele
-        self.open: set[_Stream] = set()
-        self._looking: asyncio.Task[None] | None = None
+        self._lookout = Lookout(feed.hub, pump, clock, feed.heartbeat_ms / 1000)
+        self.open = self._lookout.streams
         self._written: tuple[Place | None, bytes] = (None, b"")  # the newest cursor, as text
         # By path, whether in chunks, and whether with cursors: one object each, since groups go by it.
         self._envelopes: dict[tuple[str, bool, bool], EventStream | Lines] = {}
@@ -112,8 +96,7 @@ class Streams:
         with suppress(TimeoutError):
             async with asyncio.timeout(2 * _CLOSE_WAIT_S):
                 await asyncio.gather(*(stream.ended.wait() for stream in streams))
-        if self._looking is not None:
-            self._looking.cancel()
+        self._lookout.close()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         pairs = [pair for pair in request.query.items() if pair[0] not in OF_EVERY_PATH]
@@ -140,7 +123,13 @@ class Streams:
         transport = SocketTransport(request.transport, self._config.backlog.no_progress_s)
         gate = self._access.gate(request, self._config.limits, self._clock.seconds)
         visit = visiting(self._clientele, request)
-        stream = _Stream(request.path, visit.watch(transport), gate, visit)
+        stream = Stream(
+            request.path,
+            visit.watch(transport),
+            gate,
+            visit,
+            request.transport.get_extra_info("socket"),
+        )
         try:
             await self._serve(stream, query, response, chunked=chunked)
         finally:
@@ -149,26 +138,26 @@ class Streams:
 
     async def _serve(
         self,
-        stream: _Stream,
+        stream: Stream,
         query: StreamQuery,
         response: web.StreamResponse,
         *,
         chunked: bool,
     ) -> None:
-        self.open.add(stream)
+        self._lookout.enter(stream)
         self._feed.stats.accepted[stream.path.removeprefix("/")] += 1
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look(), name="streams")
         cursors = query.cursors or stream.path == "/sse"
         try:
             await self._pump.between_turns()
             member = self._join(stream, self._envelopes[stream.path, chunked, False])
+            stream.member = member
             try:
                 await self._begin(
                     stream, member, query, self._envelopes[stream.path, chunked, cursors]
                 )
                 await stream.over.wait()
             finally:
+                stream.member = None
                 self._feed.hub.leave(member)
             await self._end(stream, response)
         except Exception:
@@ -179,7 +168,7 @@ class Streams:
             stream.transport.release()
             stream.ended.set()
 
-    def _join(self, stream: _Stream, envelope: EventStream | Lines) -> Member:
+    def _join(self, stream: Stream, envelope: EventStream | Lines) -> Member:
         hub, seconds = self._feed.hub, self._clock.seconds
         member = hub.join(stream.transport, seconds(), partial(_evicted, stream.visit), envelope)
         hub.control(
@@ -189,7 +178,7 @@ class Streams:
 
     async def _begin(
         self,
-        stream: _Stream,
+        stream: Stream,
         member: Member,
         query: StreamQuery,
         envelope: EventStream | Lines,
@@ -218,10 +207,10 @@ class Streams:
             stream.over.set()
 
     @staticmethod
-    def _gone(stream: _Stream, member: Member) -> bool:
+    def _gone(stream: Stream, member: Member) -> bool:
         return stream.over.is_set() or stream.transport.closed() or member.group is None
 
-    async def _end(self, stream: _Stream, response: web.StreamResponse) -> None:
+    async def _end(self, stream: Stream, response: web.StreamResponse) -> None:
         """Write the last chunk, unless the client has gone."""
         if stream.transport.closed():
             stream.transport.abort()  # what is unread would be kept until it is read, so perhaps for ever
@@ -233,14 +222,6 @@ class Streams:
                 await response.write_eof()
         except (TimeoutError, ConnectionError):
             stream.transport.abort()
-
-    async def _look(self) -> None:
-        """Find streams whose connection is over. One look at all of them, since aiohttp tells nobody."""
-        while self.open:
-            for stream in self.open:
-                if stream.transport.closed():
-                    stream.over.set()
-            await asyncio.sleep(_LOOK_S)
 
 
 def _evicted(visit: Visit, reason: Eviction) -> None:

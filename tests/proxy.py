@@ -7,6 +7,8 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from blackhole import blackhole
+
 from feeds.config import FeedConfig
 from feeds.server import FeedServer
 
@@ -32,6 +34,9 @@ class ProxiedFeed:
         self.port = 0
         self._config = FeedConfig(**{"port": 0, "rate": 20.0, "turn_ms": 2.0, **options})
         self._open: dict[asyncio.StreamWriter, bool] = {}  # and whether it is stalled
+        self._pairs: dict[
+            asyncio.StreamWriter, asyncio.StreamWriter
+        ] = {}  # and the feed's side of it
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -73,6 +78,17 @@ class ProxiedFeed:
 
         self._run(stall())
 
+    def blackhole(self) -> None:
+        """Let the connections that stand die without a word, on both sides: from now on nothing reaches us on them."""
+
+        async def cut() -> None:
+            for writer, forth in self._pairs.items():
+                blackhole(writer.get_extra_info("socket"))
+                blackhole(forth.get_extra_info("socket"))
+                self._open[writer] = True
+
+        self._run(cut())
+
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(TIMEOUT_S)
 
@@ -97,6 +113,7 @@ class ProxiedFeed:
             await self._serve(reader, writer)
         self._tasks.discard(task)
         self._open.pop(writer, None)
+        self._pairs.pop(writer, None)
         writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -114,6 +131,7 @@ class ProxiedFeed:
             return
         self._open[writer] = False
         back, forth = await asyncio.open_connection("127.0.0.1", self._feed.port)
+        self._pairs[writer] = forth
         try:
             forth.write(head)
             if websocket and self.websockets == "cut":

@@ -19,6 +19,7 @@ FUNCTION_LINES = 50
 FLOORS = (
     {"errors"},
     {
+        "acks",
         "audience",
         "auth",
         "backlog",
@@ -83,7 +84,7 @@ FLOORS = (
     {"hub", "resume"},
     {"drain", "feed", "stagger"},
     {"pump"},
-    {"config", "faults", "health", "picture", "pulse", "subscriber", "vigil"},
+    {"config", "faults", "health", "lookout", "picture", "pulse", "subscriber", "vigil"},
     {"farewell", "metrics", "opening", "session"},
     {"access", "upgrade"},
     {"conversation", "guarded", "rest", "streams"},
@@ -91,6 +92,7 @@ FLOORS = (
     {"plant"},
     {"plants"},
     {"driving", "expect"},
+    {"timekeeper"},
     {"director"},
     {"control"},
     {"routes"},

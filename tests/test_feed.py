@@ -30,8 +30,8 @@ def test_the_greeting_is_the_documented_object() -> None:
         b'[{"type":"hello","protocol":1,"server":"tickerplant/'
         + __version__.encode()
         + b'","epoch":"9f3c2a7be01d4c55","seed":7,"synthetic":true,"symbols":6,'
-        b'"channels":["trades","quotes","bars","status"],'
-        b'"intervals":["1s","1m","5m","1h","1d"],"heartbeat_ms":5000,"auth":false}]'
+        b'"channels":["trades","quotes","bars","status","depth"],'
+        b'"intervals":["1s","1m","5m","1h","1d"],"depth_levels":20,"heartbeat_ms":5000,"auth":false}]'
     )
 
 

@@ -1,6 +1,6 @@
 """When a silent client is asked, and when it is taken for dead."""
 
-from feeds.peers import Peer, Verdict
+from feeds.peers import Peer, Receipts, Verdict
 
 BEAT = 5.0
 
@@ -39,3 +39,28 @@ def test_who_is_behind_has_not_seen_the_question_yet() -> None:
     assert looks(peer, 5.0) == [Verdict.PING]
     assert looks(peer, 6.0, 60.0, unread=1) == [Verdict.WELL, Verdict.WELL]
     assert looks(peer, 61.0, 65.9, 66.0) == [Verdict.PING, Verdict.WELL, Verdict.DEAD]
+
+
+# Who can't be asked.
+
+
+def test_who_owes_nothing_is_well_however_silent() -> None:
+    receipts = Receipts()
+    assert [receipts.missing(False, 0.0, now) for now in (1.0, 100.0)] == [0.0, 0.0]
+
+
+def test_what_is_outstanding_counts_from_when_it_is_seen() -> None:
+    """However long ago the peer was heard: it had nothing to say."""
+    receipts = Receipts()
+    assert [receipts.missing(True, 0.0, now) for now in (50.0, 52.0, 55.0)] == [0.0, 2.0, 5.0]
+
+
+def test_whoever_acknowledges_anything_has_time_anew() -> None:
+    receipts = Receipts()
+    assert receipts.missing(True, 0.0, 50.0) == 0.0
+    assert receipts.missing(True, 51.0, 52.0) == 0.0
+    assert receipts.missing(True, 51.0, 56.0) == 4.0
+    assert receipts.missing(False, 57.0, 57.0) == 0.0
+    assert receipts.missing(True, 57.0, 60.0) == 0.0
+    receipts.forget()
+    assert receipts.missing(True, 57.0, 70.0) == 0.0

@@ -62,13 +62,11 @@ def test_loading_it_loads_nothing_else() -> None:
 
 
 def test_it_is_installed(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody has to name it: its marker is known, and its options are in the help."""
+    """Nobody has to name it: its marker is known."""
     monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
     result = pytester.runpytest_inprocess("--markers")
     result.stdout.fnmatch_lines(["@pytest.mark.ticker_feed(symbols=*"])
-    result = pytester.runpytest_inprocess("--help")
-    result.stdout.fnmatch_lines(["*--ticker-feed-seed=INT*"])
 
 
 def test_a_plain_test_directs_the_market(pytester: pytest.Pytester) -> None:
@@ -216,8 +214,11 @@ def test_what_is_nearer_to_this_run_counts(
 
 
 def test_the_header_names_the_seed(pytester: pytest.Pytester) -> None:
+    """And the help says how to choose it."""
     result = pytester.runpytest_inprocess("--ticker-feed-seed=11", "--ticker-feed-market=quiet")
     result.stdout.fnmatch_lines(["ticker feed: seed 11, clock manual, symbols 30, market quiet"])
+    result = pytester.runpytest_inprocess("--help")
+    result.stdout.fnmatch_lines(["*--ticker-feed-seed=INT*"])
 
 
 @pytest.mark.parametrize(

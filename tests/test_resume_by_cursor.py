@@ -85,7 +85,7 @@ class Rig:
         subscribe = parse_request(orjson.dumps(asked))
         assert isinstance(subscribe, Subscribe)
         place = None if cursor is None else Cursor.parse(cursor)
-        for answer, more in Session(self.feed, member).subscribe(subscribe, now, place):
+        for answer, more in Session(self.feed, member).subscriber.subscribe(subscribe, now, place):
             if not more:
                 self.hub.repack(member, self.telling, now)
             self.hub.reply(member, answer, now)

@@ -1,5 +1,6 @@
 """What the operations of the control API do: each a method of the director, with arguments as JSON has them. No HTTP."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,9 @@ from feeds.naming import symbol_id
 from feeds.plants import Plants
 
 __all__ = [
+    "JOURNAL_ENTRIES",
     "Desk",
+    "Run",
     "add_fault",
     "advance",
     "assert_no_unknown_messages",
@@ -44,6 +47,10 @@ class Desk:
     plants: Plants
 
 
+Run = Callable[[Desk, dict[str, Any]], Awaitable[dict[str, Any]]]
+"""Does an operation: takes the desk of its session, and its fields."""
+
+
 def _told(desk: Desk) -> dict[str, Any]:
     """Say what time it is, which is the answer to most commands."""
     director = desk.director
@@ -51,56 +58,48 @@ def _told(desk: Desk) -> dict[str, Any]:
     return {"time": us / 1000, "now": director.now.isoformat()}
 
 
-async def trade(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
-    await desk.director.trade(**args)
-    return _told(desk)
+def _done(method: Callable[..., Awaitable[object]]) -> Run:
+    """Make an operation of a director's method that is answered with the time when it is done."""
+
+    async def run(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
+        await method(desk.director, **args)
+        return _told(desk)
+
+    return run
 
 
-async def quote(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
-    await desk.director.quote(**args)
-    return _told(desk)
+def _counted(method: Callable[..., Awaitable[int]]) -> Run:
+    """Likewise, with how many events there were."""
+
+    async def run(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
+        return {"events": await method(desk.director, **args), **_told(desk)}
+
+    return run
 
 
-async def status(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
-    await desk.director.status(**args)
-    return _told(desk)
+def _asserted(method: Callable[..., None]) -> Run:
+    """Likewise, of what is answered at once."""
+
+    async def run(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
+        method(desk.director, **args)
+        return _told(desk)
+
+    return run
 
 
-async def play(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
-    return {"events": await desk.director.play(**args), **_told(desk)}
-
-
-async def load(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
-    return {"events": await desk.director.load(**args), **_told(desk)}
-
-
-async def scenario(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
-    await desk.director.scenario(**args)
-    return _told(desk)
-
-
-async def advance(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
-    await desk.director.advance(**args)
-    return _told(desk)
-
-
-async def run_until(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
-    await desk.director.run_until(**args)
-    return _told(desk)
-
-
-async def step(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
-    return {"events": await desk.director.step(**args), **_told(desk)}
-
-
-async def reset(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
-    await desk.director.reset(**args)
-    return _told(desk)
-
-
-async def sync(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
-    await desk.director.sync(**args)
-    return _told(desk)
+trade = _done(Director.trade)
+quote = _done(Director.quote)
+status = _done(Director.status)
+play = _counted(Director.play)
+load = _counted(Director.load)
+scenario = _done(Director.scenario)
+advance = _done(Director.advance)
+run_until = _done(Director.run_until)
+step = _counted(Director.step)
+reset = _done(Director.reset)
+sync = _done(Director.sync)
+assert_subscribed = _asserted(Director.assert_subscribed)
+assert_no_unknown_messages = _asserted(Director.assert_no_unknown_messages)
 
 
 async def wait(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
@@ -112,16 +111,6 @@ async def wait(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
     else:
         client = await desk.director.wait_for_subscription(**args)
     return {"client": client.as_json(), **_told(desk)}
-
-
-async def assert_subscribed(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
-    desk.director.assert_subscribed(**args)
-    return _told(desk)
-
-
-async def assert_no_unknown_messages(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
-    desk.director.assert_no_unknown_messages(**args)
-    return _told(desk)
 
 
 async def add_fault(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:

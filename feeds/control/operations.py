@@ -4,12 +4,10 @@ What can be asked for under ``/control/``: one table, which routes, checks, docu
 Each operation is a method of :class:`feeds.director.Director`, its fields that method's arguments.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from feeds.control import commands
-from feeds.control.commands import JOURNAL_ENTRIES, Desk
+from feeds.control.commands import JOURNAL_ENTRIES, Run
 from feeds.control.kinds import (
     CHANGES,
     CHANNEL,
@@ -42,8 +40,6 @@ from feeds.control.schema import Schema
 
 __all__ = ["OPERATIONS", "Operation"]
 
-Run = Callable[[Desk, dict[str, Any]], Awaitable[dict[str, Any]]]
-
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -54,7 +50,6 @@ class Operation:
     """Its path under ``/control/``."""
     summary: str
     run: Run
-    """Does it: takes the desk of the session, and the fields."""
     result: Schema
     body: Schema | None = None
     """Its fields, in a body of JSON."""
