@@ -2,11 +2,10 @@
 # make test    run the whole suite                       make test ARGS="-k hub"
 # make check   format, lint, types, architecture         make fix       mend what can be mended
 # make bench   measure, beside the peers (ARGS=--quick)  make dist      build the wheel and the sdist
-# make docs    put the real output of commands and samples into the documents
 # make test-all  the suite on Python 3.11, 3.12 and 3.13
 # make repeat  the fixture's own tests again and again      make repeat TIMES=100
 .POSIX:
-.PHONY: demo test test-all repeat check fix docs bench dist clean
+.PHONY: demo test test-all repeat check fix bench dist clean
 
 # The first of these that is there and is Python 3.11 or later.
 PYTHON = $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -52,9 +51,6 @@ check: .venv/developing
 fix: .venv/developing
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-
-docs: .venv/developing
-	$(BIN)/python -m pytest -q -n 0 tests/test_docs.py --write-docs
 
 bench: .venv/developing
 	$(PIP) install -q --group peers

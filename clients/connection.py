@@ -104,7 +104,7 @@ class Connection:
                 raise ConnectError(f"{where} closed the connection before saying hello")
             connection = cls(session, ws, message.data)
             if connection.hello.auth and token is None:
-                why = refusal(401, given=False)
+                why = refusal(401)
                 raise ConnectError(f"{where} refuses: {why}", why, status=401)
             return connection
         except BaseException as error:
@@ -117,7 +117,7 @@ class Connection:
                 why = why_not(error)
                 status = getattr(error, "status", None)
                 text = f"cannot connect to {where}: {why}"
-                raise ConnectError(text, why, status=status, cause=error) from None
+                raise ConnectError(text, why, status=status) from None
             raise
 
     async def send(self, request: Item) -> None:
@@ -186,11 +186,9 @@ REFUSALS = {
 }
 
 
-def refusal(status: int, *, given: bool = True) -> str:
-    """Say what a status means with which the server refuses a WebSocket; *given*: whether it was shown a token."""
+def refusal(status: int) -> str:
+    """Say what a status means with which the server refuses a WebSocket."""
     meaning = REFUSALS.get(status)
-    if status == 401 and not given:
-        meaning = "the server wants a token, and none was given"
     return f"HTTP status {status}" + (f": {meaning}" if meaning else "")
 
 

@@ -22,7 +22,6 @@ class ConnectError(TickerError):
 
     `reason` says why, without the address; `status` is the HTTP status of a refusal, else None;
     `final` tells whether trying again would only repeat it: the server itself refused, or no address is one.
-    `cause` is what aiohttp or the system reported, if they did.
     """
 
     def __init__(
@@ -32,10 +31,8 @@ class ConnectError(TickerError):
         *,
         status: int | None = None,
         final: bool = False,
-        cause: Exception | None = None,
     ) -> None:
         super().__init__(message)
-        self.cause = cause
         self.reason = reason or message
         self.status = status
         self.final = final

@@ -4,7 +4,6 @@ python minimal.py [URL [HOW_MANY_TRADES]]
 """
 
 import asyncio
-import signal
 import sys
 
 import aiohttp
@@ -25,6 +24,4 @@ async def main(url: str = "ws://127.0.0.1:8765/ws", count: str = "inf") -> None:
 
 
 if __name__ == "__main__":
-    if hasattr(signal, "SIGPIPE"):  # end quietly when `| head` has had enough, as other programs do
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     asyncio.run(main(*sys.argv[1:]))

@@ -10,8 +10,6 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-import aiohttp
-
 from clients.failures import ConnectError, TickerError
 
 __all__ = ["complain", "race", "run_until_signal"]
@@ -82,22 +80,7 @@ async def race(stop: asyncio.Event, *works: Coroutine[Any, Any, object]) -> None
 
 def complain(error: Exception) -> int:
     """Print one line about *error* to stderr; return the exit code, 1."""
-    hint = advice(error) if isinstance(error, ConnectError) else ""
+    unreachable = isinstance(error, ConnectError) and error.status is None and not error.final
+    hint = "; start a feed with: tickerplant serve" if unreachable else ""
     print(f"error: {error}{hint}", file=sys.stderr)
     return 1
-
-
-def advice(error: ConnectError) -> str:
-    """What may help who can't connect; nothing, where the error says it."""
-    why = error.cause
-    if error.status == 401:
-        return "; give it with --token, or in the variable TICKERPLANT_TOKEN"
-    if error.status is not None or error.final:
-        return ""
-    if isinstance(why, aiohttp.ClientConnectorCertificateError):
-        return "; name the certificates to trust with --cafile"
-    if isinstance(why, aiohttp.ClientSSLError):
-        return "; without TLS, the address of a feed begins with ws://"
-    if isinstance(why, aiohttp.ServerDisconnectedError):
-        return "; with TLS, the address of a feed begins with wss://"
-    return "; start a feed with: tickerplant serve"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.live import Live
 
 from clients.client import DEFAULT_URL, TickerClient
@@ -79,7 +79,6 @@ async def watch(
             await table.subscribe(symbols)
             with Live(console=console, screen=True, auto_refresh=False) as live:
                 await race(stop, table.read(), table.draw(live), table.keep_up())
-            console.print(table.picture())  # the screen that it was on has gone
             console.print(table.summary())
             return 0
         await client.subscribe(*(symbols or ["*"]), channels=["trades"], snapshot=False)
@@ -165,15 +164,13 @@ class _Table:
     async def draw(self, live: Live) -> None:
         """Show the board again and again; an eye doesn't see more than some pictures a second."""
         while True:
-            self.board.tick(time.monotonic())
-            live.update(self.picture(), refresh=True)
+            now = time.monotonic()
+            self.board.tick(now)
+            width, height = self.console.size
+            total = len(self.instruments)
+            picture = render(self.board, now, width=width, height=height, total=total)
+            live.update(picture, refresh=True)
             await asyncio.sleep(REFRESH_S)
-
-    def picture(self) -> RenderableType:
-        """What the board looks like now."""
-        width, height = self.console.size
-        total = len(self.instruments)
-        return render(self.board, time.monotonic(), width=width, height=height, total=total)
 
     async def keep_up(self) -> None:
         """Mend the volumes of symbols whose trades didn't all come, and fill a terminal that grew."""

@@ -111,7 +111,7 @@ class Plants:
             raise CommandError(f"session {session!r} is there already; reset it, or choose another")
         if len(self._plants) >= MAX_SESSIONS:
             raise CommandError(
-                f"{len(self._plants)} sessions are open; at most {MAX_SESSIONS} are allowed: end one"
+                f"{len(self._plants)} sessions are open; at most {MAX_SESSIONS} are allowed"
             )
         config = _changed(self._configs[""], changes)
         plant = self._plants[session] = Plant(config, self._access, session=session)

@@ -147,11 +147,7 @@ class Scripts:
         given = {name: fields[name] for name in ("bid", "bid_size", "ask", "ask_size")}
         bid = self._ticks(symbol, "bid", given["bid"], raw=raw)
         ask = self._ticks(symbol, "ask", given["ask"], raw=raw)
-        if ask <= bid:
-            if not raw:
-                who = self._universe.symbols[symbol]
-                text = f"bid {given['bid']!r} of {who} is not below ask {given['ask']!r}"
-                raise CommandError(f"{text}; raw=True sends it as it is")
+        if raw and ask <= bid:
             ask = bid + 1
         sizes = [_size(name, given[name], raw=raw) for name in ("bid_size", "ask_size")]
         quote = ScriptedQuote(symbol, bid, sizes[0], ask, sizes[1])

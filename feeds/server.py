@@ -80,47 +80,38 @@ class FeedServer:
 
     @property
     def clock(self) -> Clock:
-        """Where the market's time comes from."""
         return self.plants.default.clock
 
     @property
     def market(self) -> Venue:
-        """What is served."""
         return self.plants.default.market
 
     @property
     def hub(self) -> Hub:
-        """Who is subscribed to what, and what is still to be sent."""
         return self.plants.default.hub
 
     @property
     def feed(self) -> Feed:
-        """The market and its history, as clients are told of them."""
         return self.plants.default.feed
 
     @property
     def pump(self) -> Pump:
-        """What turns: time in, events out."""
         return self.plants.default.pump
 
     @property
     def pulse(self) -> Pulse:
-        """How late the event loop is."""
         return self.plants.default.pulse
 
     @property
     def health(self) -> Health:
-        """What `/health` answers."""
         return self.plants.default.health
 
     @property
     def websockets(self) -> WebSockets:
-        """The connections of `/ws`."""
         return self.plants.default.websockets
 
     @property
     def streams(self) -> Streams:
-        """Those of `/sse` and `/stream`."""
         return self.plants.default.streams
 
     @property

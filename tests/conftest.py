@@ -1,9 +1,5 @@
-"""
-What all tests share: property tests draw the same examples in every run, however slow the machine is, and real output can be
-put into the documents.
-"""
+"""What all tests share: property tests draw the same examples in every run, however slow the machine is."""
 
-import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -13,12 +9,3 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("tickerplant")
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add what `make docs` needs."""
-    parser.addoption(
-        "--write-docs",
-        action="store_true",
-        help="where a document shows another output than there is, put it there",
-    )

@@ -13,7 +13,7 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-__all__ = ["DOCUMENTS", "ROOT", "Block", "anchors", "blocks", "in_language", "links", "write"]
+__all__ = ["DOCUMENTS", "ROOT", "Block", "anchors", "blocks", "in_language", "links"]
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [
@@ -72,14 +72,6 @@ def in_language(*languages: str) -> list[pytest.param]:
     found = [block for document in DOCUMENTS for block in blocks(document)]
     chosen = [block for block in found if block.language in languages]
     return [pytest.param(block, id=f"{block.document}:{block.line}") for block in chosen]
-
-
-def write(block: Block, old: str, new: str) -> None:
-    """Put something else into a block's document, for `pytest --write-docs`."""
-    path = ROOT / block.document
-    text = path.read_text(encoding="utf-8")
-    assert text.count(old) == 1, block
-    path.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def links(document: Path) -> Iterator[str]:

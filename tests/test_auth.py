@@ -350,8 +350,9 @@ async def test_the_python_client_says_what_is_wrong(token: str | None) -> None:
             async with TickerClient(server.ws_url, token=token):
                 pass
         assert error.value.status == 401
-        what = "none was given" if token is None else "this is none that it knows"
-        assert error.value.reason == f"HTTP status 401: the server wants a token, and {what}"
+        assert error.value.reason == (
+            "HTTP status 401: the server wants a token, and this is none that it knows"
+        )
 
 
 @pytest.mark.asyncio

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import re
 import shlex
 import shutil
@@ -51,15 +50,6 @@ def terminal(feed: dict[str, Any], tmp_path: Path) -> Iterator[Terminal]:
     """A terminal in a folder with the files that lines name."""
     with Terminal(tmp_path, feed) as terminal:
         yield terminal
-
-
-def need(block: Block) -> None:
-    """Skip where a tool isn't here that the block uses, or fail where that isn't allowed."""
-    for tool in ("curl", "jq"):
-        if re.search(rf"\b{tool}\b", block.text) and shutil.which(tool) is None:
-            if "shell" in os.environ.get("TICKERPLANT_REQUIRE", ""):
-                pytest.fail(f"TICKERPLANT_REQUIRE wants shell, and {tool} is not installed")
-            pytest.skip(f"{tool} is not installed")
 
 
 def put_files(folder: Path, block: Block) -> None:
@@ -142,7 +132,6 @@ def check(text: str, expected: Line, ended: Ended, told: str) -> None:
 @pytest.mark.parametrize("block", in_language("sh"))
 def test_a_block_of_shell_does_what_it_is_shown_for(block: Block, terminal: Terminal) -> None:
     """Each line is run, servers beside what follows; `shown_commands` says which aren't, and why."""
-    need(block)
     put_files(terminal.folder, block)
     terminal.variables = {"PYTHONPATH": str(ROOT), "BENCH_OUT": str(terminal.folder)}
     if "node watch.mjs" in block.text:

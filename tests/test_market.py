@@ -26,6 +26,7 @@ from markets import (
 )
 
 from ticker.batch import BARS, CHANNELS, DEPTH, INTERVALS, QUOTES, STATUS, TRADES, TickBatch
+from ticker.daybook import Snapshot
 from ticker.grid import CELL_US
 from ticker.instruments import Instrument
 from ticker.market import DEFAULT_START_US, MAX_RATE, TAPE, Market
@@ -338,6 +339,11 @@ def test_bars_equal_the_naive_aggregation_of_the_trades(rate: float, seconds: in
     """Of every interval and every symbol, as published and as asked for, finished or under way."""
     start = BEFORE_MIDNIGHT - 302 * SECOND
     instance = market(SMALL[:4], rate=rate, start_us=start, trade_share=0.6)
+    earlier = {
+        (symbol, interval): table_rows(instance.bars(symbol, interval, 1)[0])
+        for symbol in range(4)
+        for interval in INTERVALS
+    }
     rows = TickBatch.join([run(instance, seconds / 7) for _ in range(7)])
     for symbol in range(4):
         mine = events(rows, symbol)
@@ -349,13 +355,26 @@ def test_bars_equal_the_naive_aggregation_of_the_trades(rate: float, seconds: in
             published = [event for event in mine if event.channel == BARS + number]
             assert [tuple(bar[3:]) for bar in published] == closed
             assert [bar.time for bar in published] == [bar[0] + length * SECOND for bar in closed]
+            for before in earlier[symbol, interval]:
+                if before[1] + length * SECOND > start:
+                    expected = begun(before[1:], expected)
             for limit in (1, 3, 1_000):
                 table, partial = instance.bars(symbol, interval, limit)
-                assert partial == (len(expected) > len(closed))
+                assert partial == (bool(expected) and expected[-1][0] == current)
                 own = [row[1:] for row in table_rows(table) if row[1] + length * SECOND > start]
                 assert own == expected[-limit:]
                 assert set(table.symbol.tolist()) <= {symbol}
                 assert len(table) <= limit
+
+
+def begun(earlier: tuple[Any, ...], bars: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Bars of which the first has an earlier part, from before the market started."""
+    if not bars or bars[0][0] != earlier[0]:
+        return [earlier, *bars]
+    start, opened, high, low, _, *sums = earlier
+    _, _, other_high, other_low, close, *others = bars[0]
+    both = [one + other for one, other in zip(sums, others, strict=True)]
+    return [(start, opened, max(high, other_high), min(low, other_low), close, *both), *bars[1:]]
 
 
 def test_a_bar_encloses_its_prices() -> None:
@@ -397,19 +416,21 @@ def test_where_nothing_trades_there_are_no_bars() -> None:
 
 
 class Day:
-    """One symbol's state, kept the naive way."""
+    """One symbol's state, kept the naive way, from the market's start on."""
 
-    def __init__(self, last: int) -> None:
-        self.last = self.prev_close = last
+    def __init__(self, start: Snapshot) -> None:
+        self.last, self.prev_close = start.last, start.prev_close
         self.size: int | None = None
         self.quote: tuple[int, ...] = ()
-        self.today: list[tuple[int, int]] = []
+        # The day's first price, its highest and its lowest from before the start count as trades.
+        self.today = [(price, 0) for price in (start.open, start.high, start.low) if price]
+        self.volume = start.volume
         self.day = BEFORE_MIDNIGHT // (86_400 * SECOND)
 
     def roll(self, time: int) -> None:
         if time // (86_400 * SECOND) > self.day:
             self.day += 1
-            self.prev_close, self.today = self.last, []
+            self.prev_close, self.today, self.volume = self.last, [], 0
 
     def enter(self, event: Event) -> None:
         self.roll(event.time)
@@ -418,12 +439,13 @@ class Day:
         else:
             self.last, self.size = event.price, event.size
             self.today.append((event.price, event.size))
+            self.volume += event.size
 
 
 def test_snapshots_are_what_the_published_events_say() -> None:
     """At any time, over the end of a day: last trade, quote, and the statistics of the day so far."""
     instance = market(SMALL, rate=1.0, start_us=BEFORE_MIDNIGHT)
-    days = [Day(int(ticks)) for ticks in instance.universe.start_ticks()]
+    days = [Day(instance.snapshot(symbol)) for symbol in range(len(SMALL))]
     newest = [BEFORE_MIDNIGHT] * len(days)
     for length in [0.01, 0.4, 0.003, 0.9] * 6:
         batch = run(instance, length)
@@ -444,7 +466,7 @@ def test_snapshots_are_what_the_published_events_say() -> None:
             if day.quote:
                 assert (state.bid, state.bid_size, state.ask, state.ask_size) == day.quote
             assert state.bid < state.ask
-            assert state.volume == sum(size for _, size in day.today)
+            assert state.volume == day.volume
             if prices:
                 assert (state.open, state.high, state.low) == (prices[0], max(prices), min(prices))
             else:
@@ -452,11 +474,17 @@ def test_snapshots_are_what_the_published_events_say() -> None:
 
 
 def test_before_any_event_a_snapshot_tells_the_start() -> None:
-    """The price at the start is the last one and the previous close; a quote of one round lot stands around it."""
+    """The price at the start is the last one; a quote of one round lot stands around it."""
     state = market([Instrument("A", 10.0, round_lot=40, spread=3.0)]).snapshot(0)
-    assert (state.last, state.size, state.prev_close) == (1_000, None, 1_000)
+    assert (state.last, state.size, state.time_us) == (1_000, None, START)
     assert (state.bid, state.ask, state.bid_size, state.ask_size) == (998, 1_002, 40, 40)
-    assert (state.time_us, state.volume, state.open) == (START, 0, None)
+
+
+def test_without_a_past_the_start_is_the_previous_close() -> None:
+    """And there was no trade in the day so far."""
+    state = market([Instrument("A", 10.0)], rate=0.0).snapshot(0)
+    assert (state.last, state.prev_close, state.volume) == (1_000, 1_000, 0)
+    assert state.open is state.high is state.low is None
 
 
 def test_sequences_are_those_of_the_last_events() -> None:

@@ -1,6 +1,5 @@
 """The sample that a newcomer reads first."""
 
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -49,20 +48,3 @@ def test_it_runs_as_a_script() -> None:
             check=True,
         )
     assert (run.stdout, run.stderr) == (LINES, "")
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
-def test_it_ends_quietly_when_its_reader_has_had_enough() -> None:
-    """As in ``minimal.py | head -1``."""
-    many = [trade("AAPL", n) for n in range(1, 5_000)]
-    with feed_in_thread(plays(many)) as feed:
-        command = [sys.executable, "-I", str(Path(minimal.__file__)), feed.url]
-        with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as script:
-            assert script.stdout is not None
-            assert script.stderr is not None
-            assert script.stdout.readline() == "AAPL  187.43 x 100\n"
-            script.stdout.close()
-            assert script.stderr.read() == ""
-            assert script.wait(30) == -signal.SIGPIPE

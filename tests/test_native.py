@@ -298,7 +298,7 @@ def test_a_snapshot_carries_the_id_of_its_request_and_the_channels_asked_for() -
 
 def test_before_the_days_first_trade_its_prices_are_null() -> None:
     """Size, open, high and low are; the last price is the previous close."""
-    market = Market(Universe.of_size(1), seed=1)
+    market = Market(Universe.of_size(1), seed=1, rate=0)
     encoder = NativeEncoder(market.universe)
     snapshot = orjson.loads(
         encoder.snapshot(market.snapshot(0), market.sequences()[:, 0], (TRADES,))

@@ -1,11 +1,25 @@
 """The past: bars from before the market started."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby, pairwise
+from typing import Any
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markets import UNIVERSES, table_rows
+from numpy.typing import NDArray
 
 from ticker.batch import INTERVALS, BarTable
+from ticker.instruments import Instrument
 from ticker.market import DEFAULT_START_US, Market
+from ticker.model import MODELS
 from ticker.universe import Universe
+from ticker.walk import TRADING_YEAR_S
+
+EVERYTHING = [i for name in sorted(UNIVERSES) for i in UNIVERSES[name]]
 
 START_S = DEFAULT_START_US // 1_000_000
 
@@ -25,49 +39,191 @@ def same(one: BarTable, other: BarTable) -> bool:
 @pytest.mark.parametrize("interval", INTERVALS)
 def test_a_chart_is_full_in_the_first_second(interval: str) -> None:
     """Before anything has happened, there are hundreds of bars of every interval."""
-    bars, partial = market().bars(0, interval, 500)
-    assert not partial
+    bars, _ = market().bars(0, interval, 500)
     assert len(bars) >= 495
 
 
 @pytest.mark.parametrize("interval", INTERVALS)
-@pytest.mark.parametrize("late_s", [0, 1, 59, 3_599, 86_399])
-def test_bars_of_the_past_are_whole_aligned_and_consistent(interval: str, late_s: int) -> None:
-    """Bars start on their interval's grid, none reaches into the market's own time, and high and low contain the rest."""
+@pytest.mark.parametrize("late_s", [0, 1, 59, 3_599, 34_200, 86_399])
+def test_bars_of_the_past_are_aligned_and_consistent(interval: str, late_s: int) -> None:
+    """Bars start on their interval's grid, none is of the market's own time, and high and low contain the rest."""
     length = INTERVALS[interval]
-    bars, _ = market(late_s=late_s).bars(0, interval, 500)
+    bars, partial = market(late_s=late_s).bars(0, interval, 500)
     starts = bars.start // 1_000_000
     assert (starts % length == 0).all()
     assert (np.diff(starts) > 0).all()
-    assert starts[-1] + length <= START_S + late_s
+    assert starts[-1] < START_S + late_s
+    assert partial == (starts[-1] + length > START_S + late_s)
     assert (bars.high >= np.maximum(bars.open, bars.close)).all()
     assert (bars.low <= np.minimum(bars.open, bars.close)).all()
     assert (bars.low >= 1).all()
     assert (bars.volume >= bars.trades).all()
     assert (bars.trades >= 1).all()
-    vwap = bars.notional / bars.volume
-    assert ((vwap >= bars.low - 1) & (vwap <= bars.high + 1)).all()
+    assert (bars.notional >= bars.low * bars.volume).all()
+    assert (bars.notional <= bars.high * bars.volume).all()
 
 
 def test_the_past_ends_where_the_market_begins() -> None:
     """The last price of the past is the market's first."""
-    bars, _ = market().bars(0, "1s", 10)
-    assert abs(int(bars.close[-1]) - 18_743) <= 5
-
-
-def test_intervals_agree_about_the_past() -> None:
-    """Sixty bars of a minute make the hour's bar."""
     m = market()
-    hour, _ = m.bars(0, "1h", 1)
-    minutes, _ = m.bars(0, "1m", 200)
-    inside = (minutes.start >= hour.start[0]) & (minutes.start < hour.start[0] + 3_600_000_000)
-    part = minutes.take(inside)
-    assert len(part) == 60
-    assert part.high.max() == hour.high[0]
-    assert part.low.min() == hour.low[0]
-    assert part.open[0] == hour.open[0]
-    assert part.close[-1] == hour.close[0]
-    assert part.volume.sum() == hour.volume[0]
+    for interval in INTERVALS:
+        assert m.bars(0, interval, 1)[0].close.tolist() == [18_743]
+
+
+STARTS = st.one_of(
+    st.integers(0, 2_000_000_000), st.integers(0, 20_000).map(lambda day: day * 86_400)
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    start_s=STARTS,
+    instrument=st.sampled_from(EVERYTHING),
+    rate=st.sampled_from([0.001, 0.1, 4.0, 100.0]),
+    share=st.sampled_from([0.1, 0.25, 0.9, 1.0]),
+    model=st.sampled_from(list(MODELS)),
+    live_s=st.sampled_from([0, 75]),
+)
+def test_shorter_bars_make_the_longer_ones(
+    seed: int,
+    start_s: int,
+    instrument: Instrument,
+    rate: float,
+    share: float,
+    model: str,
+    live_s: int,
+) -> None:
+    """Exactly, in every column, of any market, at its start and later, and up to the bar under way."""
+    m = Market(
+        Universe([instrument]),
+        seed=seed,
+        start_us=start_s * 1_000_000,
+        rate=rate,
+        trade_share=share,
+        model=model,
+    )
+    m.step(m.now_us + live_s * 1_000_000)
+    for shorter, longer in pairwise(INTERVALS):
+        parts, bars = m.bars(0, shorter, 5_000)[0], m.bars(0, longer, 5_000)[0]
+        # The earlier part of the first one may not be there.
+        made = list(merged(parts, INTERVALS[longer] * 1_000_000))[1:]
+        wanted = [row[1:] for row in table_rows(bars)][-len(made) :]
+        other = [(one, two) for one, two in zip(made, wanted, strict=False) if one != two]
+        assert not other[:1]
+        assert len(wanted) >= len(made)
+
+
+def merged(bars: BarTable, length: int) -> Iterator[tuple[Any, ...]]:
+    """Bars put together to intervals of a length, the naive way."""
+    for start, group in groupby(table_rows(bars), lambda row: row[1] // length * length):
+        rows = list(group)
+        high, low = max(row[3] for row in rows), min(row[4] for row in rows)
+        sums = [sum(row[i] for row in rows) for i in (6, 7, 8)]
+        yield (start, rows[0][2], high, low, rows[-1][5], *sums)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    start_s=STARTS,
+    rate=st.sampled_from([0.0, 0.001, 0.1, 10.0]),
+    live_s=st.sampled_from([0, 1, 75]),
+)
+def test_the_days_figures_are_those_of_its_bar(
+    seed: int, start_s: int, rate: float, live_s: int
+) -> None:
+    """Open, high, low and volume of the bar under way, and the close of the one before."""
+    m = Market(Universe(EVERYTHING), seed=seed, start_us=start_s * 1_000_000, rate=rate)
+    m.step(m.now_us + live_s * 1_000_000)
+    for symbol in range(seed % 7, len(EVERYTHING), 7):
+        bars, partial = m.bars(symbol, "1d", 500)
+        state = m.snapshot(symbol)
+        assert partial == (state.volume > 0)
+        if partial:
+            today = (bars.open[-1], bars.high[-1], bars.low[-1], bars.volume[-1], bars.close[-1])
+            assert today == (state.open, state.high, state.low, state.volume, state.last)
+        else:
+            assert state.open is state.high is state.low is None
+        before = bars.close[: len(bars) - partial]
+        if len(before):
+            assert before[-1] == state.prev_close
+
+
+def test_the_end_of_the_day_closes_its_bar() -> None:
+    """Before and after it, the previous close is the close of the last whole day."""
+    m = market(late_s=86_400 - 52_200 - 30)
+    for _ in range(4):
+        bars, partial = m.bars(0, "1d", 10)
+        state = m.snapshot(0)
+        assert state.prev_close == bars.close[-1 - partial]
+        assert (state.open == bars.open[-1]) == partial
+        m.step(m.now_us + 15_000_000)
+
+
+def test_a_symbol_is_alike_alone_and_among_others() -> None:
+    """The day's figures, which are made for all symbols at once, too."""
+    everybody = Market(Universe.of_size(300), seed=11)
+    for symbol in (0, 7, 299):
+        alone = Market(Universe([everybody.universe[symbol]]), seed=11)
+        assert replace(alone.snapshot(0), symbol=symbol) == everybody.snapshot(symbol)
+        for interval in INTERVALS:
+            assert same(alone.bars(0, interval, 300)[0], everybody.bars(symbol, interval, 300)[0])
+
+
+def minutes_of(m: Market, symbol: int) -> tuple[BarTable, NDArray[np.int64]]:
+    """The minutes of the past, and which minute of the market's day each is."""
+    bars, _ = m.bars(symbol, "1m", 5_000)
+    shape = m.model.shape
+    first = 0 if shape is None else shape.first_minute
+    return bars, ((bars.start - m.now_us) // 60_000_000 + first) % 390
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_past_has_the_shape_of_the_markets_days(model: str) -> None:
+    """Volume and ranges are larger after an opening and before a close than at noon; in a plain market they are not."""
+    m = Market(Universe.of_size(4), seed=5, model=model)
+    volume, width = np.zeros(390), np.zeros(390)
+    for symbol in range(4):
+        bars, minute = minutes_of(m, symbol)
+        volume += np.bincount(minute, bars.volume / bars.volume.mean(), 390)
+        width += np.bincount(minute, (bars.high - bars.low) / (bars.high - bars.low).mean(), 390)
+    noon = slice(150, 240)
+    for made, least in ((volume, 1.25), (width, 1.1)):
+        for part in (slice(0, 15), slice(375, 390)):
+            ratio = made[part].mean() / made[noon].mean()
+            assert (ratio > least) == (model == "full")
+    assert volume[:15].mean() / volume[noon].mean() < 4
+
+
+def test_days_are_unequal_with_a_heavy_tail() -> None:
+    """The volume of days has a power law's tail, and days of more volume move more."""
+    m = market(symbols="30")
+    tails, together = [], []
+    for symbol in range(0, 30, 3):
+        bars, _ = m.bars(symbol, "1d", 500)
+        volume = bars.volume[:-1]
+        top = np.sort(volume)[-25:]
+        tails.append(1 / np.log(top[1:] / top[0]).mean())
+        moves = np.abs(np.log(bars.close[:-1] / bars.open[:-1]))
+        together.append(np.corrcoef(moves, np.log(volume))[0, 1])
+    assert 2 < np.median(tails) < 6
+    assert np.median(together) > 0.1
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+def test_the_past_is_as_volatile_as_the_instrument(interval: str) -> None:
+    """The moves of any interval, for each trade, have the variance that the annual volatility says."""
+    ratios = []
+    for seed in range(5):
+        m = market(symbols="30", seed=seed)
+        for symbol in range(0, 30, 6):
+            instrument = m.universe[symbol]
+            bars, _ = m.bars(symbol, interval, 2_000)
+            usual = instrument.volatility**2 / TRADING_YEAR_S / (2.5 * instrument.activity)
+            moves = np.diff(np.log(bars.close))
+            ratios.append((moves**2).sum() / (usual * bars.trades.sum()))
+    assert 0.85 < np.mean(ratios) < 1.25
 
 
 def test_the_past_depends_on_seed_and_symbol_alone() -> None:

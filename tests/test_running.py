@@ -3,18 +3,16 @@
 import asyncio
 import os
 import signal
-import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import aiohttp
 import pytest
 
 from clients.failures import ClosedError, ConnectError
-from clients.running import complain, race, run_until_signal
+from clients.running import race, run_until_signal
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -153,34 +151,3 @@ async def test_a_race_raises_what_the_first_raises() -> None:
     """As if it had been awaited."""
     with pytest.raises(OSError, match="disk full"):
         await race(asyncio.Event(), never(), fails())
-
-
-ADVICE: dict[str, tuple[Exception | None, int | None, str]] = {
-    "nobody there": (OSError("refused"), None, "start a feed with: tickerplant serve"),
-    "a token": (None, 401, "give it with --token, or in the variable TICKERPLANT_TOKEN"),
-    "a full server": (None, 503, ""),
-    "its certificate": (
-        aiohttp.ClientConnectorCertificateError(None, ssl.CertificateError()),  # type: ignore[arg-type]
-        None,
-        "name the certificates to trust with --cafile",
-    ),
-    "no TLS there": (
-        aiohttp.ClientConnectorSSLError(None, OSError()),  # type: ignore[arg-type]
-        None,
-        "without TLS, the address of a feed begins with ws://",
-    ),
-    "only TLS there": (
-        aiohttp.ServerDisconnectedError(),
-        None,
-        "with TLS, the address of a feed begins with wss://",
-    ),
-}
-
-
-@pytest.mark.parametrize(("cause", "status", "hint"), ADVICE.values(), ids=ADVICE.keys())
-def test_who_cant_connect_is_told_what_may_help(
-    cause: Exception | None, status: int | None, hint: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    error = ConnectError("cannot connect", status=status, cause=cause)
-    assert complain(error) == 1
-    assert capsys.readouterr().err == f"error: cannot connect{'; ' if hint else ''}{hint}\n"

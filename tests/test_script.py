@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from markets import COLUMNS, SECOND, START, digest, moved_by, naive_bars, run, table_rows
 from wire import RawClient, running, step
 
-from ticker.batch import BARS, CHANNELS, QUOTES, STATUS, TRADES, TickBatch
+from ticker.batch import BARS, CHANNELS, DEPTH, QUOTES, STATUS, TRADES, TickBatch
 from ticker.instruments import Instrument
 from ticker.market import Market
 from ticker.marks import mark_of
@@ -98,6 +98,7 @@ def expected(plan: Plan) -> list[Row]:
     walked = [(time, 0, (s, c, *rest)) for s, c, _, time, *rest in rows_of(walk()) if c < BARS]
     planned = [(time, 1, (event.symbol, *columns_of(event))) for time, event in plan if time < END]
     status: defaultdict[int, str] = defaultdict(lambda: "trading")
+    waits: set[int] = set()  # for a quote, before the walk trades
     seq: defaultdict[tuple[int, int], int] = defaultdict(int)
     found = []
     for time, scripted, (symbol, channel, *rest) in sorted(
@@ -105,8 +106,15 @@ def expected(plan: Plan) -> list[Row]:
     ):
         if channel == STATUS:
             status[symbol] = STATUSES[rest[0]]
-        elif not scripted and status[symbol] not in (TRADES_IN, QUOTES_IN)[channel]:
+        elif not scripted and (
+            status[symbol] not in (TRADES_IN, QUOTES_IN)[channel]
+            or (channel == TRADES and symbol in waits)
+        ):
             continue
+        if status[symbol] not in QUOTES_IN:
+            waits.add(symbol)
+        elif channel == QUOTES:
+            waits.discard(symbol)
         seq[symbol, channel] += 1
         found.append((symbol, channel, seq[symbol, channel], time, *rest))
     return found
@@ -138,6 +146,23 @@ def test_scripted_events_are_laid_over_the_walk(plan: Plan) -> None:
     batch = instance.step(END)
     rows = [row for row in rows_of(batch) if row[1] < BARS]
     assert rows == expected(plan)
+
+
+@settings(max_examples=80)
+@given(st.lists(st.tuples(st.integers(START, END - 1), st.sampled_from(STATUSES)), max_size=40))
+def test_a_trade_prints_inside_the_quote_that_clients_have(plan: list[tuple[int, str]]) -> None:
+    """Of the walk, whenever it is halted and resumed; what would have been quoted in the halt isn't known to them."""
+    wild = [Instrument(name, 100.0, volatility=10.0) for name in "AB"]
+    instance = Market(Universe(wild), seed=7, rate=200.0, trade_share=0.5)
+    quote = {n: (state.bid, state.ask) for n in range(2) for state in [instance.snapshot(n)]}
+    for time, status in plan:
+        instance.schedule(time, ScriptedStatus(0, status))
+    for symbol, channel, _, _, price, _, ask, _ in rows_of(instance.step(END)):
+        if channel == QUOTES:
+            quote[symbol] = price, ask
+        elif channel == TRADES:
+            bid, ask = quote[symbol]
+            assert bid <= price <= ask
 
 
 @settings(max_examples=80)
@@ -176,16 +201,17 @@ def test_the_books_have_what_was_handed_out(
         }
         made = [bars[row[4]][1:] for row in mine if row[1] == BARS]
         assert made == list(naive_bars(traded, SECOND))
-        state = instance.snapshot(symbol)
-        assert state.volume == sum(size for _, _, size, _ in moving["volume"])
+        begun, state = market().snapshot(symbol), instance.snapshot(symbol)
+        assert state.volume == begun.volume + sum(size for _, _, size, _ in moving["volume"])
+        assert (state.open, state.prev_close) == (begun.open, begun.prev_close)
         if moving["last"]:
             assert (state.last, state.size) == moving["last"][-1][1:3]
-            assert state.open == moving["last"][0][1]
-            assert state.high == max(price for _, price, _, _ in moving["range"])
+        if moving["range"]:
+            assert state.high == max(begun.high or 0, *(row[1] for row in moving["range"]))
         changed = [row for row in mine if row[1] == STATUS]
         status, reason = changed[-1][4:6] if changed else (0, 0)
         assert (state.status, state.reason) == (STATUSES[status], list(REASONS)[reason])
-        for channel in range(CHANNELS):
+        for channel in set(range(CHANNELS)) - {DEPTH}:
             newest = [row[2] for row in mine if row[1] == channel]
             assert newest == list(range(1, len(newest) + 1))
             assert instance.sequences()[channel, symbol] == len(newest)

@@ -343,7 +343,6 @@ def test_bad_options_are_one_line_and_exit_2(args: list[str], message: str) -> N
 def ready() -> Iterator[dict[str, Any]]:
     """What a server says that was started with TLS and a token."""
     command = [*COMMAND, "serve", "--port", "0", "--ready-json", "--tls-self-signed"]
-    command += ["--slow-turn-ms", "0"]  # however busy this machine is
     environment = ENVIRONMENT | {"TICKERPLANT_TOKEN": "sesame"}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment

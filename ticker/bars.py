@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ticker.batch import INTERVALS, BarTable
 from ticker.marks import Moves
 
-__all__ = ["BarBuilder", "BarHistory"]
+__all__ = ["BarBuilder", "BarHistory", "meet"]
 
 I64 = NDArray[np.int64]
 
@@ -205,20 +205,30 @@ class BarBuilder:
         at = np.array([symbol])
         # The bars of the longer interval are the earlier part of it.
         parts = [part.rows(at, start) for part in self._open[number::-1] if part.trades[symbol]]
-        if not parts:
-            return BarTable.empty()
-        bars = BarTable.join(parts)
-        priced = np.flatnonzero(bars.open)
-        if not len(priced):
-            return BarTable.empty()
-        return BarTable(
-            bars.symbol[:1],
-            bars.start[:1],
-            bars.open[priced[:1]],
-            bars.high.max(keepdims=True),
-            bars.low.min(keepdims=True),
-            bars.close[priced[-1:]],
-            bars.volume.sum(keepdims=True),
-            bars.notional.sum(keepdims=True),
-            bars.trades.sum(keepdims=True),
-        )
+        return _folded(BarTable.join(parts)) if parts else BarTable.empty()
+
+
+def meet(earlier: BarTable, later: BarTable) -> BarTable:
+    """Join bars of one symbol, of which the last of the one may be the earlier part of the first of the other."""
+    if not len(earlier) or not len(later) or earlier.start[-1] != later.start[0]:
+        return BarTable.join([earlier, later])
+    shared = BarTable.join([earlier.take(slice(-1, None)), later.take(slice(1))])
+    return BarTable.join([earlier.take(slice(-1)), _folded(shared), later.take(slice(1, None))])
+
+
+def _folded(bars: BarTable) -> BarTable:
+    """Make one bar of successive parts of it; none, if nothing in them made a price."""
+    priced = np.flatnonzero(bars.open)
+    if not len(priced):
+        return BarTable.empty()
+    return BarTable(
+        bars.symbol[:1],
+        bars.start[:1],
+        bars.open[priced[:1]],
+        bars.high.max(keepdims=True),
+        bars.low.min(keepdims=True),
+        bars.close[priced[-1:]],
+        bars.volume.sum(keepdims=True),
+        bars.notional.sum(keepdims=True),
+        bars.trades.sum(keepdims=True),
+    )

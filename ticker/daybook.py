@@ -73,6 +73,13 @@ class DayBook:
         self._low = np.full(symbols, _NEVER_LOW)
         self._status, self._reason = (np.zeros(symbols, dtype=np.int64) for _ in range(2))
 
+    def go_on(self, prev_close: I64, opened: I64, high: I64, low: I64, volume: I64) -> None:
+        """Go on with a day that has begun already; where ``volume`` is 0, nothing was traded yet."""
+        traded = volume > 0
+        self._prev_close, self._volume = prev_close.copy(), volume.copy()
+        self._open, self._high = np.where(traded, opened, 0), np.where(traded, high, 0)
+        self._low = np.where(traded, low, _NEVER_LOW)
+
     def trade(
         self, symbol: I32, price: I64, size: I64, time: I64, moves: Moves | None = None
     ) -> None:

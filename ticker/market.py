@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ticker.bars import meet
 from ticker.batch import INTERVALS, BarTable, TickBatch
 from ticker.daybook import DayBook
 from ticker.hours import SessionShape
@@ -22,7 +23,6 @@ from ticker.outlet import Outlet
 from ticker.overlay import Overlay
 from ticker.past import MAX_PAST, Past
 from ticker.play import Play, chosen
-from ticker.prelude import Standing
 from ticker.scenario import Scenario
 from ticker.scenes import Scene
 from ticker.script import ScriptedEvent
@@ -92,16 +92,11 @@ class Market(Outlet):
             model=self._timed(rules, start_us),
             block_events=block_events,
         )
-        close, flow = universe.start_ticks().astype(np.int64), source.flow
-        self._start = np.stack((close, flow.bid, flow.ask))
-        book = DayBook(close, flow.bid, flow.ask, universe, start_us)
-        super().__init__(universe, start_us, book)
-        self.seed = seed
-        self._flow = rate, trade_share
-        shape = self.model.shape
-        minute = (shape if isinstance(shape, DayShape) else DayShape()).first_minute
+        self.seed, self._start_us, self._flow = seed, start_us, (rate, trade_share)
+        shape = self.model.shape if isinstance(self.model.shape, DayShape) else None
+        super().__init__(universe, start_us, self._begin(universe, source, shape))
+        minute = (shape or DayShape()).first_minute
         self._day_us = start_us - minute * 60_000_000
-        self._past = Past(seed, start_us, rate, trade_share, far=rules == "us")
         self._overlay: Overlay | None = None
         self._rules: UsRules | None = None
         if rules == "us":
@@ -109,6 +104,20 @@ class Market(Outlet):
         for scene in scenes:
             at_us = start_us + round(scene.start_s * 1e6)
             self.play(scene.scenario, at_us, scene.ids(universe), scene.seed)
+
+    def _begin(self, universe: Universe, source: Source, shape: DayShape | None) -> DayBook:
+        """Make the past, and the day that has begun in it."""
+        start_us, quote = self._start_us, (source.flow.bid, source.flow.ask)
+        standing = np.stack((universe.start_ticks().astype(np.int64), *quote))
+        always = self.rules == "open"
+        shape = shape if always else None
+        self._past = Past(
+            self.seed, universe, start_us, standing, flow=self._flow, shape=shape, far=not always
+        )
+        book = DayBook(standing[0], *quote, universe, start_us)
+        if always:
+            book.go_on(*self._past.figures())
+        return book
 
     def _obey(self, rules: UsRules) -> None:
         """Have rules from the start on."""
@@ -177,30 +186,32 @@ class Market(Outlet):
         """
         Give the newest bars of a symbol, oldest first, at most ``limit``, which is at least 1.
 
-        They begin before the market did, with whole intervals of the :class:`~ticker.past.Past`.
+        They begin before the market did, with those of the :class:`~ticker.past.Past`. That of the interval that was
+        under way at the start has the trades from before it as well.
 
         Returns:
             The bars, and whether the last of them is of an interval that is still under way.
         """
         self._bring_up_to_date()
         bars, partial, complete = self._books.newest(symbol, interval, limit, self.now_us)
-        missing = limit - len(bars)
-        if missing > 0 and complete:
-            standing = self._standing(symbol)
-            most = missing if self._rules is None else MAX_PAST
-            past = self._past.bars(symbol, self.universe[symbol], standing, interval, most)
+        length_us = INTERVALS[interval] * 1_000_000
+        first = self._start_us // length_us * length_us
+        if complete and (len(bars) < limit or bars.start[0] == first):
+            past = self._past.bars(symbol, interval, limit if self._rules is None else MAX_PAST)
             if self._rules is not None:
-                past = self._rules.traded(past, INTERVALS[interval], missing)
-            bars = BarTable.join([past, bars])
+                whole = (
+                    past.start + length_us <= self._start_us
+                )  # days are not those of its sessions
+                past = past.take(np.flatnonzero(whole))
+                past = self._rules.traded(past, INTERVALS[interval], limit)
+            bars = meet(past, bars).take(slice(-limit, None))
+            partial = len(bars) > 0 and int(bars.start[-1]) == self.now_us // length_us * length_us
         return bars, partial
 
     def recent(self, symbol: int) -> TickBatch:
         if self._rules is not None:
             return TickBatch.empty()  # it would have to know of sessions
-        return self._past.events(symbol, self.universe[symbol], self._standing(symbol))
-
-    def _standing(self, symbol: int) -> Standing:
-        return Standing(*self._start[:, symbol].tolist())
+        return self._past.events(symbol)
 
     def _lay_over(self, at_us: int) -> Overlay:
         """Begin to lay over what wasn't handed out yet, if that hasn't begun."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ticker.bands import Bands
-from ticker.batch import STATUS, TRADES, TickBatch
+from ticker.batch import QUOTES, STATUS, TRADES, TickBatch
 from ticker.breakers import Breakers
 from ticker.grid import CELL_US
 from ticker.limiting import limited
@@ -30,6 +30,7 @@ from ticker.rows import (
     insert,
     sequences,
     statuses,
+    waiting,
 )
 from ticker.script import Script, ScriptedEvent
 from ticker.source import Block
@@ -55,6 +56,8 @@ class _State:
     seq: I64
     """The last sequences that came out, shape (channels, symbols)."""
     standing: Standings
+    waits: Flags
+    """Of which symbols the walk makes no trades until their next quote, as they were not quoted for some time."""
     prices: Prices
     plays: dict[Play, I64]
     """The plays that aren't over, with their levels."""
@@ -96,8 +99,9 @@ class Overlay:
         bands = rules.bands(now_us, quote) if rules else {}
         start = quote.sum(axis=0) // 2
         breakers = Breakers(start, start)
-        prices = Prices.of(quote)
-        self._state = _State(seq[:STATUS].copy(), seq, standing, prices, {}, bands, breakers)
+        prices, waits = Prices.of(quote), np.zeros(len(none), dtype=bool)
+        walk = seq[:STATUS].copy()
+        self._state = _State(walk, seq, standing, waits, prices, {}, bands, breakers)
         self._after = self._state
         self._walk_seq = walk_seq
         self._now, self._later = Script(), Script()
@@ -149,7 +153,8 @@ class Overlay:
         self.stale = False
         state = self._state
         busy = self._rules is not None or len(self._now) or state.plays or state.bands
-        if busy or state.standing.status.any() or state.prices.moved().any():
+        halted = state.standing.status.any() or state.waits.any()
+        if busy or halted or state.prices.moved().any():
             return Block(self._laid_over(), self._walk.end_us)
         batch = self._walk.batch
         prices = state.prices.copy()
@@ -157,7 +162,9 @@ class Overlay:
         moved = state.seq[:STATUS] - state.walk_seq
         seq = state.seq.copy()
         seq[:STATUS] = self._walk_seq + moved
-        self._after = _State(self._walk_seq, seq, state.standing, prices, {}, {}, state.breakers)
+        self._after = replace(
+            state, walk_seq=self._walk_seq, seq=seq, prices=prices, plays={}, bands={}
+        )
         numbers = batch.seq + moved[batch.channel, batch.symbol]
         return Block(replace(batch, seq=numbers), self._walk.end_us)
 
@@ -171,23 +178,33 @@ class Overlay:
             watched = before.standing, breakers
             batch, origin, breakers = self._rules.watch(batch, origin, watched, *span)
         batch, origin, bands = limited(batch, origin, before.bands, span[1])
-        standing = before.standing
+        standing, waits = before.standing, before.waits
         status: I64 = np.zeros(len(batch), dtype=np.int64)
         out: Flags = np.ones(len(batch), dtype=bool)
-        if standing.status.any() or STATUS in batch.channel:
+        if turns := bool(standing.status.any()) or STATUS in batch.channel:
             status, standing = statuses(batch, standing)
             out = _MADE[status, batch.channel]
         for play in before.plays:
             if play.scenario.silences:
                 out &= ~play.silent(batch.symbol, batch.time)
+        if turns or waits.any():
+            waits = self._hold_back(batch, origin, status, out)
         out |= origin == SCRIPT
         batch = batch[out]
         seq = before.seq + count(batch, before.seq.shape[1])
         batch = replace(batch, seq=sequences(batch, before.seq))
         if self._rules is not None:
             self._rules.mark(batch, origin[out], status[out])
-        self._after = _State(self._walk_seq, seq, standing, prices, plays, bands, breakers)
+        self._after = _State(self._walk_seq, seq, standing, waits, prices, plays, bands, breakers)
         return batch
+
+    def _hold_back(self, batch: TickBatch, origin: Origin, status: I64, out: Flags) -> Flags:
+        """Let the walk's trades not come out before a quote has, and tell which symbols wait for one at the end."""
+        quotes = (batch.channel == QUOTES) & (out | (origin == SCRIPT))
+        silent = ~_MADE[status, QUOTES]
+        wait, waits = waiting(batch, silent, quotes, self._state.waits)
+        out &= ~wait | (batch.channel != TRADES) | (origin != WALK)
+        return waits
 
     def _with_all(self, before: _State) -> tuple[TickBatch, Origin]:
         """Put what plays, sessions and scripts add into the walk's events; prices and asks may be changed in place."""

@@ -1,29 +1,31 @@
 """
 The prelude: the last trades and quotes from before the market started, of one symbol, made when somebody asks.
 
-The seconds are those of the :class:`~ticker.past.Past`: the same walk back from the first price. Within a second the
-middle price is a Brownian bridge between its two ends, shown at random moments, as :mod:`ticker.flow` shows the market's
-own cells. The last quote is the one that stands at the start, the last trade is at the first price, and sequences end
-with 0, so that the market's own events follow on. The bars of these seconds are made of these trades.
+The trades are those of the seconds of the :class:`~ticker.past.Past`: of each the first, highest, lowest and last price,
+the number and the volume are known, and the trades are made to fit. Quotes are then put around them, so that each trade prints at
+the bid or at the ask that stands, or between. The last quote is the one that stands at the start, the last trade is at the
+first price, and sequences end with 0, so that the market's own events follow on.
 """
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ticker.batch import QUOTES, TickBatch
+from ticker.batch import QUOTES, TRADES, TickBatch
 from ticker.draws import lots, poisson, trade_sizes
 from ticker.instruments import Instrument
-from ticker.noise import NORMAL_ONE, Stream, halves, normals
-from ticker.walk import TRADING_YEAR_S
+from ticker.noise import Stream, bits, halves
+from ticker.refine import refine
+from ticker.spans import Spans, halved
 
-__all__ = ["MOST_EVENTS", "MOST_SECONDS", "Standing", "prelude", "seconds_of"]
+__all__ = ["MOST_EVENTS", "MOST_SECONDS", "Standing", "Traded", "prelude", "seconds_of", "traded"]
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
+Draws = NDArray[np.uint16]
 
 MOST_EVENTS = 2_000
 """About how many events to go back, trades and quotes together, as long as these are a second or more."""
@@ -33,17 +35,27 @@ MOST_SECONDS = 3_600
 
 _FASTEST = 50_000.0  # events a second beyond which a single second would take too long
 _SECOND_US = 1_000_000
+_MOST_A_SECOND = 20  # bits of the number of a trade in its second
 _INSIDE = np.uint16(0x00F0)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What stands at the market's start, in ticks."""
+class Standing(NamedTuple):
+    """The quote that stands at the market's start, in ticks."""
 
-    price: int
-    """The previous close."""
     bid: int
     ask: int
+
+
+@dataclass(frozen=True, slots=True)
+class Traded:
+    """Trades, in the order of time."""
+
+    time: I64
+    """Unix time in microseconds."""
+    price: I64
+    """Ticks."""
+    size: I64
+    """Shares."""
 
 
 def seconds_of(rate: float) -> int:
@@ -53,153 +65,157 @@ def seconds_of(rate: float) -> int:
     return max(1, min(MOST_SECONDS, math.ceil(MOST_EVENTS / max(rate, 1e-9))))
 
 
+def traded(stream: Stream, seconds: Spans, variance: F64, lot: int) -> Traded:
+    """
+    Make the trades of some seconds.
+
+    Args:
+        stream: the symbol's.
+        seconds: one a row, each with a trade.
+        variance: of the price from one trade to the next, in square ticks, shape (seconds,).
+        lot: the round lot.
+    """
+    count = seconds.trades
+    if not len(count):
+        return Traded(*(np.empty(0, np.int64) for _ in range(3)))
+    number = np.arange(int(count.max(initial=0)))
+    place = (seconds.start[:, None] << _MOST_A_SECOND) + number
+    counter = (2 * place)[..., None] + np.arange(2)
+    draws = halved(bits(stream.keys, counter.astype(np.uint64)))
+    edges = np.minimum(np.arange(len(number) + 1), count[:, None])
+    start = np.broadcast_to(seconds.start[:, None], place.shape)
+    prices = refine(seconds, start, edges, draws, variance).open
+    there = number < count[:, None]
+    sizes = _sizes(seconds.volume, np.where(there, trade_sizes()[draws[1]], 0), lot)
+    # In the order of time: the draws of a second, sorted; what isn't there comes last.
+    moment = np.where(there, draws[0].astype(np.int64) << 4 | draws[6] >> 12, 1 << 20)
+    moment.sort(axis=1)
+    time = start * _SECOND_US + (moment * _SECOND_US >> 20)
+    return Traded(time[there], prices[there], sizes[there])
+
+
+def _sizes(volume: I64, draws: I64, lot: int) -> I64:
+    """Make sizes like the draws with the sum of the volume: round lots, or less; what is left over joins two of them."""
+    there = draws > 0
+    rest = (volume - there.sum(axis=1))[:, None]
+    whole = np.maximum(1, draws.sum(axis=1, keepdims=True))
+    size: I64 = there + np.floor(rest * (draws / whole)).astype(np.int64)
+    size -= np.where(size >= lot, size % lot, 0)
+    row = np.arange(len(size))
+    left = volume - size.sum(axis=1)
+    size[row, size.argmax(axis=1)] += left // lot * lot
+    size[row, np.where(there, size, np.iinfo(np.int64).max).argmin(axis=1)] += left % lot
+    return size
+
+
 def prelude(
-    seed: int,
+    stream: Stream,
     symbol: int,
     instrument: Instrument,
-    path: F64,
-    end_us: int,
+    trades: Traded,
+    window: tuple[int, int],
     *,
-    rate: float,
     trade_share: float,
     standing: Standing,
 ) -> TickBatch:
     """
-    Make the trades and quotes of some seconds, in the order of time.
+    Put quotes around trades, and give all of them in the order of time.
 
     Args:
-        seed: the market's seed.
+        stream: the symbol's.
         symbol: the symbol id, to write into the rows.
         instrument: the symbol's static data.
-        path: the price in ticks at the start of each second, and at the end of the last: shape (seconds + 1,).
-        end_us: the time at the end of the last second, in microseconds.
-        rate: events a second.
-        trade_share: the fraction of events that are trades.
+        trades: the trades.
+        window: from when to when, in microseconds.
+        trade_share: the fraction of events that are trades; with 0, each trade is a quote instead.
         standing: what stands at the end.
 
     Cost: about a microsecond an event.
     """
-    seconds = len(path) - 1
-    rows = _Rows.of(seed, instrument.symbol, seconds, rate)
-    trade = _kinds(rows.draws[:, 0], trade_share)
-    quotes = np.flatnonzero(~trade)
-    price, ask = _prices(path, rows, trade, instrument, standing)
-    size, ask_size = _sizes(rows.others, trade, instrument.round_lot, quotes)
-    return TickBatch(
-        symbol=np.full(len(trade), symbol, dtype=np.int32),
-        channel=np.where(trade, 0, QUOTES).astype(np.uint8),
-        seq=np.where(trade, np.cumsum(trade) - trade.sum(), np.cumsum(~trade) - len(quotes)),
-        time=end_us - seconds * _SECOND_US + rows.second * _SECOND_US + rows.offset_us,
-        price=price,
-        size=size,
-        ask=ask,
-        ask_size=ask_size,
+    quotes = _quotes(stream, trades, window[0], instrument, trade_share, standing)
+    if not trade_share:
+        trades = Traded(*(np.empty(0, np.int64) for _ in range(3)))
+    count, quoted = len(trades.time), len(quotes.time)
+    # A quote comes before the trade that it is put around.
+    order = np.argsort(np.concatenate((2 * quotes.before, 2 * np.arange(count) + 1)), kind="stable")
+    nothing = np.zeros(count, dtype=np.int64)
+    columns = (
+        (np.full(quoted, QUOTES), np.full(count, TRADES)),
+        (np.arange(1 - quoted, 1), np.arange(1 - count, 1)),
+        (quotes.time, trades.time),
+        (quotes.bid, trades.price),
+        (quotes.size[0], trades.size),
+        (quotes.ask, nothing),
+        (quotes.size[1], nothing),
     )
+    channel, seq, time, price, size, ask, ask_size = (
+        np.concatenate(column)[order] for column in columns
+    )
+    symbols = np.full(len(order), symbol, dtype=np.int32)
+    return TickBatch(symbols, channel.astype(np.uint8), seq, time, price, size, ask, ask_size)
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """Moments in the order of time, with their draws."""
-
-    second: I64
-    """The second of each, from 0."""
-    offset_us: I64
-    """Microseconds after the start of the second."""
-    draws: NDArray[np.uint16]
-    """Kind, side, place inside the quote, width: shape (rows, 4)."""
-    others: NDArray[np.uint16]
-    """Step, size, size of the ask; shape (rows, 4)."""
-
-    @classmethod
-    def of(cls, seed: int, name: str, seconds: int, rate: float) -> "_Rows":
-        # Seconds are counted back from the start, so that the newest ones don't depend on how far back one goes.
-        uniform = halves(Stream(seed, "prelude.count", [name]).words(0, seconds)[0])[:, 0]
-        count = poisson(np.full(seconds, rate), (uniform + 0.5) / 65536)
-        total = int(count.sum())
-        back = np.repeat(np.arange(seconds), count)
-        words = (
-            Stream(seed, f"prelude.{purpose}", [name]).words(0, total)[0]
-            for purpose in ("time", "event", "size")
-        )
-        times, events, sizes = words
-        offset = (times >> np.uint64(44)).astype(np.int64) * _SECOND_US >> 20
-        order = np.lexsort((offset, -back))
-        second = seconds - 1 - back[order]
-        return cls(second, offset[order], halves(events)[order], halves(sizes)[order])
+class _Quotes(NamedTuple):
+    before: I64
+    """The number of the trade before which each comes."""
+    time: I64
+    bid: I64
+    ask: I64
+    size: I64
+    """Of bids and asks, shape (2, quotes)."""
 
 
-def _kinds(draws: NDArray[np.uint16], trade_share: float) -> NDArray[np.bool_]:
-    """Whether each event is a trade; the last two are the standing quote and the last trade, which hold at the start."""
-    trade = draws < round(trade_share * 65536)
-    if 0 < trade_share < 1 and len(trade):
-        trade[-2:] = [False, True][-len(trade[-2:]) :]
-    return trade
-
-
-def _prices(
-    path: F64,
-    rows: _Rows,
-    trade: NDArray[np.bool_],
+def _quotes(
+    stream: Stream,
+    trades: Traded,
+    begin_us: int,
     instrument: Instrument,
+    trade_share: float,
     standing: Standing,
+) -> _Quotes:
+    """Make quotes: one around each run of trades, and others on the way there from the one before."""
+    count = len(trades.time)
+    share = trade_share or 0.5  # one a trade, where the trades stand for quotes
+    if not count or share == 1:
+        none = np.empty(0, np.int64)
+        return _Quotes(none, none, none, none, np.empty((2, 0), np.int64))
+    # Runs are counted from the end; the last trade is one of its own, inside what stands.
+    longest = max(1, round(share / (1 - share)))
+    run = (np.arange(count)[::-1] + longest - 1) // longest
+    starts = np.flatnonzero(np.diff(run, prepend=-1))
+    run, length = run[starts], np.diff(starts, append=count)
+    uniform = halves(bits(stream.keys, np.uint64(1 << 62) + run.astype(np.uint64)))[:, 0]
+    wanted = np.maximum(0.0, length * (1 - share) / share - 1)
+    others = poisson(wanted, (uniform + 0.5) / 65536)
+    row = np.repeat(np.arange(len(starts)), others + 1)
+    number = np.arange(len(row)) - np.repeat(np.cumsum(others + 1) - others - 1, others + 1)
+    place = (run[row] << _MOST_A_SECOND) + number
+    counter = (2 * place)[:, None] + np.arange(2)
+    draws = halved(bits(stream.keys, counter.astype(np.uint64)))
+    since = np.concatenate(([begin_us], trades.time[starts[1:] - 1]))
+    moment = np.sort((row << _MOST_A_SECOND) + (draws[0].astype(np.int64) << 4 | draws[6] >> 12))
+    moment -= row << _MOST_A_SECOND
+    time = since[row] + ((trades.time[starts] - since)[row] * moment >> _MOST_A_SECOND)
+    bid, ask = _placed(trades.price, starts, row, number / (others + 1)[row], instrument, draws)
+    size = lots()[draws[4:6]] * instrument.round_lot
+    bid[-1], ask[-1], size[:, -1] = *standing, instrument.round_lot
+    return _Quotes(starts[row], time, bid, ask, size)
+
+
+def _placed(
+    price: I64, starts: I64, row: I64, way: F64, instrument: Instrument, draws: Draws
 ) -> tuple[I64, I64]:
-    """Prices of trades and bids, and asks, of which trades have none."""
-    bid, ask = _quotes(
-        _bridge(path, rows, instrument.volatility), instrument.spread, rows.draws[:, 3]
-    )
-    quotes, trades = np.flatnonzero(~trade)[-1:], np.flatnonzero(trade)[-1:]
-    bid[quotes], ask[quotes] = standing.bid, standing.ask
-    every = np.arange(len(trade))
-    latest = np.maximum.accumulate(np.where(trade, -1, every))
-    around = np.where(latest < 0, every, latest)
-    price = _trade_prices(bid[around], ask[around], rows.draws[:, 1], rows.draws[:, 2])
-    price[trades] = standing.price
-    return np.where(trade, price, bid), np.where(trade, 0, ask)
-
-
-def _bridge(path: F64, rows: _Rows, volatility: float) -> F64:
-    """A Brownian bridge in each second, at its events, which divide it evenly."""
-    second = rows.second
-    starts = np.flatnonzero(np.diff(second, prepend=-1))
-    count = np.diff(starts, append=len(second))
-    group = np.repeat(np.arange(len(starts)), count)
-    steps = normals(rows.others[:, 0])
-    sums = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(steps)))
-    reached = sums[1:] - sums[starts][group]
-    total = sums[starts + count] - sums[starts] + normals(rows.others[starts, 3])
-    share = (np.arange(len(second)) - starts[group] + 1) / (count + 1)[group]
-    opened, closed = path[second], path[second + 1]
-    scale = volatility / math.sqrt(TRADING_YEAR_S) * opened / NORMAL_ONE
-    wander = (reached - share * total[group]) / np.sqrt(count + 1.0)[group]
-    mid: F64 = opened + (closed - opened) * share + scale * wander
-    return mid
-
-
-def _quotes(mid: F64, spread: float, width: NDArray[np.uint16]) -> tuple[I64, I64]:
-    """Put quotes around the middle price, ``spread`` ticks wide on average, on the grid."""
-    wide = np.maximum(1, np.floor(spread + width / 65536)).astype(np.int64)
-    bid = np.maximum(1, np.floor(mid - wide / 2 + 0.5)).astype(np.int64)
+    """Put quotes on the tick grid: the last of each run around its trades, the others on the way from those before."""
+    low, high = np.minimum.reduceat(price, starts), np.maximum.reduceat(price, starts)
+    last = np.diff(row, append=-1) != 0
+    wide = np.maximum(1, np.floor(instrument.spread + draws[1] / 65536)).astype(np.int64)
+    wide = np.where(last, np.maximum(wide, (high - low)[row]), wide)
+    room = wide - (high - low)[row]
+    side = draws[2]
+    inside = (room + 1) * draws[3].astype(np.int64) >> 16
+    around = low[row] - np.where(side & _INSIDE, np.where(side & 1, room, 0), inside)
+    before = price[np.maximum(0, starts - 1)][row]
+    middle = before + way * (price[starts][row] - before)
+    free = np.floor(middle - wide / 2 + draws[3] / 65536).astype(np.int64)
+    bid = np.maximum(1, np.where(last, around, free))
     return bid, bid + wide
-
-
-def _trade_prices(bid: I64, ask: I64, side: NDArray[np.uint16], inside: NDArray[np.uint16]) -> I64:
-    """At the ask or at the bid; one in sixteen somewhere between, both included."""
-    between = bid + ((ask - bid + 1) * inside.astype(np.int64) >> 16)
-    return np.where(side & _INSIDE, np.where(side & 1, ask, bid), between)
-
-
-def _sizes(
-    draws: NDArray[np.uint16], trade: NDArray[np.bool_], lot: int, quotes: NDArray[np.intp]
-) -> tuple[I64, I64]:
-    """Sizes of trades and bids, and of asks; a round lot each in the last quote, which stands at the start."""
-    of_trades, of_quotes = _tables()
-    of_trade = np.maximum(1, of_trades[draws[:, 1]] * lot // 100)
-    size = np.where(trade, of_trade, of_quotes[draws[:, 1]] * lot)
-    ask_size = np.where(trade, 0, of_quotes[draws[:, 2]] * lot)
-    size[quotes[-1:]] = ask_size[quotes[-1:]] = lot
-    return size, ask_size
-
-
-@cache
-def _tables() -> tuple[I64, I64]:
-    return trade_sizes(), lots()

@@ -18,10 +18,12 @@ __all__ = [
     "insert",
     "sequences",
     "statuses",
+    "waiting",
 ]
 
 I64 = NDArray[np.int64]
 Origin = NDArray[np.uint8]
+Flags = NDArray[np.bool_]
 
 CHANNELS = STATUS + 1
 """Trades, quotes, and changes of status; bars are made later."""
@@ -80,6 +82,31 @@ def statuses(batch: TickBatch, before: Standings) -> tuple[I64, Standings]:
     present, last = present[fresh[last]], last[fresh[last]]
     after.reason[present] = batch.size[order][row[last]]
     return status, after
+
+
+def waiting(batch: TickBatch, silent: Flags, quotes: Flags, before: Flags) -> tuple[Flags, Flags]:
+    """
+    Tell which events come after a time in which their symbol wasn't quoted, and before its next quote.
+
+    Args:
+        batch: the events.
+        silent: in which of them the symbol isn't quoted.
+        quotes: which of them are quotes that come out.
+        before: which symbols wait for a quote, shape (symbols,).
+
+    Returns:
+        These events, and the symbols that wait at the end.
+    """
+    order, first = grouped(batch.symbol, len(before))
+    turns = (silent | quotes)[order]
+    row = np.maximum.accumulate(np.where(turns, np.arange(len(batch)), -1))
+    symbol = batch.symbol[order]
+    wait = np.where(row >= first[symbol], silent[order][row], before[symbol])
+    found, after = np.empty(len(batch), dtype=bool), before.copy()
+    found[order] = wait
+    present = np.flatnonzero(first[1:] > first[:-1])
+    after[present] = wait[first[1:][present] - 1]
+    return found, after
 
 
 def _key(batch: TickBatch, symbols: int) -> I64:

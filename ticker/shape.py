@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DAY_S", "DayShape"]
+__all__ = ["DAY_S", "Busyness", "DayShape"]
 
 F64 = NDArray[np.float64]
 
@@ -67,3 +67,28 @@ class DayShape:
         # In 1 / 2**16, so that the means are of whole numbers, exact in any order of summation.
         raw = 1 + opening / (1 + minute / self.fade) + close / (1 + left / self.fade)
         return np.rint(raw * (1 << 16)) / (1 << 16)
+
+
+class Busyness:
+    """
+    How much happens up to a time, where it is as the shape of the day has it, before the start of the market too.
+
+    Args:
+        shape: of a day; None: all minutes are alike.
+        start: Unix time of the market's start, in seconds.
+    """
+
+    def __init__(self, shape: DayShape | None, start: int) -> None:
+        activity = np.ones(_MINUTES) if shape is None else shape.activity()
+        # Whole numbers, so that what happens between two times doesn't depend on where one begins to count.
+        self._minutes = np.rint(activity * (1 << 20)).astype(np.int64)
+        self._sums = np.concatenate(([0], np.cumsum(self._minutes))) * 60
+        self._opening = start - 60 * (0 if shape is None else shape.first_minute)
+
+    def until(self, second: NDArray[np.int64]) -> F64:
+        """Give what happens from an opening to each of some times (Unix, seconds), in seconds of the mean."""
+        days, within = np.divmod(second - self._opening, DAY_S)
+        minute, rest = np.divmod(within, 60)
+        until = days * self._sums[-1] + self._sums[minute] + rest * self._minutes[minute]
+        found: F64 = until / (1 << 20)
+        return found

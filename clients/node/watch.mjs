@@ -5,18 +5,24 @@
  *     node watch.mjs AAPL MSFT
  *     node watch.mjs --url ws://localhost:8765/ws --count 10 "A*"
  *
- * Node 22 and newer need nothing else. Older ones have no WebSocket: it takes the `ws` package if that is there, else
- * Server-Sent Events.
+ * Node 22 and newer need nothing else. On older ones it takes the `ws` package if that is there.
  */
 import { parseArgs } from "node:util";
 import { TickerClient } from "../web/ticker-client.js";
 
 const USAGE = "usage: node watch.mjs [--url URL] [--token TOKEN] [--count N] [SYMBOL ...]";
+const NO_WEBSOCKET = `Node ${process.version} has no WebSocket of its own. Any of these helps:
+  node --experimental-websocket watch.mjs ...   (Node 20.10 to 21)
+  npm install ws
+  Node 22 or newer`;
 
-/** Node's own, or that of the package `ws`, where there is one. */
 async function findWebSocket() {
   if (globalThis.WebSocket) return globalThis.WebSocket;
-  return import("ws").then(({ default: WebSocket }) => WebSocket, () => undefined);
+  try {
+    return (await import("ws")).default;
+  } catch {
+    return fail(1, NO_WEBSOCKET);
+  }
 }
 
 function fail(code, message) {
@@ -39,9 +45,7 @@ function readOptions() {
 }
 
 const { url, token, count, symbols } = readOptions();
-const WebSocket = await findWebSocket();
-const transports = WebSocket ? ["websocket", "sse"] : ["sse"];
-const client = new TickerClient(url, { token, transports, WebSocket });
+const client = new TickerClient(url, { token, WebSocket: await findWebSocket() });
 let printed = 0;
 
 client.addEventListener("trade", ({ detail: { time, symbol, price, size, merged } }) => {
@@ -55,7 +59,7 @@ client.addEventListener("gap", ({ detail: { symbol, from, to, reason } }) => {
   console.error(`${symbol}: trades ${from} to ${to}: ${reason}`);
 });
 client.addEventListener("state", ({ detail: { state, retryAt, reason, code } }) => {
-  if (state === "live") console.error(`connected to ${url}${client.transport === "sse" ? ", without WebSocket" : ""}`);
+  if (state === "live") console.error(`connected to ${url}`);
   if (state === "waiting") {
     const seconds = ((retryAt - Date.now()) / 1000).toFixed(1);
     console.error(`${reason || `closed with code ${code}`}; trying again in ${seconds} s`);

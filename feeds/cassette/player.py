@@ -16,7 +16,7 @@ from feeds.cassette.redact import Redactor
 from feeds.cassette.relay import ABNORMAL, CLOSE_S, NO_CODE
 from feeds.cassette.requests import IGNORED, Requests
 from feeds.cassette.shelf import Part, read_shelf
-from feeds.cassette.site import Seated, Site
+from feeds.cassette.site import Site
 from feeds.cassette.stage import Stage
 from feeds.errors import ConfigError
 from feeds.times import Duration, seconds_of
@@ -32,7 +32,7 @@ NOT_RECORDED = 4404
 _NAMED = 5
 
 
-class Player(Seated):
+class Player:
     """
     A server that plays a cassette; use it as ``async with Player(...) as player:``.
 
@@ -67,6 +67,16 @@ class Player(Seated):
         self._site = Site(self._handle, host, port, origin)
         self._open: set[web.WebSocketResponse] = set()
         self._stopping = False
+
+    @property
+    def url(self) -> str:
+        """Where it listens, for HTTP."""
+        return self._site.url
+
+    @property
+    def ws_url(self) -> str:
+        """Where clients connect; the path is that of the tape."""
+        return f"ws{self.url.removeprefix('http')}"
 
     async def advance(self, by: Duration) -> None:
         """

@@ -18,7 +18,7 @@ from aiohttp import hdrs, web
 from feeds.cassette.lines import Head
 from feeds.cassette.redact import Redactor
 from feeds.cassette.relay import ABNORMAL, CLOSE_S, MAX_MESSAGE, End, Socket, relay
-from feeds.cassette.site import Seated, Site
+from feeds.cassette.site import Site
 from feeds.cassette.writer import TapeWriter, written_whole
 from feeds.errors import ConfigError
 
@@ -30,7 +30,7 @@ _CONNECT_S = 30.0
 _OURS = {"host", "connection", "upgrade", "te", "trailer", "transfer-encoding", "keep-alive"}
 
 
-class Recorder(Seated):
+class Recorder:
     """
     A proxy that writes a cassette; use it as ``async with Recorder(...) as recorder:``.
 
@@ -78,6 +78,16 @@ class Recorder(Seated):
         self.failure: OSError | None = None
         self.tape: TapeWriter
         """What is written, once it has started."""
+
+    @property
+    def url(self) -> str:
+        """Where it listens, for HTTP."""
+        return self._site.url
+
+    @property
+    def ws_url(self) -> str:
+        """Where clients connect, instead of the upstream."""
+        return f"ws{self.url.removeprefix('http')}"
 
     async def __aenter__(self) -> Self:
         file = self._stack.enter_context(written_whole(self._output))

@@ -12,7 +12,7 @@ from feeds.listen import listen
 from feeds.origins import Origins
 from feeds.unreadable import HttpProtocols
 
-__all__ = ["Seated", "Site"]
+__all__ = ["Site"]
 
 _KEEP_ALIVE_S = 75.0
 
@@ -46,10 +46,6 @@ class Site:
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self.port}"
 
-    @property
-    def ws_url(self) -> str:
-        return f"ws{self.url.removeprefix('http')}"
-
     async def start(self) -> None:
         """Listen."""
         await self._runner.setup()
@@ -71,23 +67,7 @@ class Site:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         if web.WebSocketResponse().can_prepare(request).ok:
             return await self._handler(request)
-        message = f"{self.url} speaks WebSocket: connect to {self.ws_url}"
+        message = f"{self.url} speaks WebSocket: connect to ws{self.url.removeprefix('http')}"
         body = orjson.dumps({"type": "error", "code": "upgrade_required", "message": message})
         headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
         return web.Response(body=body, status=426, content_type="application/json", headers=headers)
-
-
-class Seated:
-    """What listens at a site."""
-
-    _site: Site
-
-    @property
-    def url(self) -> str:
-        """Where it listens, for HTTP."""
-        return self._site.url
-
-    @property
-    def ws_url(self) -> str:
-        """Where clients connect, with the path that they would ask the recorded feed for."""
-        return self._site.ws_url
