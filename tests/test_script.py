@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from markets import COLUMNS, SECOND, START, digest, moved_by, naive_bars, run, table_rows
 from wire import RawClient, running, step
 
-from ticker.batch import BARS, CHANNELS, QUOTES, STATUS, TRADES, TickBatch
+from ticker.batch import BARS, CHANNELS, DEPTH, QUOTES, STATUS, TRADES, TickBatch
 from ticker.instruments import Instrument
 from ticker.market import Market
 from ticker.marks import mark_of
@@ -188,7 +188,8 @@ def test_the_books_have_what_was_handed_out(
         for channel in range(CHANNELS):
             newest = [row[2] for row in mine if row[1] == channel]
             assert newest == list(range(1, len(newest) + 1))
-            assert instance.sequences()[channel, symbol] == len(newest)
+            if channel != DEPTH:  # whose events are made of quotes, with their sequences
+                assert instance.sequences()[channel, symbol] == len(newest)
 
 
 @settings(max_examples=40)
