@@ -9,7 +9,7 @@ connection was a slow consumer for a while, or asked for the latest only; else i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = [
@@ -202,6 +202,8 @@ class Hello:
     heartbeat_ms: float
     auth: bool
     synthetic: bool
+    rules: str = field(default="open", repr=False)
+    """`us`: the market has the sessions and halts of the US exchanges; `open`: it is always open."""
 
     @classmethod
     def parse(cls, item: Mapping[str, Any]) -> Hello:
@@ -217,6 +219,7 @@ class Hello:
             item["heartbeat_ms"],
             item.get("auth", False),
             item["synthetic"],
+            item.get("rules", "open"),
         )
 
 

@@ -15,6 +15,7 @@ __all__ = ["earliest", "market_of", "reach", "schedule", "step"]
 _LOOK_S = 0.001
 _SLICE_US = 10_000_000
 _LONGEST_US = 3_600_000_000
+_NIGHT_US = 600_000_000  # of which a turn costs no more than of a second
 
 
 def earliest(plant: Plant) -> int:
@@ -69,12 +70,18 @@ async def step(plant: Plant, count: int) -> int:
     """
     Let so many events happen, and move a manual clock to just after them; gives how many there were.
 
+    A night, in which the market is closed, is passed over.
+
     Raises:
         CommandError: there are fewer in an hour of the market's time.
     """
     clock, done, last = plant.clock, 0, plant.market.now_us + _LONGEST_US
     while done < count:
-        done += await plant.pump.direct(plant.market.now_us + _SLICE_US, count - done)
+        until = plant.market.now_us + _SLICE_US
+        if plant.market.rules != "open" and plant.market.snapshot(0).status == "closed":
+            until = plant.market.now_us + _NIGHT_US
+            last = until + _LONGEST_US
+        done += await plant.pump.direct(until, count - done)
         if isinstance(clock, ManualClock):
             clock.advance(max(0, plant.market.now_us - clock.now_us()))
         if plant.market.now_us > last:

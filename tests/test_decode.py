@@ -76,6 +76,8 @@ def test_hello_may_lack_what_has_a_default() -> None:
     del item["intervals"], item["auth"]
     parsed = Hello.parse(item)
     assert (parsed.intervals, parsed.auth, parsed.epoch) == ((), False, "e1")
+    assert parsed.rules == "open"
+    assert Hello.parse(item | {"rules": "us"}).rules == "us"
 
 
 def test_events_are_immutable_and_small() -> None:

@@ -160,6 +160,22 @@ async def test_steps_are_events() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_step_passes_over_the_night() -> None:
+    """Under the rules of the US market, over a weekend too."""
+    friday = int(datetime(2026, 1, 3, 0, 59, 59, tzinfo=UTC).timestamp()) * 1_000_000
+    async with directed(rules="us", rate=0.0, start_us=friday) as (director, client):
+        assert await director.step() == 2, "both symbols close"
+        assert [item["status"] for item in await client.message()] == ["closed"]
+        assert await director.step() == 2
+        assert [item["status"] for item in await client.message()] == ["pre_market"]
+        assert (
+            datetime(2026, 1, 5, 9, tzinfo=UTC)
+            < director.now
+            < datetime(2026, 1, 5, 9, 1, tzinfo=UTC)
+        )
+
+
+@pytest.mark.asyncio
 async def test_steps_need_events() -> None:
     """Where nothing happens in an hour, that is said; nobody waits for ever."""
     async with directed() as (director, _):

@@ -16,7 +16,9 @@ from tapes import market_tape, write
 
 from feeds.errors import ConfigError
 from feeds.replay import ColumnMap, FileTape, ReplayOptions
+from ticker.batch import TRADES
 from ticker.market import Market
+from ticker.marks import marked
 from ticker.replay import Replay
 from ticker.tape import UNIT, TapeRows
 from ticker.universe import Universe
@@ -44,9 +46,10 @@ def rows(path: Path, columns: str = "", size_scale: float = 1.0) -> list[tuple[A
     ]
 
 
-def test_a_recorded_market_is_played_as_it_was(tmp_path: Path) -> None:
-    """Every trade and quote of it, at its time, price and size; symbols may have other places."""
-    market = Market(Universe.of_size(5), seed=7)
+@pytest.mark.parametrize("rules", ["open", "us"])
+def test_a_recorded_market_is_played_as_it_was(tmp_path: Path, rules: str) -> None:
+    """Every trade and quote of it, at its time, price and size, with its conditions; symbols may have other places."""
+    market = Market(Universe.of_size(5), seed=7, rules=rules)
     given = market_tape(market, 20, tmp_path / "tape.ndjson")
     played = replay(tmp_path / "tape.ndjson")
     batch = played.step(market.now_us)
@@ -56,9 +59,34 @@ def test_a_recorded_market_is_played_as_it_was(tmp_path: Path) -> None:
     assert (np.array(played.universe.symbols)[batch.symbol] == names[given.symbol]).all()
     for name in ("channel", "seq", "time", "size", "ask_size"):
         assert (getattr(batch, name) == getattr(given, name)).all(), name
-    for name in ("price", "ask"):
-        shown = played.universe.prices(batch.symbol, getattr(batch, name))
-        assert (shown == market.universe.prices(given.symbol, getattr(given, name))).all()
+    trade = batch.channel == TRADES
+    assert (batch.ask[trade] == given.ask[trade]).all()
+    assert bool(given.ask[trade].any()) == (rules == "us")
+    for name, rows_ in (("price", slice(None)), ("ask", ~trade)):
+        ours, theirs = batch[rows_], given[rows_]
+        shown = played.universe.prices(ours.symbol, getattr(ours, name))
+        assert (shown == market.universe.prices(theirs.symbol, getattr(theirs, name))).all()
+
+
+def test_a_trade_that_stands_for_several_has_their_close_and_their_shares(tmp_path: Path) -> None:
+    """One of which none moves the last price keeps its conditions."""
+    common = '"type":"trade","symbol":"A","size":5,"merged":2,"volume":300'
+    lines = [
+        f'{{"time":{NOON_US / 1000},{common},"price":9,"close":7,"exchange":"V","conditions":["I"]}}',
+        f'{{"time":{NOON_US / 1000},{common},"price":9,"close":null,"conditions":["I"]}}',
+        f'{{"time":{NOON_US / 1000},{common},"price":9}}',
+    ]
+    played = replay(write(tmp_path / "a.ndjson", "\n".join(lines)))
+    batch = played.step(NOON_US + 1)
+    told = zip(
+        batch.price.tolist(), batch.size.tolist(), map(marked, batch.ask.tolist()), strict=True
+    )
+    one = batch.price.tolist()[1] // 9
+    assert [*told] == [
+        (7 * one, 300, ("V", ())),
+        (9 * one, 300, (None, ("I",))),
+        (9 * one, 300, (None, ())),
+    ]
 
 
 CSV = f"""time,symbol,price,size
@@ -244,6 +272,16 @@ BAD: list[tuple[str, str, str]] = [
     ("a.ndjson", '{"time":1,"price":1,"symbol":5}\n', "line 1: symbol 5 is not a text"),
     ("a.ndjson", '{"time":1', "line 1 is no JSON: b'{\"time\":1'"),
     ("a.ndjson", "[]\n", "line 1 is no JSON object: b'[]\\n'"),
+    (
+        "a.ndjson",
+        '{"time":1,"price":1,"symbol":"A","exchange":"?"}\n',
+        "line 1: exchange '?' is not one of A, B",
+    ),
+    (
+        "a.ndjson",
+        '{"time":1,"price":1,"symbol":"A","conditions":"I"}\n',
+        "line 1: conditions 'I' is not a list of codes",
+    ),
     ("a.csv.gz", "no gzip", "it is not whole, or not compressed with gzip: Not a gzipped file"),
     ("a.parquet", "no parquet", "it can't be read as Parquet: "),
     ("a.csv", f"time,symbol,price\n{ISO},BRK B,1\n", "symbol 'BRK B': 1 to 20 letters"),

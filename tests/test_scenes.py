@@ -12,8 +12,9 @@ import ticker
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError
 from feeds.replay import ReplayOptions
-from ticker.batch import STATUS
+from ticker.batch import STATUS, TRADES
 from ticker.market import Market
+from ticker.marks import marked
 from ticker.scenario import MAX_S, Change, Scenario
 from ticker.scenarios import SCENARIOS, scenario_named
 from ticker.scenes import START_S, Scene, SceneError, read_scenes
@@ -108,6 +109,15 @@ def test_a_file_says_what_happens_to_whom_and_when(tmp_path: Path) -> None:
         ("[[scene]]\nvolatility=-2", "volatility: a value -2 is not between 0 and 100"),
         ("[[scene]]\nbands=7", "bands 7 is not 1 or 2"),
         ("[[scene]]\nname=7", "name 7 is no text"),
+        ("[[scene]]\ntrades=[1]", "trades: 1 is not a table"),
+        ("[[scene]]\ntrades=[{at=1}]", "trades: unknown key 'at'; it may have at_s, price, size"),
+        ("[[scene]]\ntrades=[{at_s=1}]", "trades: 'price' is missing"),
+        ("[[scene]]\ntrades=[{at_s=1,price='x'}]", "a trade's price 'x' is not a number"),
+        ("[[scene]]\ntrades=[{at_s=-1,price=1}]", "a trade's time -1 is not between 0 and"),
+        ("[[scene]]\ntrades=[{at_s=1,price=1,size=1.5}]", "size 1.5 is not a whole number"),
+        ("[[scene]]\ntrades=[{at_s=1,price=1,exchange='?'}]", "exchange '?' is not one of A, B"),
+        ("[[scene]]\ntrades=[{at_s=1,price=1,conditions='I'}]", "conditions 'I' is not a list"),
+        ("[[scene]]\ntrades=[{at_s=1,price=1,conditions=['?']}]", "condition '?' is not one of"),
         ("[[scene]]\nchanges=[1]", "changes: 1 is not a table"),
         ("[[scene]]\nchanges=[{at=1}]", "changes: unknown key 'at'; it may have at_s, status"),
         ("[[scene]]\nchanges=[{at_s=1}]", "changes: 'status' is missing"),
@@ -122,6 +132,31 @@ def test_a_file_with_a_mistake_is_refused(tmp_path: Path, text: str, message: st
         read_scenes(written(tmp_path, text))
     assert message in str(caught.value)
     assert "mine.toml" in str(caught.value)
+
+
+def test_a_file_has_trades_of_its_own(tmp_path: Path) -> None:
+    """With what is special about them; they come as they are, even in a halt, and must be on the grid."""
+    text = """
+    [[scene]]
+    symbols = "AAPL"
+    start_s = 1
+    changes = [{ at_s = 0, status = "halted" }]
+    trades = [
+        { at_s = 1, price = 200.01 },
+        { at_s = 2.5, price = 99, size = 7, exchange = "V", conditions = ["I", "T"] },
+    ]
+    """
+    (scene,) = read_scenes(written(tmp_path, text))
+    assert scene.scenario.duration_s == 2.5
+    market = Market(Universe.parse("AAPL"), seed=1, rate=0, scenes=[scene])
+    batch = market.step(market.now_us + 10_000_000)
+    rows = batch[batch.channel == TRADES]
+    told = zip(rows.price.tolist(), rows.size.tolist(), map(marked, rows.ask.tolist()), strict=True)
+    assert [*told] == [(20001, 100, (None, ())), (9900, 7, ("V", ("I", "T")))]
+    assert (market.snapshot(0).last, market.snapshot(0).volume) == (20001, 107)
+    (wrong,) = read_scenes(written(tmp_path, "[[scene]]\ntrades=[{at_s=1,price=1.005}]"))
+    with pytest.raises(ValueError, match=r"price 1\.005 is not on the grid of 0\.01"):
+        Market(Universe.parse("AAPL"), seed=1, scenes=[wrong])
 
 
 def test_what_is_neither_a_name_nor_a_file_is_refused() -> None:

@@ -279,6 +279,9 @@ def test_from_a_dollar_on_prices_are_whole_cents() -> None:
         elif stands and stands["time"] < row["time"]:
             assert stands["price"] <= row["price"] <= stands["ask"]
             assert row["price"] < 10_000 or row["price"] % 100 == 0
+    half = Universe([Instrument("HALF", 12.0, tick_size=0.005)])
+    quotes = rows(run(market("2026-01-05T12:00", universe=half, rate=300.0), 5), QUOTES)
+    assert any(q["price"] % 2 for q in quotes), "half a cent is a tick, for who has it"
     free = Market(penny, seed=5, rate=300.0)
     asks = run(free, 120).ask
     assert (asks[asks > 10_000] % 100).any()

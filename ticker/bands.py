@@ -8,7 +8,7 @@ auction's collars, which are 5 % around the band at first and widen by as much e
 Simplified: there is no straddle state, and new bands hold from the next quote on.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,12 +79,6 @@ class Bands:
         """Tell whether nothing turns up to a time but what events do."""
         trades = self.mode == _TRADING and self.reference > 0 and not self.pending
         return trades and end_us <= min(self.until_us, self.check_us)
-
-    def entered(self, prices: int, trades: int, bid: int, ask: int) -> "Bands":
-        """Give the bands after some events inside of them: the sum of prices of the trades, their number, and the newest quote."""
-        sums = (*self.sums[:-1], self.sums[-1] + prices)
-        counts = (*self.counts[:-1], self.counts[-1] + trades)
-        return replace(self, sums=sums, counts=counts, bid=bid, ask=ask)
 
     def run(self, rows: SymbolRows, end_us: int) -> None:
         """Go through the events up to a time."""

@@ -7,7 +7,14 @@ from functools import lru_cache
 
 from ticker.exchanges import tape_of
 
-__all__ = ["MAX_TICKS", "SYMBOL_PATTERN", "Instrument", "UniverseError", "tick_fraction"]
+__all__ = [
+    "MAX_TICKS",
+    "SYMBOL_PATTERN",
+    "Instrument",
+    "UniverseError",
+    "on_grid",
+    "tick_fraction",
+]
 
 SYMBOL_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-/=^_]{0,19}")
 """What a symbol may look like: no character that means something in a pattern, a list or JSON."""
@@ -109,3 +116,16 @@ def tick_fraction(tick_size: float) -> Fraction:
     raise UniverseError(
         f"tick size {tick_size!r} must be a whole number, or one over a whole number (0.01, 0.005, 0.25)"
     )
+
+
+def on_grid(price: float, tick_size: float) -> int:
+    """
+    Give a price in ticks.
+
+    Raises:
+        ValueError: it is not on the grid.
+    """
+    ticks = Fraction(repr(price)) / tick_fraction(tick_size)
+    if ticks.denominator != 1:
+        raise ValueError(f"price {price!r} is not on the grid of {tick_size:g}")
+    return int(ticks)

@@ -6,7 +6,8 @@ of which something turns are gone through one by one.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from ticker.rows import EXTRA, SCRIPT, grouped, insert
 __all__ = ["limited"]
 
 I64 = NDArray[np.int64]
+
+_every = attrgetter(*(field.name for field in fields(Bands)))
 
 
 def limited(
@@ -71,9 +74,10 @@ def _inside(
     batch: TickBatch, origin: NDArray[np.uint8], bands: dict[int, Bands], end_us: int
 ) -> list[int]:
     """Enter the events of the symbols that stay inside their bands, and in their mode; give the others."""
-    calm = np.array([symbol for symbol, one in bands.items() if one.calm(end_us)], dtype=np.int64)
-    count = max(*bands, int(batch.symbol.max(initial=0)), 0) + 1
-    low, high = np.full(count, -1, dtype=np.int64), np.full(count, -1, dtype=np.int64)
+    every = np.array(list(bands), dtype=np.int64)
+    calm = [symbol for symbol, one in bands.items() if one.calm(end_us)]
+    count = max(int(every.max()), int(batch.symbol.max(initial=0))) + 1
+    low, high = np.full((2, count), -1, dtype=np.int64)
     low[calm], high[calm] = [bands[i].low for i in calm], [bands[i].high for i in calm]
     free, symbol = origin != SCRIPT, batch.symbol
     quote = batch.channel == QUOTES
@@ -81,16 +85,25 @@ def _inside(
     hit = quote & free & ((batch.price >= high[symbol]) | (batch.ask <= low[symbol]))
     hit |= trade & ((batch.price < low[symbol]) | (batch.price > high[symbol]))
     hit |= batch.channel == STATUS
-    turning = np.zeros(count, dtype=bool)
+    turning = low < 0
     turning[symbol[hit]] = True
-    turning[[symbol for symbol in bands if low[symbol] < 0]] = True
-    sums, counts = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
+    sums, counts, bid, ask = np.zeros((4, count), dtype=np.int64)
     np.add.at(sums, symbol[trade], batch.price[trade])
     np.add.at(counts, symbol[trade], 1)
-    newest = np.zeros((2, count), dtype=np.int64)
-    newest[:, symbol[quote]] = batch.price[quote], batch.ask[quote]
-    for i in np.flatnonzero(~turning & ((counts > 0) | (newest[1] > 0))).tolist():
-        if i in bands:
-            quoted = newest[:, i].tolist() if newest[1, i] else (bands[i].bid, bands[i].ask)
-            bands[i] = bands[i].entered(int(sums[i]), int(counts[i]), *quoted)
-    return [i for i in bands if turning[i]]
+    bid[symbol[quote]], ask[symbol[quote]] = batch.price[quote], batch.ask[quote]
+    some = every[~turning[every] & ((counts[every] > 0) | (ask[every] > 0))]
+    columns = (column[some].tolist() for column in (sums, counts, bid, ask))
+    for i, *values in zip(some.tolist(), *columns, strict=True):
+        bands[i] = _entered(bands[i], *values)
+    busy: list[int] = every[turning[every]].tolist()
+    return busy
+
+
+def _entered(one: Bands, prices: int, trades: int, bid: int, ask: int) -> Bands:
+    """Give the bands after some trades inside of them and a quote; an ask of 0: none."""
+    after = Bands(*_every(one))  # several times as fast as a copy
+    after.sums = (*one.sums[:-1], one.sums[-1] + prices)
+    after.counts = (*one.counts[:-1], one.counts[-1] + trades)
+    if ask:
+        after.bid, after.ask = bid, ask
+    return after

@@ -127,8 +127,9 @@ class Overlay:
 
     def play(self, play: Play) -> None:
         """Play a scenario; nothing of its time was handed out yet."""
-        for at_us, change in play.changes():
-            self.add(at_us, (change,))
+        events: list[tuple[int, ScriptedEvent]] = [*play.changes(), *play.trades()]
+        for at_us, event in events:
+            self.add(at_us, (event,))
         none = np.zeros(len(play.symbols), dtype=np.int64)
         bands = dict(self._state.bands)
         for symbol, limits in play.bands(self._day_us).items():

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from ticker.bands import Bands
 from ticker.extras import Extras
 from ticker.grid import CELL_US, CELLS_PER_SECOND
+from ticker.instruments import on_grid
 from ticker.knots import Knots
 from ticker.noise import Stream
 from ticker.scenario import Points, Scenario
-from ticker.script import ScriptedStatus
+from ticker.script import ScriptedStatus, ScriptedTrade
 from ticker.universe import Universe
 from ticker.walk import TRADING_YEAR_S
 
@@ -135,6 +136,28 @@ class Play:
             )
             for change in self.scenario.changes
             for place, symbol in enumerate(self.symbols.tolist())
+        ]
+
+    def trades(self) -> list[tuple[int, ScriptedTrade]]:
+        """
+        Give the trades that somebody wants, with their times: of one symbol after the other.
+
+        Raises:
+            ValueError: a price is not on the grid of one of the symbols.
+        """
+        return [
+            (
+                self._time_of(trade.at_s),
+                ScriptedTrade(
+                    symbol,
+                    on_grid(trade.price, self._ticks[symbol]),
+                    trade.size,
+                    trade.exchange,
+                    trade.conditions,
+                ),
+            )
+            for trade in self.scenario.trades
+            for symbol in self.symbols.tolist()
         ]
 
     def bands(self, day_us: int) -> dict[int, Bands]:

@@ -148,6 +148,7 @@ class Replay(Outlet):
         price, ask = np.empty(len(rows), dtype=np.int64), np.zeros(len(rows), dtype=np.int64)
         price[~quote] = self._ticks(symbol, rows.price[~quote])
         price[quote], ask[quote] = self._quoted(quoted, rows.price[quote], rows.ask[quote])
+        ask[~quote] = rows.ask_size[~quote]  # the marks
         return TickBatch(
             symbol=rows.symbol,
             channel=quote.astype(np.uint8),  # TRADES is 0, QUOTES is 1
@@ -156,7 +157,7 @@ class Replay(Outlet):
             price=price,
             size=rows.size,
             ask=ask,
-            ask_size=rows.ask_size,
+            ask_size=np.where(quote, rows.ask_size, 0),
         )
 
     def _ticks(self, symbol: NDArray[np.signedinteger], price: I64) -> I64:

@@ -8,9 +8,11 @@ market goes on from where they leave it. Those that have a name are in :mod:`tic
 
 from dataclasses import dataclass
 
+from ticker.marks import mark_of
+from ticker.script import MAX_SIZE
 from ticker.status import reason_number, status_number
 
-__all__ = ["MAX_S", "Change", "Points", "Scenario", "check_range"]
+__all__ = ["MAX_S", "Change", "Points", "Print", "Scenario", "check_range"]
 
 Points = tuple[tuple[float, float], ...]
 """Seconds since the beginning, and values; straight lines between them."""
@@ -34,6 +36,27 @@ class Change:
         check_range("a change's time", self.at_s, 0, MAX_S)
         status_number(self.status)
         reason_number(self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    """A trade of somebody's own."""
+
+    at_s: float
+    """Seconds since the beginning."""
+    price: float
+    """In currency units, on the grid of its symbols."""
+    size: int = 100
+    exchange: str | None = None
+    """One of :data:`~ticker.exchanges.EXCHANGES`; None: where it was made isn't told."""
+    conditions: tuple[str, ...] = ()
+    """Codes of :data:`~ticker.conditions.CONDITIONS`."""
+
+    def __post_init__(self) -> None:
+        check_range("a trade's time", self.at_s, 0, MAX_S)
+        check_range("a trade's price", self.price, 0, 1e12)
+        check_range("a trade's size", self.size, 1, MAX_SIZE)
+        mark_of(self.exchange, self.conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +85,8 @@ class Scenario:
     """From when to when nothing comes of the symbols, and nothing says so."""
     bands: int | None = None
     """The tier of limit-up/limit-down bands that hold from the beginning on; None: none."""
+    trades: tuple[Print, ...] = ()
+    """Trades that come on top, as they are, whatever the status."""
     everybody: bool = True
     """Whether it happens to all symbols where nobody says to which; else to the first one."""
 
@@ -95,6 +120,7 @@ class Scenario:
         points = (self.path, self.volatility, self.spread, self.activity, self.quotes_s)
         times = [seconds for part in points for seconds, _ in part]
         times += [change.at_s for change in self.changes] + [end for _, end in self.silences]
+        times += [trade.at_s for trade in self.trades]
         return max(times, default=0.0)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ticker.scenario import MAX_S, Change, Points, Scenario, check_range
+from ticker.scenario import MAX_S, Change, Points, Print, Scenario, check_range
 from ticker.scenarios import SCENARIOS, scenario_named
 from ticker.universe import Universe
 
@@ -103,7 +103,9 @@ def read_scenes(text: str) -> list[Scene]:
 
 def _scene(table: Mapping[str, Any]) -> Scene:
     name = table.get("scenario")
-    keys = _TERMS if name is not None else (*_CURVES, "changes", "silences", "bands", "name")
+    keys = (
+        _TERMS if name is not None else (*_CURVES, "changes", "trades", "silences", "bands", "name")
+    )
     allowed = ("scenario", *_PLACE, *keys)
     for key in table:
         if key not in allowed:
@@ -143,13 +145,15 @@ def _place(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _own(terms: Mapping[str, Any]) -> Scenario:
-    """Make a scenario of curves, changes of status and silences."""
+    """Make a scenario of curves, changes of status, trades and silences."""
     values: dict[str, Any] = {"name": "own"}
     for key, value in terms.items():
         if key in _CURVES or key == "silences":
             values[key] = _points(key, value)
         elif key == "changes":
             values[key] = tuple(_change(change) for change in _list(key, value))
+        elif key == "trades":
+            values[key] = tuple(_print(trade) for trade in _list(key, value))
         elif key == "name" and not isinstance(value, str):
             raise SceneError(f"name {value!r} is no text")
         else:
@@ -182,17 +186,31 @@ def _points(key: str, value: Any) -> Points:
 
 
 def _change(value: Any) -> Change:
-    fields = ("at_s", "status", "reason", "cross")
-    if not isinstance(value, dict):
-        raise SceneError(f"changes: {value!r} is not a table")
-    for key in value:
-        if key not in fields:
-            raise SceneError(f"changes: unknown key {key!r}; it may have {', '.join(fields)}")
-    for key in fields[:2]:
-        if key not in value:
-            raise SceneError(f"changes: {key!r} is missing in {value!r}")
+    _check_table("changes", value, ("at_s", "status", "reason", "cross"), 2)
     if not isinstance(value.get("reason", ""), str):
         raise SceneError(f"changes: reason {value['reason']!r} is no text")
     if not isinstance(value.get("cross", False), bool):
         raise SceneError(f"changes: cross {value['cross']!r} is not true or false")
     return Change(**value)
+
+
+def _print(value: Any) -> Print:
+    _check_table("trades", value, ("at_s", "price", "size", "exchange", "conditions"), 2)
+    codes = value.get("conditions", [])
+    if not isinstance(codes, list):
+        raise SceneError(f"trades: conditions {codes!r} is not a list of codes, such as ['I']")
+    if isinstance(value.get("size", 1), float):
+        raise SceneError(f"trades: size {value['size']!r} is not a whole number")
+    return Print(**(value | {"conditions": tuple(codes)}))
+
+
+def _check_table(key: str, value: Any, fields: tuple[str, ...], required: int) -> None:
+    """Check that a value is a table of some fields, of which the first ones must be there."""
+    if not isinstance(value, dict):
+        raise SceneError(f"{key}: {value!r} is not a table")
+    for name in value:
+        if name not in fields:
+            raise SceneError(f"{key}: unknown key {name!r}; it may have {', '.join(fields)}")
+    for name in fields[:required]:
+        if name not in value:
+            raise SceneError(f"{key}: {name!r} is missing in {value!r}")

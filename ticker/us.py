@@ -33,7 +33,7 @@ _AT_ONCE = (
 )
 _OPENING, _CLOSING = 0.015, 0.08  # the share of a day's volume in the auctions
 _KINDS = {"F": 0.30, "X": 0.0005, "Z": 0.001, "4": 0.0005}  # of those that come at random
-_CENT = 0.01
+_CENT, _HALF_CENT = 0.01, 0.005
 _HALTED, _TRADING = status_number("halted"), status_number("trading")
 _OUTSIDE = np.array([status in EXTENDED for status in STATUSES])
 
@@ -73,7 +73,9 @@ class UsRules:
         self._kinds = _kinds()
         self._lot = universe.column("round_lot").astype(np.int64)
         self._turns = Turns(universe, seed, trades_s, self._listing)
-        self._cent = np.maximum(1, np.rint(_CENT / universe.column("tick_size"))).astype(np.int64)
+        ticks = universe.column("tick_size")
+        finest = ticks < _HALF_CENT  # a half cent is a tick of its own
+        self._cent = np.where(finest, np.rint(_CENT / ticks), 1).astype(np.int64)
         self._fine = self._cent > 1
 
     def status(self, time_us: int) -> int:

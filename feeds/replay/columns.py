@@ -75,6 +75,7 @@ class Converter:
         rows = np.concatenate((quotes, trade))
         order = np.argsort(rows, kind="stable")  # of one row, the quote stands before the trade
         zeros = np.zeros(len(trade), dtype=np.int64)
+        marks = np.array(columns["mark"], dtype=np.int64)[trade] if "mark" in columns else zeros
         size = self._sizes("size", columns, where, trade, 1)
         bid_size, ask_size = (
             self._sizes(name, columns, where, quotes, 0) for name in ("bid_size", "ask_size")
@@ -90,7 +91,7 @@ class Converter:
             price=put(_units(bid[quotes]), _units(price[trade])),
             size=put(bid_size, size),
             ask=put(_units(ask[quotes]), zeros),
-            ask_size=put(ask_size, zeros),
+            ask_size=put(ask_size, marks),
         )
         return found, np.asarray(where)[rows[order]]
 

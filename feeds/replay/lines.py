@@ -15,6 +15,7 @@ import orjson
 
 from feeds.replay.columns import Raw
 from feeds.replay.mapping import FIELDS, ColumnMap
+from ticker.marks import mark_of
 from ticker.tape import TapeError
 
 __all__ = ["CHUNK_ROWS", "CsvFile", "NdjsonFile"]
@@ -98,23 +99,42 @@ class NdjsonFile(_Lines):
             field: [item.get(column) for item in items]
             for field, column in ((field, self._columns[field]) for field in FIELDS)
         }
+        self._check(columns, where)
+        for i, item in enumerate(items):
+            if columns["price"][i] is None and item.get("type") == "trade":
+                raise TapeError(f"line {where[i]}: there is no {self._columns['price']!r}")
+            # A trade that stands for several has the shares of all of them, and their close.
+            if "merged" in item and "volume" in item:
+                columns["size"][i] = item["volume"]
+                columns["price"][i] = item.get("close") or columns["price"][i]
+        if any("exchange" in item or "conditions" in item for item in items):
+            columns["mark"] = [_mark(item, n) for n, item in zip(where, items, strict=True)]
+        return Raw(where, columns)
+
+    def _check(self, columns: dict[str, Any], where: list[int]) -> None:
         for field in ("time", "symbol"):
             if None in columns[field]:
                 line_number = where[columns[field].index(None)]
                 raise TapeError(f"line {line_number}: there is no {self._columns[field]!r}")
-        for i, item in enumerate(items):
-            if columns["price"][i] is None and item.get("type") == "trade":
-                raise TapeError(f"line {where[i]}: there is no {self._columns['price']!r}")
-            # A trade that stands for several has the shares of all of them.
-            if "merged" in item and "volume" in item:
-                columns["size"][i] = item["volume"]
-        return Raw(where, columns)
 
     def _leave_out(self, item: dict[str, Any], kind: Any) -> None:
         if kind == "hello":
             self.synthetic = item.get("synthetic") is True
         elif kind not in ("snapshot", "bar", "depth"):  # bars and books are made anew
             self._left_out[f"objects of the type {str(kind)[:20]!r}"] += 1
+
+
+def _mark(item: dict[str, Any], number: int) -> int:
+    """Give the mark of a line; that of a trade which stands for several, and moves the last price, has no conditions."""
+    codes = item.get("conditions", ())
+    if item.get("close") is not None:
+        codes = ()
+    if not isinstance(codes, list | tuple):
+        raise TapeError(f"line {number}: conditions {codes!r} is not a list of codes")
+    try:
+        return mark_of(item.get("exchange"), codes)
+    except ValueError as error:
+        raise TapeError(f"line {number}: {error}") from error
 
 
 def _object(line: bytes, number: int) -> dict[str, Any]:
