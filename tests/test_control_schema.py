@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feeds import plants
 from feeds.control.kinds import CHANGES, CHANNEL, DURATION, EVENTS, FAULT, MOMENT, TIMEOUT, of
 from feeds.control.operations import OPERATIONS
 from feeds.control.schema import Schema, check
@@ -119,6 +120,11 @@ def test_channels_and_clocks_are_named() -> None:
         check(clock, CHANGES["clock"])
     with pytest.raises(RequestError, match="must be a clock"):
         check("slow", CHANGES["clock"])
+
+
+def test_a_session_may_differ_over_http_in_what_it_may_in_python() -> None:
+    """But for the policy of backlogs, which is an object of Python's."""
+    assert set(CHANGES) - {"market"} == set(plants.CHANGES) - {"backlog"}
 
 
 def test_a_kind_that_was_meant_is_named() -> None:

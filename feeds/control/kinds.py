@@ -150,6 +150,7 @@ CHANGES: dict[str, Schema] = {
     "turn_events": _integer(1, 10**9, "a number of events"),
     "heartbeat_s": _number(0.1, 3_600, "seconds from 0.1 to 3600"),
     "history_mb": _number(0, 1_000, "megabytes from 0 to 1000"),
+    "compress": FLAG,
     "slow": {"enum": ["conflate", "drop", "disconnect"]},
 }
 """Options in which a session may differ; see :data:`feeds.plants.CHANGES`."""
