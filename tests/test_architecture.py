@@ -82,7 +82,7 @@ FLOORS = (
     {"pacer"},
     {"hub", "resume"},
     {"drain", "feed", "pump"},
-    {"config", "faults", "health", "lookout", "picture", "pulse", "subscriber", "vigil"},
+    {"config", "desk", "faults", "health", "lookout", "picture", "pulse", "subscriber", "vigil"},
     {"farewell", "metrics", "opening", "session"},
     {"access", "upgrade"},
     {"conversation", "guarded", "rest", "streams"},
