@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aiohttp import WSMessage, WSMsgType
 
 from feeds.clock import Clock
+from feeds.desk import Desk
 from feeds.drain import drained
 from feeds.errors import CloseCode, Code, RequestError
 from feeds.faults.injector import Injector
@@ -53,6 +54,7 @@ class Conversations:
     Args:
         feed: what they are served.
         pump: tells when no turn is under way.
+        desk: where answers are made.
         clock: gives the time.
         handshake_s: how long the client may take to show its token, in seconds.
         faults: what can go wrong on command.
@@ -63,12 +65,13 @@ class Conversations:
         self,
         feed: Feed,
         pump: Pump,
+        desk: Desk,
         clock: Clock,
         handshake_s: float,
         faults: Injector,
         let_go: Callable[[Call, int, str], object],
     ) -> None:
-        self._feed, self._pump, self._clock = feed, pump, clock
+        self._feed, self._pump, self._desk, self._clock = feed, pump, desk, clock
         self._handshake_s, self._faults, self._let_go = handshake_s, faults, let_go
 
     async def hang_up(self, call: Call, code: CloseCode, reason: str) -> None:
@@ -92,12 +95,13 @@ class Conversations:
             await self._pump.between_turns()
             answers = iter(self._answers(session, call, received))
             while not call.gone():
-                reply = next(answers, None)
+                async with self._desk:
+                    reply = None if call.gone() else next(answers, None)
+                    if reply is not None and reply.message:
+                        hub.reply(member, reply.message, seconds())
                 if reply is None:
                     break
-                if reply.message:
-                    hub.reply(member, reply.message, seconds())
-                else:
+                if not reply.message:
                     await asyncio.sleep(0)  # between two pieces, others have their turn
                 close, reason = reply.close, reply.reason
                 del reply  # it is kept once, where it waits to be read
@@ -105,7 +109,6 @@ class Conversations:
                     await self.hang_up(call, close, reason)
                 # Who asks and doesn't read is not answered further; the hub looks after what is unread.
                 await drained(member, call.transport, hub, seconds)
-                await self._pump.between_turns()
 
     async def _receive(self, call: Call, until: float) -> WSMessage:
         """Wait for the next message of who hasn't shown a token; close the connection when the time for it is up."""

@@ -71,6 +71,7 @@ class HttpCode(StrEnum):
     TOO_MANY_FROM_ADDRESS = "too_many_from_address"
     HEADERS_TOO_LARGE = "headers_too_large"
     INTERNAL_ERROR = "internal_error"
+    STOPPING = "stopping"
     TOO_MANY_CONNECTIONS = "too_many_connections"
 
 

@@ -12,6 +12,7 @@ from feeds.clientele import Clientele
 from feeds.clock import Clock
 from feeds.config import FeedConfig
 from feeds.depth import Depth
+from feeds.desk import Desk
 from feeds.dialects.native import NativeEncoder
 from feeds.dialects.raw import RawEncoder
 from feeds.errors import CloseCode
@@ -84,7 +85,7 @@ class Plant:
         self.health = Health(self.pump, self.clock, config.stall_timeout)
         self.clientele = _clientele(config, self.market)
         """What clients do, where that is to be known."""
-        parts = self.feed, self.pump, self.clock, config, access
+        parts = self.feed, self.pump, Desk(self.pump), self.clock, config, access
         self.websockets = WebSockets(*parts, clientele=self.clientele)
         self.streams = Streams(*parts, clientele=self.clientele)
         self.faults = self.websockets.faults

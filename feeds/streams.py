@@ -20,6 +20,7 @@ from feeds.clientele import Clientele, visiting
 from feeds.clock import Clock
 from feeds.config import FeedConfig
 from feeds.cursor import Cursor, Place
+from feeds.desk import Desk
 from feeds.drain import drained
 from feeds.errors import RequestError
 from feeds.feed import Feed
@@ -49,6 +50,7 @@ class Streams:
     Args:
         feed: what they are served.
         pump: tells when no turn is under way.
+        desk: where answers are made.
         clock: gives the time.
         config: the limits.
         access: who may read.
@@ -59,12 +61,13 @@ class Streams:
         self,
         feed: Feed,
         pump: Pump,
+        desk: Desk,
         clock: Clock,
         config: FeedConfig,
         access: Access,
         clientele: Clientele | None = None,
     ) -> None:
-        self._feed, self._pump, self._clock = feed, pump, clock
+        self._feed, self._pump, self._desk, self._clock = feed, pump, desk, clock
         self._config, self._access, self._clientele = config, access, clientele
         self._lookout = Lookout(feed.hub, pump, clock, feed.heartbeat_ms / 1000)
         self.open = self._lookout.streams
@@ -194,15 +197,20 @@ class Streams:
         more = True
         try:
             while more and not self._gone(stream, member):
-                answer, more = next(pieces)
-                if not more:
-                    hub.repack(member, envelope, seconds())
-                if answer:
-                    hub.reply(member, answer, seconds())
+                async with self._desk:
+                    if self._gone(stream, member):
+                        break
+                    answer, more = next(pieces)
+                    if not more:
+                        hub.repack(member, envelope, seconds())
+                    if answer:
+                        hub.reply(member, answer, seconds())
+                del answer  # it is kept once, where it waits to be read
                 await drained(member, stream.transport, hub, seconds)
                 await asyncio.sleep(0)
-                await self._pump.between_turns()
+            await self._pump.between_turns()
         except RequestError as error:
+            await self._pump.between_turns()
             hub.reply(member, session.refuse(error).message, seconds())
             stream.over.set()
 

@@ -67,6 +67,7 @@ class HttpProtocols:
             "max_line_size": MAX_URL_BYTES,
             "max_field_size": MAX_FIELD_BYTES,
             "max_headers": MAX_HEADERS,
+            "auto_decompress": False,  # nothing that we read is compressed, and what isn't either would be logged
         }
 
     def __call__(self) -> web.RequestHandler:

@@ -87,10 +87,9 @@ def upgrade(
     )
     ws.call = None
     if stopping:
-        stats.refused["stopping"] += 1
+        stats.refused[HttpCode.STOPPING] += 1
         raise web.HTTPServiceUnavailable(
-            text='{"type":"error","code":"stopping","message":"the server is stopping"}',
-            content_type=_JSON,
+            text=_error(HttpCode.STOPPING, "the server is stopping"), content_type=_JSON
         )
     if (refused := _refusal(ws, request)) is not None:
         code = HttpCode.INVALID_REQUEST if refused.status == 400 else HttpCode.UPGRADE_REQUIRED

@@ -15,6 +15,7 @@ from feeds.clock import Clock
 from feeds.config import FeedConfig
 from feeds.conversation import Call, Conversations
 from feeds.deflate import Deflation
+from feeds.desk import Desk
 from feeds.errors import CloseCode
 from feeds.farewell import Farewell
 from feeds.faults.injector import Injector
@@ -39,6 +40,7 @@ class WebSockets:
     Args:
         feed: what they are served.
         pump: tells when no turn is under way.
+        desk: where answers are made.
         clock: gives the time.
         config: the limits.
         access: tells who has shown a token.
@@ -50,6 +52,7 @@ class WebSockets:
         self,
         feed: Feed,
         pump: Pump,
+        desk: Desk,
         clock: Clock,
         config: FeedConfig,
         access: Access,
@@ -64,7 +67,7 @@ class WebSockets:
         self.open: dict[web.WebSocketResponse, Line] = {}
         self.farewell = Farewell(feed.hub.slow, clock)
         self._conversations = Conversations(
-            feed, pump, clock, config.limits.handshake_s, self.faults, self.let_go
+            feed, pump, desk, clock, config.limits.handshake_s, self.faults, self.let_go
         )
 
     @staticmethod

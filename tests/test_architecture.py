@@ -84,7 +84,7 @@ FLOORS = (
     {"hub", "resume"},
     {"drain", "feed", "stagger"},
     {"pump"},
-    {"config", "faults", "health", "lookout", "picture", "pulse", "subscriber", "vigil"},
+    {"config", "desk", "faults", "health", "lookout", "picture", "pulse", "subscriber", "vigil"},
     {"farewell", "metrics", "opening", "session"},
     {"access", "upgrade"},
     {"conversation", "guarded", "rest", "streams"},

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 import pytest
 import websockets
+from raw_http import RawHttp
 from wire import (
     BINARY,
     CLOSE,
@@ -37,6 +38,9 @@ from wire import (
 from feeds.backlog import BacklogPolicy
 from feeds.limits import Limits
 from feeds.server import FeedServer
+
+PATIENT = BacklogPolicy(soft_limit=10**7, hard_limit=10**8)
+"""Nobody is conflated, however busy this machine is."""
 
 STREAM = {"action": "subscribe", "symbols": "*", "channels": ["trades", "quotes"]}
 CHANNELS_ARE = "the channels are trades, quotes, bars, status, depth"
@@ -73,7 +77,7 @@ class Stream:
 async def two_streams() -> AsyncIterator[tuple[FeedServer, Stream, Stream]]:
     """A server with two subscribed clients: one that misbehaves and a witness."""
     async with (
-        running(clock="wall", rate=200, symbols="20") as server,
+        running(clock="wall", rate=200, symbols="20", backlog=PATIENT) as server,
         RawClient(server) as one,
         RawClient(server) as two,
     ):
@@ -414,6 +418,22 @@ async def test_garbage_on_the_port_is_refused_and_the_server_goes_on(data: bytes
         writer.close()
         async with RawClient(server) as client:
             assert (await client.message())[0]["type"] == "hello"
+
+
+@pytest.mark.asyncio
+async def test_a_body_that_isnt_compressed_as_it_says_is_nothing_to_talk_about() -> None:
+    """No body is unpacked, neither that nor one that would unfold to gigabytes."""
+    async with running() as server, RawHttp(server) as http:
+        http.send(
+            "POST /ws HTTP/1.1",
+            "Host: localhost",
+            "Content-Encoding: gzip",
+            "Content-Length: 5",
+            end="\r\n\r\nhello",
+        )
+        assert b" 405 " in await http.read(until=b"}")
+        http.send("GET /health HTTP/1.1", "Host: localhost", "Connection: close")
+        assert (await http.answer()).status == 200
 
 
 async def say(ws: websockets.ClientConnection, *messages: bytes) -> None:

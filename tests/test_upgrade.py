@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import struct
@@ -99,6 +100,25 @@ async def test_a_subprotocol_that_isnt_spoken_is_not_agreed_on() -> None:
         head = await http.read(until=b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101 ")
         assert b"Sec-WebSocket-Protocol" not in head
+
+
+@on_both_loops
+async def test_an_upgrade_while_the_server_stops_gets_503() -> None:
+    """On a connection that was there before; new ones aren't accepted any more."""
+    async with running(shutdown_timeout=60) as server, RawHttp(server) as http:
+        http.send("GET /health HTTP/1.1", "Host: localhost")
+        await http.read(until=b"}")
+        async with RawClient(server) as holding:
+            holding.polite = False
+            await holding.message()
+            stopping = asyncio.create_task(server.stop())
+            await eventually(lambda: server.websockets.farewell.goodbye, "it says goodbye")
+            http.send(*LINES)
+            data = await http.read(until=b'"}')
+            assert data.startswith(b"HTTP/1.1 503 ")
+            assert b'"code":"stopping","message":"the server is stopping"' in data
+            holding.writer.transport.abort()
+        await stopping
 
 
 # Who goes away.

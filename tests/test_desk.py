@@ -1,0 +1,132 @@
+"""One desk for all answers: who comes first is served first, and after some milliseconds the event loop runs on."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from wire import RawClient, running
+
+from feeds.desk import MOST_S, Desk
+
+
+class Idle:
+    """A pump that is never in a turn."""
+
+    async def between_turns(self) -> None:
+        pass
+
+
+class Works:
+    """Those who want something, and how long each takes; no time passes but at the desk."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.passes = 0
+        self.log: list[tuple[str, int]] = []
+        self.desk = Desk(Idle(), lambda: self.now)  # type: ignore[arg-type]
+
+    async def count(self) -> None:
+        """Count the passes of the event loop."""
+        while True:
+            self.passes += 1
+            await asyncio.sleep(0)
+
+    async def work(self, name: str, seconds: float, pieces: int = 1) -> None:
+        for _ in range(pieces):
+            async with self.desk:
+                self.now += seconds
+                self.log.append((name, self.passes))
+
+    async def all(self, *works: tuple[str, float, int]) -> None:
+        counting = asyncio.create_task(self.count())
+        await asyncio.gather(*(self.work(*each) for each in works))
+        counting.cancel()
+
+
+@pytest.mark.asyncio
+async def test_of_long_answers_no_two_pieces_are_made_in_one_pass_of_the_loop() -> None:
+    works = Works()
+    await works.all(*((name, 2 * MOST_S, 5) for name in "abcd"))
+    passes = [n for _, n in works.log]
+    assert len(set(passes)) == len(passes) == 20
+
+
+@pytest.mark.asyncio
+async def test_whoever_wants_much_waits_for_the_others_between_his_pieces() -> None:
+    works = Works()
+    await works.all(*((name, 2 * MOST_S, 3) for name in "abc"))
+    assert "".join(name for name, _ in works.log) == "abcabcabc"
+
+
+@pytest.mark.asyncio
+async def test_short_answers_are_made_at_once() -> None:
+    """Who is alone at the desk doesn't wait for a pass of the loop."""
+    works = Works()
+    await works.all(("a", MOST_S / 100, 90))
+    assert len({n for _, n in works.log}) == 1
+
+
+@pytest.mark.asyncio
+async def test_who_fails_or_gives_up_leaves_it_to_the_next() -> None:
+    works = Works()
+    with pytest.raises(ZeroDivisionError):
+        async with works.desk:
+            raise ZeroDivisionError
+    async with works.desk:
+        waiting = asyncio.create_task(works.work("waits", 0.0))
+        await asyncio.sleep(0)
+        waiting.cancel()
+    await works.work("next", 0.0)
+    assert [name for name, _ in works.log] == ["next"]
+
+
+@pytest.mark.asyncio
+async def test_who_is_cancelled_while_a_turn_is_under_way_leaves_it_too() -> None:
+    class Busy:
+        def __init__(self) -> None:
+            self.over = asyncio.Event()
+
+        async def between_turns(self) -> None:
+            await self.over.wait()
+
+    busy = Busy()
+    desk = Desk(busy)  # type: ignore[arg-type]
+    served: list[str] = []
+
+    async def work(name: str) -> None:
+        async with desk:
+            served.append(name)
+
+    first = asyncio.create_task(work("first"))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(work("second"))
+    await asyncio.sleep(0)
+    first.cancel()
+    busy.over.set()
+    await second
+    assert served == ["second"]
+
+
+@pytest.mark.asyncio
+async def test_many_that_want_everything_are_served_side_by_side() -> None:
+    """Real clients: nobody has his last piece before everybody has his first."""
+    async with running(symbols="5000") as server:
+        clients = [RawClient(server) for _ in range(5)]
+        order: list[tuple[int, int]] = []
+
+        async def ask(number: int, client: RawClient) -> None:
+            async with client:
+                client.send(action="subscribe", symbols="*", snapshot=True)
+                pieces = 0
+                while pieces < 5:
+                    for item in await client.message():
+                        if item["type"] == "subscribed":
+                            pieces += 1
+                            order.append((number, pieces))
+
+        await asyncio.gather(*(ask(n, c) for n, c in enumerate(clients)))
+        assert len(order) == 25
+        firsts = [i for i, (_, piece) in enumerate(order) if piece == 1]
+        lasts = [i for i, (_, piece) in enumerate(order) if piece == 5]
+        assert max(firsts) < min(lasts)
