@@ -16,7 +16,7 @@ import click
 # One thread is all we use. A second one, even asleep, makes each system call on a socket dearer: 2 % of the fan-out.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from feeds.cli import cassette, serve, tools, validate
+from feeds.cli import cassette, plot, serve, tools, validate
 from ticker import __version__
 
 __all__ = ["cli", "main"]
@@ -88,6 +88,7 @@ def cli() -> None:
 
 cli.add_command(serve.serve)
 cli.add_command(validate.validate)
+cli.add_command(plot.plot)
 cli.add_command(cassette.cassette)
 for _command in tools.COMMANDS:
     cli.add_command(_command)

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from feeds.cli.pictures.style import can_draw
 from feeds.errors import ConfigError
 from feeds.replay import ColumnMap, FileTape
 from ticker.facts import NothingToJudgeError, Panel, Verdict, accepted, judge, simulate
@@ -22,7 +23,7 @@ from ticker.model import MODELS
 from ticker.tape import TapeError
 from ticker.universe import Universe
 
-__all__ = ["validate"]
+__all__ = ["simulated", "validate"]
 
 _MOST_SESSIONS = 1_000
 _MOST_SYMBOLS = 2_000
@@ -81,10 +82,10 @@ def validate(
     Exits with 1 if one that gates fails, or none can be judged.
     """
     if plot:
-        _can_draw(plot)
+        can_draw(plot)
     begun = time.perf_counter()
     try:
-        panel = _of_tape(tape, input_map) if tape else _simulated(seed, symbols, sessions, model)
+        panel = _of_tape(tape, input_map) if tape else simulated(seed, symbols, sessions, model)
         verdicts = judge(panel)
     except (UniverseError, TapeError, ConfigError) as error:
         raise click.UsageError(str(error)) from error
@@ -100,7 +101,7 @@ def validate(
     }
     good = accepted(verdicts)
     if plot:
-        from feeds.cli.plots import draw
+        from feeds.cli.pictures.verdicts import draw
 
         draw(panel, verdicts, plot)
     if as_json:
@@ -109,15 +110,6 @@ def validate(
     else:
         _print(what, verdicts, good, time.perf_counter() - begun)
     return 0 if good else 1
-
-
-def _can_draw(plot: Path) -> None:
-    if plot.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise click.UsageError(f"plot {str(plot)!r} doesn't end in .png, .svg or .pdf")
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise click.UsageError("--plot needs matplotlib: pip install 'tickerplant[plot]'") from None
 
 
 def _of_tape(path: Path, columns: str) -> Panel:
@@ -133,7 +125,8 @@ def _of_tape(path: Path, columns: str) -> Panel:
     return panel
 
 
-def _simulated(seed: int, symbols: str, sessions: int, model: str) -> Panel:
+def simulated(seed: int, symbols: str, sessions: int, model: str) -> Panel:
+    """Let a market run, with a bar that shows how far it is."""
     universe = Universe.parse(symbols)
     if len(universe) > _MOST_SYMBOLS:
         raise UniverseError(f"{len(universe)} symbols; at most {_MOST_SYMBOLS} can be validated")
