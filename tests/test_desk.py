@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 from wire import RawClient, running
@@ -111,21 +112,23 @@ async def test_who_is_cancelled_while_a_turn_is_under_way_leaves_it_too() -> Non
 @pytest.mark.asyncio
 async def test_many_that_want_everything_are_served_side_by_side() -> None:
     """Real clients: nobody has his last piece before everybody has his first."""
-    async with running(symbols="5000") as server:
-        clients = [RawClient(server) for _ in range(5)]
+    async with running(symbols="5000") as server, AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(RawClient(server)) for _ in range(5)]
+        for client in clients:
+            await client.message()
         order: list[tuple[int, int]] = []
 
-        async def ask(number: int, client: RawClient) -> None:
-            async with client:
-                client.send(action="subscribe", symbols="*", snapshot=True)
-                pieces = 0
-                while pieces < 5:
-                    for item in await client.message():
-                        if item["type"] == "subscribed":
-                            pieces += 1
-                            order.append((number, pieces))
+        async def read(number: int, client: RawClient) -> None:
+            pieces = 0
+            while pieces < 5:
+                for item in await client.message():
+                    if item["type"] == "subscribed":
+                        pieces += 1
+                        order.append((number, pieces))
 
-        await asyncio.gather(*(ask(n, c) for n, c in enumerate(clients)))
+        for client in clients:
+            client.send(action="subscribe", symbols="*")
+        await asyncio.gather(*(read(n, c) for n, c in enumerate(clients)))
         assert len(order) == 25
         firsts = [i for i, (_, piece) in enumerate(order) if piece == 1]
         lasts = [i for i, (_, piece) in enumerate(order) if piece == 5]
