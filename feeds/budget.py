@@ -10,13 +10,25 @@ from collections.abc import Callable
 
 from feeds.limits import TokenBucket
 
-__all__ = ["ADDRESS_BURST", "ADDRESS_S", "BURST", "COMPARED", "LISTED", "SYMBOLS_S", "Budget"]
+__all__ = [
+    "ADDRESS_BURST",
+    "ADDRESS_CONNECTIONS",
+    "ADDRESS_S",
+    "BURST",
+    "COMPARED",
+    "LISTED",
+    "SYMBOLS_S",
+    "Budget",
+]
 
 SYMBOLS_S, BURST = 2_000.0, 50_000
 """Symbols a second that the answers to one connection may come to, and at once."""
 
 ADDRESS_S, ADDRESS_BURST = 20_000.0, 500_000
-"""Those of all connections from one address."""
+"""Those of all connections from one address; more where it may have more than :data:`ADDRESS_CONNECTIONS` of them."""
+
+ADDRESS_CONNECTIONS = 1_000
+"""Connections that share what an address has."""
 
 LISTED = 1 / 20
 """What a symbol counts that is only named, in a list or a subscription without a snapshot."""
@@ -56,12 +68,11 @@ class Budget:
     def owed(self) -> tuple[str, float] | None:
         """Give why nothing is answered now, and for how many seconds; None: nothing is owed."""
         now = self._seconds()
-        if self._own is not None and (wait := self._own.debt(now)):
-            text = (
-                f"the answers to one connection came to more than {SYMBOLS_S:,.0f} symbols a second"
-            )
-            return f"{text}, with bursts of {BURST:,}; try again in {wait:.3f} s", wait
-        if self._shared is not None and (wait := self._shared.debt(now)):
-            text = f"the answers to one address came to more than {ADDRESS_S:,.0f} symbols a second"
-            return f"{text}, with bursts of {ADDRESS_BURST:,}; try again in {wait:.3f} s", wait
+        for whose, bucket in (("connection", self._own), ("address", self._shared)):
+            if bucket is not None and (wait := bucket.debt(now)):
+                text = f"the answers to one {whose} came to more than {bucket.rate:,.0f} symbols a second"
+                return (
+                    f"{text}, with bursts of {bucket.burst:,.0f}; try again in {wait:.3f} s",
+                    wait,
+                )
         return None

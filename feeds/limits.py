@@ -72,11 +72,11 @@ class TokenBucket:
         now: the time in seconds, from any origin.
     """
 
-    __slots__ = ("_burst", "_rate", "_since", "_tokens")
+    __slots__ = ("_since", "_tokens", "burst", "rate")
 
     def __init__(self, rate: float, burst: int, now: float) -> None:
-        self._rate, self._burst = rate, float(burst)
-        self._tokens, self._since = self._burst, now
+        self.rate, self.burst = rate, float(burst)
+        self._tokens, self._since = self.burst, now
 
     def take(self, now: float) -> float:
         """Take a token; give the seconds until there is one, 0.0 if one was taken."""
@@ -84,7 +84,7 @@ class TokenBucket:
         if self._tokens >= 1.0 - _ROUNDING:
             self._tokens -= 1.0
             return 0.0
-        return (1.0 - self._tokens) / self._rate
+        return (1.0 - self._tokens) / self.rate
 
     def spend(self, now: float, tokens: float) -> None:
         """Take tokens, also such as there aren't yet."""
@@ -94,18 +94,18 @@ class TokenBucket:
     def debt(self, now: float) -> float:
         """Give the seconds until no more is owed than there is."""
         self._fill(now)
-        return max(0.0, -self._tokens / self._rate)
+        return max(0.0, -self._tokens / self.rate)
 
     def full(self, now: float) -> bool:
         """Tell whether nothing was taken for as long as it takes to fill."""
         self._fill(now)
-        return self._tokens >= self._burst - _ROUNDING
+        return self._tokens >= self.burst - _ROUNDING
 
     def _fill(self, now: float) -> None:
         # Time may stand still, and never goes back for us.
         passed = max(0.0, now - self._since)
         self._since += passed
-        self._tokens = min(self._burst, self._tokens + passed * self._rate)
+        self._tokens = min(self.burst, self._tokens + passed * self.rate)
 
 
 @dataclass(frozen=True, slots=True)

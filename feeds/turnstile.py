@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from feeds.budget import ADDRESS_BURST, ADDRESS_S
+from feeds.budget import ADDRESS_BURST, ADDRESS_CONNECTIONS, ADDRESS_S
 from feeds.errors import HttpCode
 from feeds.limits import RETRY_AFTER_S, Limits, Refusal, TokenBucket
 
@@ -62,7 +62,10 @@ class Turnstile:
                 self._budgets = {a: b for a, b in self._budgets.items() if not b.full(now)}
             if len(self._budgets) >= MOST_BUDGETS:
                 del self._budgets[next(iter(self._budgets))]
-            found = self._budgets[address] = TokenBucket(ADDRESS_S, ADDRESS_BURST, now)
+            # Behind a proxy, whoever runs the server lets one address have many; they are as many clients.
+            times = max(1.0, self._limits.max_per_address / ADDRESS_CONNECTIONS)
+            found = TokenBucket(ADDRESS_S * times, round(ADDRESS_BURST * times), now)
+            self._budgets[address] = found
         return found
 
     def _why_not(self, address: str) -> Refusal | None:

@@ -72,6 +72,14 @@ def test_what_is_owed_isnt_forgotten_with_the_connection() -> None:
     assert turnstile.budget("b", 0.5).debt(0.5) == 0.0
 
 
+def test_an_address_that_may_have_more_connections_may_have_more_answers() -> None:
+    """A proxy's, with all clients behind it."""
+    shared = Turnstile(Limits(max_per_address=5_000)).budget("proxy", 0.0)
+    assert (shared.rate, shared.burst) == (100_000, 2_500_000)
+    shared = Turnstile(Limits(max_per_address=1)).budget("anybody", 0.0)
+    assert (shared.rate, shared.burst) == (20_000, 500_000)
+
+
 def test_of_no_more_addresses_is_anything_remembered_than_is_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -161,7 +169,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Bursts of 11 symbols for a connection, of 30 for an address."""
     monkeypatch.setattr(budget_module, "BURST", 11)
     monkeypatch.setattr(turnstile_module, "ADDRESS_BURST", 30)
-    monkeypatch.setattr(budget_module, "ADDRESS_BURST", 30)
     return
 
 
