@@ -79,6 +79,9 @@ def _connections(run: Run) -> Iterator[str]:
 def _generator(run: Run) -> Iterator[str]:
     yield from _about(run["about"])
     yield f"\nPlain walk, 10,000 symbols: {run['walk_millions']:.0f} M steps x symbols a second of CPU time."
+    full, gbm = run["ns_of_500"]["full"], run["ns_of_500"]["gbm"]
+    yield f"Made alone, 500 symbols: {1e3 / full:.2f} M complete events a second of CPU time, on one core."
+    yield f"The full model costs {full / gbm:.2f} times as much an event as plain GBM, at 500 symbols."
     yield f"Made and encoded, 500 symbols: {run['events_millions']:.2f} M events a second of CPU time."
     yield "What an event costs the market, in nanoseconds, by the number of symbols, at 100,000 events a second in all:\n"
     symbols = list(next(iter(run["ns_an_event"].values())))

@@ -72,7 +72,7 @@ def test_the_table_is_for_people(tape: Path, capsys: pytest.CaptureFixture[str])
     text = capsys.readouterr().out
     assert "order-sign memory" in text
     assert "needs 300 minutes, not 12" in text
-    assert "gating facts pass" in text
+    assert re.search(r"all \d+ gating facts pass, \d+ can't be judged", text)
 
 
 def test_each_number_stands_beside_what_is_accepted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -160,6 +160,18 @@ def test_any_file_of_trades_and_quotes_is_judged(
     assert json.loads(captured.out)["facts"] == facts
     assert run("--input", str(path), "--input-map", "x=y") == 2
     assert "the column map 'x=y' is not FIELD=COLUMN" in capsys.readouterr().err
+
+
+def test_a_column_of_another_name_is_told_with_the_option_that_maps_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And with the columns that there are."""
+    path = tmp_path / "real.csv"
+    path.write_text("timestamp,symbol,price\n1767623400,A,1.5\n")
+    assert run("--input", str(path)) == 2
+    told = capsys.readouterr().err
+    assert "there is no column 'time'" in told
+    assert "'timestamp', 'symbol', 'price'; --input-map FIELD=COLUMN,... maps them" in told
 
 
 def test_a_missing_tape_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -118,6 +118,8 @@ def _of_tape(path: Path, columns: str) -> Panel:
         panel = read_tape(tape).panel()
     except TapeError as error:
         text = str(error)
+        if "none was mapped to it" in text:
+            text += "; --input-map FIELD=COLUMN,... maps them"
         raise TapeError(text if str(path) in text else f"{path}: {text}") from error
     for what, count in tape.left_out.items():
         if count:
@@ -156,8 +158,10 @@ def _print(what: dict[str, Any], verdicts: list[Verdict], good: bool, seconds: f
     console.print(table)
     failed = [v.number for v in verdicts if v.failed]
     judged = sum(v.gating and v.passed is not None for v in verdicts)
+    unjudged = sum(v.gating for v in verdicts) - judged
     if good:
         end = f"[green]all {judged} gating facts pass"
+        end += f", {unjudged} can't be judged" * bool(unjudged)
     elif failed:
         end = f"[red]{len(failed)} of {judged} gating facts fail: {', '.join(failed)}"
     else:
