@@ -145,6 +145,13 @@ COMMANDS: dict[str, Serves | Line | Helps | NotRun] = {
         VERDICT, code=1, changed=(("validate", f"validate {SIMULATED}"),)
     ),
     "tickerplant validate --input tape.ndjson": Line(VERDICT),
+    "tickerplant plot day ticker/day.png": Line(
+        makes="day.png", changed=(("ticker/day.png", "day.png --symbols 2"),)
+    ),
+    "tickerplant plot crash ticker/crash.png": Line(makes="crash.png", changed=(("ticker/", ""),)),
+    "tickerplant plot verdicts ticker/verdicts.png": Line(
+        makes="verdicts.png", changed=(("ticker/verdicts.png", f"verdicts.png {SIMULATED}"),)
+    ),
     "tickerplant validate --json --plot facts.png": Line(
         r'^\{"model"', code=1, makes="facts.png", changed=(("validate", f"validate {SIMULATED}"),)
     ),
