@@ -31,8 +31,13 @@ SHOWN_PORTS = r"\b(8765|8766|54321)\b"
 
 
 def environment(without: str = "TICKERPLANT_", **variables: str) -> dict[str, str]:
-    """Give this process's environment without options of ours, or *without* another kind, and with some variables."""
-    found = {k: v for k, v in os.environ.items() if not k.startswith(("TICKERPLANT_", without))}
+    """
+    Give this process's environment without options of ours, or *without* another kind, and with some variables.
+
+    Without those of make, too: a make that the tests are run by isn't one that a line's own make is part of.
+    """
+    not_ours = ("TICKERPLANT_", "MAKE", "MFLAGS", without)
+    found = {k: v for k, v in os.environ.items() if not k.startswith(not_ours)}
     return found | {"COLUMNS": "80"} | variables
 
 
