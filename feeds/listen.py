@@ -47,5 +47,8 @@ async def listen(
             ssl_handshake_timeout=None if context is None else handshake_s,
         )
     except OSError as error:
-        why = _WHY.get(error.errno or 0, error.strerror or str(error))
+        number = error.errno or 0
+        if "could not bind on any address" in str(error):  # Python 3.13 leaves the number out
+            number = errno.EADDRNOTAVAIL
+        why = _WHY.get(number, error.strerror or str(error))
         raise ConfigError(f"can't listen on {host} port {port}: {why}") from error

@@ -124,18 +124,25 @@ async def test_streams_and_websockets_are_left_to_the_rules_of_slow_consumers() 
     import ssl
 
     policy = BacklogPolicy(soft_limit=10**7, hard_limit=10**8, no_progress_s=0.2)
-    async with running(symbols=SYMBOLS, backlog=policy, tls_self_signed=True) as server:
+    # Far more than a client takes that doesn't read: what TLS holds of it, and a small buffer of the kernel's.
+    async with running(symbols="10000", backlog=policy, tls_self_signed=True) as server:
         trusting = ssl.create_default_context()
         trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+        sock = socket.socket()
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", server.port))
         reader, writer = await asyncio.open_connection(
-            "127.0.0.1", server.port, ssl=trusting, limit=2**10
+            sock=sock, ssl=trusting, server_hostname="localhost", limit=2**10
         )
-        writer.write(b"GET /stream?symbols=* HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        await reader.readuntil(b"\r\n\r\n")
-        (stream,) = server.streams.open
-        await eventually(lambda: stream.transport.unread() > 100_000, "it is behind")
-        assert waiting(server) == 0
-        writer.transport.abort()
+        try:
+            writer.write(b"GET /stream?symbols=* HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            await reader.readuntil(b"\r\n\r\n")
+            (stream,) = server.streams.open
+            await eventually(lambda: stream.transport.unread() > 100_000, "it is behind")
+            assert waiting(server) == 0
+        finally:
+            writer.transport.abort()
 
 
 @pytest.mark.asyncio
