@@ -33,6 +33,9 @@ from ticker.venue import Venue
 
 __all__ = ["FeedServer"]
 
+_ACCEPTING_TURNS = 8
+"""Of the event loop, until who was accepted just now is a connection that is closed with the others. It takes about four."""
+
 _KEEP_ALIVE_S = 75.0
 
 
@@ -193,6 +196,8 @@ class FeedServer:
     async def _stop(self) -> None:
         if self._listener is not None:
             self._listener.close()
+            for _ in range(_ACCEPTING_TURNS):
+                await asyncio.sleep(0)
         await self.plants.stop()
         if self._runner is not None:
             await self._runner.cleanup()

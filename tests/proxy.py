@@ -100,6 +100,8 @@ class ProxiedFeed:
 
     async def _stop(self) -> None:
         self._server.close()
+        for _ in range(8):  # who was accepted just now begins to be served
+            await asyncio.sleep(0)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
