@@ -9,7 +9,6 @@ import orjson
 from feeds.clock import Clock
 from feeds.cursor import Place, parts
 from feeds.hub import Hub
-from feeds.roster import PHASES
 from feeds.stagger import Stagger
 from feeds.timing import Timing
 from ticker.batch import TickBatch
@@ -162,11 +161,13 @@ class Pump:
                 books = self._hub.depth is not None and self._hub.depth.active
                 most = MAX_TURN_BOOKS if books else MAX_TURN_EVENTS
                 for part, place in parts(batch, most, self._hub.roster.symbols, end):
+                    if not self.stagger.has_room(len(part), most):
+                        writing += await self._write(None)
                     self._hub.publish(part)
                     self._hub.place = place
-                    begun = timing.timer()
-                    await self._write(part, phase)
-                    writing += timing.timer() - begun
+                    self.stagger.published(len(part))
+                    self._unwritten.append(part)
+                    writing += await self._write(phase)
                 if self._hub.slow.laggards:
                     self._hub.slow.tend(self._clock.seconds())
                 if once or self._market.now_us >= until:
@@ -184,24 +185,23 @@ class Pump:
             self.after_turn()
         self._beat()
 
-    async def _write(self, part: TickBatch, phase: int | None) -> None:
-        """Write what is pending for a phase of the members; for all, where there is so much that messages would be too long."""
-        if len(part) > MAX_TURN_EVENTS // PHASES:
-            phase = None
+    async def _write(self, phase: int | None) -> float:
+        """Write what is pending for a phase of the members, or for all; gives how long that took, in seconds."""
+        began = self.timing.timer()
         for _ in self._hub.flush(self._clock.seconds(), phase):
             await asyncio.sleep(0)
-        if not self.timing.speed or not self._hub.roster.interested:
-            self._unwritten.clear()
-            return
-        self._unwritten.append(part)
+        self.stagger.written(phase)
         if not phase:
             self._note_ages()
+        return self.timing.timer() - began
 
     def _note_ages(self) -> None:
         """Note how long after their time events were written: every one, at the end of a flush, to all or the first phase."""
-        if (now_us := self._clock.now_us()) is not None:
+        now_us = self._clock.now_us()
+        if now_us is not None and self.timing.speed and self._hub.roster.interested:
             for batch in self._unwritten:
-                self.timing.ages.observe(batch.time, now_us)
+                if len(batch):
+                    self.timing.ages.observe(batch.time, now_us)
         self._unwritten.clear()
 
     def _beat(self) -> None:

@@ -34,6 +34,7 @@ class Stagger:
         self._roster, self._turn_s = roster, turn_s
         self.phase: int | None = None
         """The phase to write to next; None: everybody."""
+        self._pending = [0] * PHASES  # events, by phase
         self._on = False
         self._took = 0.0
         self._turns = 0
@@ -42,6 +43,21 @@ class Stagger:
     def share(self) -> float:
         """How much of a turn it is until the next."""
         return 1.0 if self.phase is None else 1 / PHASES
+
+    def has_room(self, events: int, most: int) -> bool:
+        """Tell whether so many more events can wait for the next phases, and no message would have more than ``most``."""
+        return max(self._pending) + events <= most
+
+    def published(self, events: int) -> None:
+        """Note that so many more are pending, for everybody."""
+        self._pending = [pending + events for pending in self._pending]
+
+    def written(self, phase: int | None) -> None:
+        """Note that nothing is pending any more for a phase; None: for nobody."""
+        if phase is None:
+            self._pending = [0] * PHASES
+        else:
+            self._pending[phase] = 0
 
     def wrote(self, took: float) -> None:
         """Note that who was to be written to was, and how long that took, in seconds; and choose anew."""

@@ -10,6 +10,7 @@ import pytest
 from doubles import FakeDialect, RecordingTransport, ScriptedMarket, StalledTransport
 from hub_bench import POLICY, HubBench, got
 
+from feeds import pump as pump_module
 from feeds.backlog import Slow
 from feeds.clock import ScaledClock
 from feeds.envelope import ArrayInWebSocket
@@ -19,6 +20,7 @@ from feeds.pump import MAX_TURN_EVENTS, Pump
 from feeds.roster import PHASES
 from feeds.stagger import Stagger
 from feeds.transport import Data
+from ticker.batch import TickBatch
 
 CLIENTS = 80
 TURN_S = 0.004
@@ -46,15 +48,27 @@ class CostlyTransport(RecordingTransport):
         super().write(bytes(data))
 
 
+class HaltingMarket(ScriptedMarket):
+    """One that takes many steps to a time, as a scripted one may, or one whose books are wanted."""
+
+    def step(self, until_us: int, limit: int | None = None) -> TickBatch:
+        return super().step(until_us, min(limit or 20, 20))
+
+
 class Rig:
     """A pump on the wall clock, with as many clients as make it stagger, if their writes are costly."""
 
-    def __init__(self, write_s: float, clients: int = CLIENTS) -> None:
+    def __init__(
+        self,
+        write_s: float,
+        clients: int = CLIENTS,
+        market: type[ScriptedMarket] = ScriptedMarket,
+    ) -> None:
         self.hands = Hands()
         self.clock = ScaledClock(0, turn_s=TURN_S, monotonic=self.hands)
         self.hub = Hub(2, 2, FakeDialect(), policy=POLICY, slow=Slow.CONFLATE)
         self.pump = Pump(
-            ScriptedMarket(1_000),  # type: ignore[arg-type]
+            market(1_000),  # type: ignore[arg-type]
             self.hub,
             self.clock,
             heartbeat_s=0,
@@ -133,8 +147,32 @@ async def test_at_the_end_everybody_gets_what_is_pending() -> None:
 async def test_a_burst_goes_to_everybody_so_that_no_message_gets_too_long() -> None:
     rig = Rig(TURN_S / CLIENTS / 2)
     await rig.turn()
-    rig.hands.now += MAX_TURN_EVENTS / PHASES / 1_000
-    assert await rig.turn() == CLIENTS
+    for _ in range(3 * PHASES):
+        rig.hands.now += (
+            MAX_TURN_EVENTS / 2_500
+        )  # so that what is pending for a phase would be more than may be
+        await rig.turn()
+    rig.pump.settle()
+    for transport in rig.transports:
+        sizes = [len(FakeDialect.decode([message])) for message in transport.take()]
+        assert max(sizes) <= MAX_TURN_EVENTS
+        assert sum(sizes) == rig.pump.events
+
+
+@pytest.mark.asyncio
+async def test_a_long_step_in_small_parts_is_no_long_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is short by itself would add up for the phases that are passed over."""
+    monkeypatch.setattr(pump_module, "MAX_TURN_EVENTS", 100)
+    rig = Rig(TURN_S / CLIENTS / 2, market=HaltingMarket)
+    await rig.turn()
+    rig.hands.now += 0.95  # 48 steps in one turn
+    await rig.turn()
+    await rig.turn()
+    for transport in rig.transports:
+        sizes = [len(FakeDialect.decode([message])) for message in transport.take()]
+        assert max(sizes, default=0) <= 100
 
 
 @pytest.mark.asyncio
