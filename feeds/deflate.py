@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterable
 from struct import Struct
 
-from feeds.envelope import WEBSOCKET, Envelope
+from feeds.envelope import WEBSOCKET, Envelope, Stateless
 from feeds.transport import Data
 
 __all__ = ["Budget", "DeflatedInWebSocket", "Deflation"]
@@ -49,7 +49,7 @@ class Budget:
         self.used = 0
 
 
-class DeflatedInWebSocket:
+class DeflatedInWebSocket(Stateless):
     """
     A JSON array in a compressed WebSocket text frame.
 
@@ -58,9 +58,7 @@ class DeflatedInWebSocket:
         budget: for groups of one.
     """
 
-    number = 0
     shareable = False
-    saved = 0
     wrap = staticmethod(WEBSOCKET.wrap)
 
     def __init__(self, wbits: int, budget: Budget) -> None:
@@ -69,12 +67,6 @@ class DeflatedInWebSocket:
     def open(self) -> Envelope:
         """Give the stream of a group."""
         return _Stream(self._wbits, self._budget)
-
-    def restart(self) -> None:
-        """Do nothing: only streams restart."""
-
-    def audience(self, members: int) -> None:
-        """Do nothing: only streams have one."""
 
     def seal(self, pieces: Iterable[bytes]) -> Data:
         """Make one message, uncompressed."""

@@ -12,7 +12,7 @@ from typing import Protocol
 from feeds.frame import text_frame
 from feeds.transport import Data
 
-__all__ = ["HEADS", "WEBSOCKET", "ArrayInWebSocket", "Envelope"]
+__all__ = ["HEADS", "WEBSOCKET", "ArrayInWebSocket", "Envelope", "Stateless"]
 
 _join = bytearray().join
 
@@ -57,8 +57,8 @@ class Envelope(Protocol):
         ...
 
 
-class ArrayInWebSocket:
-    """A JSON array in an unfragmented, unmasked WebSocket text frame (RFC 6455, section 5.2); fragments end with a comma."""
+class Stateless(Envelope):
+    """What those have in common that keep nothing from one message to the next."""
 
     number = 0
     shareable = True
@@ -71,8 +71,12 @@ class ArrayInWebSocket:
     def restart(self) -> None:
         """Do nothing: every message stands alone."""
 
-    def audience(self, members: int) -> None:
+    def audience(self, members: int, /) -> None:
         """Do nothing: it's the same for one and for many."""
+
+
+class ArrayInWebSocket(Stateless):
+    """A JSON array in an unfragmented, unmasked WebSocket text frame (RFC 6455, section 5.2); fragments end with a comma."""
 
     @staticmethod
     def seal(pieces: Iterable[bytes]) -> Data:

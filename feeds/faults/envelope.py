@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from feeds.envelope import Envelope
+from feeds.envelope import Envelope, Stateless
 from feeds.faults.fault import Fault
 from feeds.faults.mangle import Mangler, cut, identify
 from feeds.faults.plan import Event
@@ -17,7 +17,7 @@ __all__ = ["Tap"]
 _join = b"".join
 
 
-class Tap:
+class Tap(Stateless):
     """
     Stands before the envelope of one connection. About 3 us an event, where a message without costs a copy.
 
@@ -28,8 +28,6 @@ class Tap:
     """
 
     number = 1
-    shareable = True
-    saved = 0
 
     def __init__(
         self,
@@ -41,16 +39,6 @@ class Tap:
         self._judge, self._counted = judge, counted
         self._mangler = Mangler()
         self._deferred: list[Data] | None = None
-
-    def open(self) -> Envelope:
-        """Give itself: its connection has a group of its own."""
-        return self
-
-    def restart(self) -> None:
-        """Do nothing: every message stands alone."""
-
-    def audience(self, members: int) -> None:
-        """Do nothing: it's one."""
 
     def seal(self, pieces: Iterable[bytes]) -> Data:
         """Make one message, or several, or none."""
