@@ -79,7 +79,7 @@ async def watch(
             await table.subscribe(symbols)
             with Live(console=console, screen=True, auto_refresh=False) as live:
                 await race(stop, table.read(), table.draw(live), table.keep_up())
-            console.print(table.picture())  # the screen that it was on has gone
+            console.print(table.picture(ended=True))  # the screen that it was on has gone
             console.print(table.summary())
             return 0
         await client.subscribe(*(symbols or ["*"]), channels=["trades"], snapshot=False)
@@ -169,11 +169,11 @@ class _Table:
             live.update(self.picture(), refresh=True)
             await asyncio.sleep(REFRESH_S)
 
-    def picture(self) -> RenderableType:
+    def picture(self, *, ended: bool = False) -> RenderableType:
         """What the board looks like now."""
         width, height = self.console.size
-        total = len(self.instruments)
-        return render(self.board, time.monotonic(), width=width, height=height, total=total)
+        size = {"width": width, "height": height, "total": len(self.instruments)}
+        return render(self.board, time.monotonic(), **size, ended=ended)
 
     async def keep_up(self) -> None:
         """Mend the volumes of symbols whose trades didn't all come, and fill a terminal that grew."""

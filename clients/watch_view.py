@@ -141,9 +141,19 @@ def _status(board: Board) -> Text:
 
 
 def render(
-    board: Board, now: float, *, width: int, height: int, total: int | None = None
+    board: Board,
+    now: float,
+    *,
+    width: int,
+    height: int,
+    total: int | None = None,
+    ended: bool = False,
 ) -> RenderableType:
-    """Draw *board* into *width* x *height* characters; *total* symbols exist (default: the rows)."""
+    """
+    Draw *board* into *width* x *height* characters; *total* symbols exist (default: the rows).
+
+    One that has *ended* takes no more lines than it needs, and says nothing of the connection.
+    """
     rows = list(board.rows.values())[: capacity(height)]
     layout = _layout(rows, now, width)
     table = Table(
@@ -159,5 +169,7 @@ def render(
     for cells in zip(*[cells for _, _, cells in layout], strict=True):
         table.add_row(*cells)
     head = _title(board, len(rows), len(board.rows) if total is None else total)
+    if ended:
+        return Group(head, Text(), table)
     empty = [Text()] * (capacity(height) - len(rows))
     return Group(head, Text(), table, *empty, _status(board))

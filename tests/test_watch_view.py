@@ -43,9 +43,11 @@ def board() -> Board:
     return board
 
 
-def lines(board: Board, width: int, height: int = 9, total: int | None = None) -> list[str]:
+def lines(
+    board: Board, width: int, height: int = 9, total: int | None = None, *, ended: bool = False
+) -> list[str]:
     console = Console(file=io.StringIO(), width=width, height=height, record=True)
-    console.print(render(board, 9.0, width=width, height=height, total=total))
+    console.print(render(board, 9.0, width=width, height=height, total=total, ended=ended))
     return [line.rstrip() for line in console.export_text().splitlines()]
 
 
@@ -62,6 +64,14 @@ def test_the_table_has_a_title_the_rows_and_the_state(board: Board) -> None:
         "",
         "● connected   1 events/s   latency 2.0 ms   0 reconnects   Ctrl-C quits",
     ]  # fmt: skip
+
+
+def test_a_table_that_has_ended_is_the_rows_and_says_nothing_of_the_connection(
+    board: Board,
+) -> None:
+    whole = lines(board, 100, height=30, total=30)
+    assert lines(board, 100, height=30, total=30, ended=True) == whole[:7]
+    assert len(whole) == 30
 
 
 @pytest.mark.parametrize(
