@@ -15,6 +15,7 @@ import time
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -33,6 +34,10 @@ CHANNELS = ["trades", "quotes", "bars", "status"]
 MINUTE = 60_000
 PIECE = 1000  # symbols in one part of a long answer
 TIMEOUT_S = 20
+
+
+Book = dict[int, int]
+"""The shares at each price in ticks, of one side."""
 
 
 class Client:
@@ -63,8 +68,13 @@ class Client:
 class FakeFeed:
     """Use it as a context manager; every public method may be called from the test's thread."""
 
-    def __init__(self, symbols: Iterable[str], *, heartbeat_ms: int = 5000) -> None:
+    def __init__(
+        self, symbols: Iterable[str], *, heartbeat_ms: int = 5000, books: bool = False
+    ) -> None:
         self.heartbeat_ms = heartbeat_ms
+        self.channels = [*CHANNELS, "depth"] if books else CHANNELS
+        self.books: dict[str, list[Book]] = {}
+        """Bids and asks, by symbol."""
         self.port = 0
         self.refusing = False
         self.websockets: bool | str = True
@@ -149,6 +159,19 @@ class FakeFeed:
     def quote(self, symbol: str, bid: float, ask: float, bid_size: int = 300) -> None:
         fields = {"bid": bid, "bid_size": bid_size, "ask": ask, "ask_size": 200}
         self.event("quote", "quotes", symbol, **fields)
+
+    def depth(self, symbol: str, bids: Book, asks: Book, *, wrong: bool = False) -> None:
+        """Makes this the book, and sends what changes; *wrong* spoils what is sent, and not the checksum."""
+        before = self.books.get(symbol, [{}, {}])
+        self.books[symbol] = [bids, asks]
+        sides = []
+        for old, new in zip(before, self.books[symbol], strict=True):
+            levels = {
+                tick: new.get(tick, 0) for tick in old | new if old.get(tick) != new.get(tick)
+            }
+            sides.append([[tick / 100, size + wrong] for tick, size in levels.items()])
+        changes = {"bids": sides[0], "asks": sides[1], "checksum": self._checksum(symbol)}
+        self.event("depth", "depth", symbol, **changes)
 
     def event(self, kind: str, channel: str, symbol: str, **fields: Any) -> None:
         """Sends one event to those who want it; `merged` counts in `seq`, as the protocol says."""
@@ -339,7 +362,7 @@ class FakeFeed:
     def _hello(self) -> dict[str, Any]:
         return {
             "type": "hello", "protocol": 1, "server": "fake", "epoch": f"epoch-{self.markets}", "seed": 7,
-            "synthetic": True, "symbols": len(self.last), "channels": CHANNELS,
+            "synthetic": True, "symbols": len(self.last), "channels": self.channels,
             "intervals": ["1s", "1m", "1d"], "heartbeat_ms": self.heartbeat_ms, "auth": False,
         }  # fmt: skip
 
@@ -386,7 +409,7 @@ class FakeFeed:
     def _subscription(
         self, client: Client, request: dict[str, Any], symbols: list[str]
     ) -> list[list[dict[str, Any]]]:
-        channels = request.get("channels", CHANNELS)
+        channels = request.get("channels", self.channels)
         keys = [f"bars:{request.get('interval')}" if c == "bars" else c for c in channels]
         pairs = {(symbol, key) for symbol in symbols for key in keys}
         reply = {"type": request["action"] + "d", "id": request["id"], "channels": channels}
@@ -408,7 +431,7 @@ class FakeFeed:
         """What a client that comes to a symbol is told: its state, or what it missed."""
         had = request.get("since", {}).get(symbol)
         if had is None:
-            return [] if request.get("snapshot") is False else [self._snapshot(symbol)]
+            return [] if request.get("snapshot") is False else self._states(symbol, keys)
         told: list[dict[str, Any]] = []
         whole = True
         for key in keys:
@@ -423,7 +446,7 @@ class FakeFeed:
                     {"type": "gap", "symbol": symbol, "channel": key, "reason": reason}
                     | {"from": had[key] + 1, "to": newest}
                 )
-        return told if whole else [*told, self._snapshot(symbol)]
+        return told if whole else [*told, *self._states(symbol, keys)]
 
     def _missed(
         self, request: dict[str, Any], symbol: str, key: str, since: int | None
@@ -440,6 +463,24 @@ class FakeFeed:
         if since != self.seq.get((symbol, key), 0):
             return None
         return [{name: e[name] for name in e if name != "channel"} for e in missed]
+
+    def _states(self, symbol: str, keys: list[str]) -> list[dict[str, Any]]:
+        states = [self._snapshot(symbol)]
+        if "depth" in keys:
+            bids, asks = self.books.get(symbol, [{}, {}])
+            states.append(
+                {"type": "depth", "symbol": symbol, "time": self.now(), "snapshot": True}
+                | {"seq": self.seq.get((symbol, "depth"), 0), "tick_size": 0.01}
+                | {"bids": [[tick / 100, bids[tick]] for tick in sorted(bids, reverse=True)]}
+                | {"asks": [[tick / 100, asks[tick]] for tick in sorted(asks)]}
+                | {"checksum": self._checksum(symbol)}
+            )
+        return states
+
+    def _checksum(self, symbol: str) -> int:
+        bids, asks = self.books.get(symbol, [{}, {}])
+        levels = [*sorted(bids.items(), reverse=True), *sorted(asks.items())]
+        return crc32(",".join(f"{tick},{size}" for tick, size in levels).encode())
 
     def _snapshot(self, symbol: str) -> dict[str, Any]:
         price = self.last[symbol]

@@ -245,13 +245,13 @@ def test_the_panel_has_trades_from_before_it_was_opened(page: Page, feed: FakeFe
     ]
     row(page, "MSFT").click()
     tape = page.locator("#d-tape tr")
-    expect(tape).to_have_count(14)
+    expect(tape).to_have_count(22)
     expect(tape.first).to_contain_text("1,000")
-    expect(tape.nth(13)).to_contain_text("987")
+    expect(tape.nth(21)).to_contain_text("979")
     feed.trade("MSFT", 140.25, 600)
     expect(tape.first).to_contain_text("600")
     expect(tape.nth(1)).to_contain_text("1,000")
-    expect(tape).to_have_count(14)
+    expect(tape).to_have_count(22)
     row(page, "AAPL").click()
     expect(page.locator("#d-symbol")).to_have_text("AAPL")
     expect(tape).to_have_count(0)
@@ -280,6 +280,115 @@ def test_detail(page: Page, feed: FakeFeed) -> None:
     page.keyboard.press("Escape")
     expect(panel).to_be_hidden()
     feed.wait_for_request(action="unsubscribe", symbols=["MSFT"], channels=["bars"], interval="1m")
+
+
+MSFT_BOOK = [
+    "100.04 1,300 2,000",
+    "100.03 500 700",
+    "100.01 200 200",
+    "Spread 0.01 1.0 bp",
+    "100.00 300 300",
+    "99.99 700 1,000",
+]
+
+
+@pytest.fixture
+def bookish() -> Iterator[FakeFeed]:
+    """A feed with books."""
+    with FakeFeed(["AAPL", "MSFT"], heartbeat_ms=60_000, books=True) as feed:
+        feed.depth("MSFT", {10000: 300, 9999: 700}, {10001: 200, 10003: 500, 10004: 1300})
+        yield feed
+
+
+def wait_for_book(page: Page, lines: list[str]) -> None:
+    """Waits until this stands in the panel's book, from the highest price down."""
+    pattern = r"\s*".join(re.escape(word) for line in lines for word in line.split())
+    expect(page.locator("#d-book")).to_have_text(re.compile(rf"Total\s*{pattern}\s*$"))
+
+
+def test_book(visit: Callable[..., Page], bookish: FakeFeed) -> None:
+    """The panel has the best levels of both sides around the spread, and follows each change."""
+    page = visit(bookish)
+    settle(page, bookish)
+    row(page, "MSFT").click()
+    bookish.wait_for_request(action="subscribe", symbols=["MSFT"], channels=["depth"])
+    wait_for_book(page, MSFT_BOOK)
+    height = page.locator("#d-book").bounding_box()
+    asks = {10001: 200, 10002: 50, 10004: 1300}
+    bookish.depth("MSFT", {10000: 100} | {9900 - i: 1 for i in range(20)}, asks)
+    wait_for_book(
+        page,
+        ["100.04 1,300 1,550", "100.02 50 250", "100.01 200 200", "Spread 0.01 1.0 bp", "100.00 100 100"]
+        + [f"{99 - i / 100:.2f} 1 {101 + i}" for i in range(9)],
+    )  # fmt: skip
+    assert page.locator("#d-book").bounding_box() == height
+    row(page, "AAPL").click()
+    bookish.wait_for_request(action="unsubscribe", symbols=["MSFT"], channels=["depth"])
+    bookish.wait_for_request(action="subscribe", symbols=["AAPL"], channels=["depth"])
+    wait_for_book(page, ["Spread –"])
+    page.keyboard.press("Escape")
+    bookish.wait_for_request(action="unsubscribe", symbols=["AAPL"], channels=["depth"])
+
+
+def test_a_book_that_is_not_the_feeds_is_fetched_anew(
+    visit: Callable[..., Page], bookish: FakeFeed
+) -> None:
+    page = visit(bookish, "#MSFT")
+    bookish.wait_for_request(action="subscribe", symbols=["MSFT"], channels=["depth"])
+    wait_for_book(page, MSFT_BOOK)
+    bookish.depth("MSFT", {9998: 400}, {10001: 200}, wrong=True)
+    bookish.wait_for_request(action="subscribe", symbols=["MSFT"], channels=["depth"])
+    wait_for_book(page, ["100.01 200 200", "Spread 0.03 3.0 bp", "99.98 400 400"])
+    bookish.drop()
+    bookish.depth("MSFT", {9999: 100}, {10001: 200})
+    wait_for_book(page, ["100.01 200 200", "Spread 0.02 2.0 bp", "99.99 100 100"])
+
+
+def test_only_a_book_that_can_be_seen_is_subscribed_to(
+    visit: Callable[..., Page], bookish: FakeFeed
+) -> None:
+    """On a small telephone it is below the chart; nothing of it sticks out."""
+    page = visit(bookish, "#MSFT", viewport=NARROW | {"height": 440})
+    bookish.wait_for_request(action="subscribe", symbols=["MSFT"], channels=["bars"], interval="1m")
+    expect(page.locator("#d-last")).to_have_text("101.00")
+    assert not [r for r in bookish.requests if r.get("channels") == ["depth"]]
+    page.locator("#d-book").scroll_into_view_if_needed()
+    bookish.wait_for_request(action="subscribe", symbols=["MSFT"], channels=["depth"])
+    wait_for_book(page, MSFT_BOOK)
+    panel = "document.querySelector('#detail')"
+    assert page.evaluate(f"{panel}.scrollWidth <= {panel}.clientWidth")
+    page.locator("#d-symbol").scroll_into_view_if_needed()
+    bookish.wait_for_request(action="unsubscribe", symbols=["MSFT"], channels=["depth"])
+
+
+def test_a_feed_without_books_shows_none(page: Page, feed: FakeFeed) -> None:
+    row(page, "MSFT").click()
+    expect(page.get_by_role("table", name="Latest trades")).to_be_visible()
+    expect(page.locator("#d-book")).to_be_hidden()
+    assert not [r for r in feed.requests if r.get("channels") == ["depth"]]
+
+
+def test_the_book_shown_is_the_quote_shown(browser: Browser) -> None:
+    """Of a real feed, at whatever moment one looks: best prices and sizes are those of bid and ask beside it."""
+    with ProxiedFeed(symbols="2", rate=40.0, web_root=WEB) as feed:
+        page = browser.new_page(viewport=WIDE)
+        page.goto(feed.url)
+        page.locator("#rows .open").first.click()
+        page.wait_for_function("document.querySelector('#d-bids').rows[9].textContent !== ''")
+        looks = page.evaluate("""async () => {
+            const looks = [];
+            const text = (id) => document.querySelector(id).textContent;
+            const level = (line) => `${line.cells[0].textContent} × ${line.cells[1].textContent}`;
+            while (new Set(looks.map(String)).size < 20) {
+                await new Promise(requestAnimationFrame);
+                const asks = document.querySelector("#d-asks").rows;
+                const bids = document.querySelector("#d-bids").rows;
+                looks.push([level(bids[0]), text("#d-bid"), level(asks[asks.length - 1]), text("#d-ask")]);
+            }
+            return looks;
+        }""")
+        assert [look for look in looks if look[0] != look[1] or look[2] != look[3]] == []
+        page.close()
 
 
 def test_chart(page: Page, feed: FakeFeed) -> None:

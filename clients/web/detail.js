@@ -1,10 +1,11 @@
-/** The panel beside the table: one symbol with its chart, its day and its latest trades. */
+/** The panel beside the table: one symbol with its chart, its book, its latest trades and its day. */
 import { Bars } from "./bars.js";
 import { CandleChart } from "./chart.js";
 import { clock, direction, percent, price, signed, whole } from "./format.js";
+import { Ladder } from "./ladder.js";
 
 const HISTORY = 400; // bars
-const TAPE = 14; // trades
+const TAPE = 22; // trades, as high as the book
 
 const find = (id) => document.getElementById(id);
 
@@ -19,6 +20,7 @@ export class Detail {
   #history;
   #changed;
   #chart;
+  #ladder;
   #bars = new Bars("1m");
   #tape = [];
   #loading = 0; // the newest request for history; an older one's answer comes too late
@@ -30,6 +32,7 @@ export class Detail {
     this.#history = history;
     this.#changed = changed;
     this.#chart = new CandleChart(find("d-chart"), { changed });
+    this.#ladder = new Ladder({ client, changed });
     this.#chart.onhover = (bar) => { this.#hovered = bar; };
     find("d-close").addEventListener("click", () => this.close());
     find("d-kinds").addEventListener("click", ({ target }) => this.#setKind(target.dataset.kind));
@@ -45,6 +48,7 @@ export class Detail {
     this.#tape = [];
     find("detail").hidden = false;
     this.#enter();
+    this.#ladder.show(symbol);
     this.onchange(symbol);
   }
 
@@ -53,7 +57,13 @@ export class Detail {
     this.#leave();
     this.symbol = null;
     find("detail").hidden = true;
+    this.#ladder.show(null);
     this.onchange(null);
+  }
+
+  /** On a new connection: what the server has. */
+  welcome(hello) {
+    this.#ladder.welcome(hello);
   }
 
   /** On a new connection, perhaps to another market: what is on the screen has a hole in it. */
@@ -65,6 +75,7 @@ export class Detail {
   /** Takes what concerns it from one message of the server. */
   apply(events) {
     if (this.symbol === null) return;
+    this.#ladder.apply(events);
     for (const event of events) {
       if (event.symbol !== this.symbol) continue;
       if (event.type === "bar" && event.interval === this.#bars.interval) this.#bars.bar(event);
@@ -82,6 +93,7 @@ export class Detail {
     this.#chart.draw();
     this.#drawHead(row);
     this.#drawLegend();
+    this.#ladder.draw(row);
     this.#drawTape(row);
   }
 

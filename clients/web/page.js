@@ -96,6 +96,7 @@ function drawTitle() {
 }
 
 async function welcome(hello) {
+  detail.welcome(hello);
   if (hello.epoch !== epoch) {
     epoch = hello.epoch;
     market.clear();
