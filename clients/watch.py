@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.live import Live
 
 from clients.client import DEFAULT_URL, TickerClient
 from clients.connection import trust
 from clients.events import Connected, Disconnected, Event, Gap, Instrument, Trade
-from clients.failures import ConnectionLostError
 from clients.running import race, run_until_signal
-from clients.watch_board import Board, decimals
-from clients.watch_view import capacity, render
+from clients.watch_board import decimals
+from clients.watch_book import Books
+from clients.watch_table import Table
 
 __all__ = ["run_watch", "watch"]
-
-REFRESH_S = 0.1
-UPKEEP_S = 1.0
 
 
 def run_watch(
@@ -31,6 +26,7 @@ def run_watch(
     *,
     symbols: Sequence[str] = (),
     channels: Sequence[str] = ("trades", "quotes", "status"),
+    book: bool = False,
     count: int | None = None,
     token: str | None = None,
     cafile: str | None = None,
@@ -39,8 +35,8 @@ def run_watch(
     """Show live prices until Ctrl-C, or until *count* trades were seen; return the exit code.
 
     On a terminal it is a table of *symbols*, patterns too; without any, of as many as fit. Else it
-    is a line for each trade: time (UTC), symbol, price, size. 1 if the server can't be reached or
-    refuses. *cafile* has the certificates to trust, *verify* is whether one must be valid.
+    is a line for each trade: time (UTC), symbol, price, size. With *book*, it is the order book of each
+    symbol; else than on a terminal, as it is at once. 1 if the server can't be reached or refuses. *cafile* has the certificates to trust, *verify* is whether one must be valid.
     """
 
     async def main(stop: asyncio.Event) -> int:
@@ -48,6 +44,7 @@ def run_watch(
             url,
             symbols=symbols,
             channels=channels,
+            book=book,
             count=count,
             token=token,
             cafile=cafile,
@@ -64,6 +61,7 @@ async def watch(
     symbols: Sequence[str],
     channels: Sequence[str],
     stop: asyncio.Event,
+    book: bool = False,
     count: int | None = None,
     token: str | None = None,
     cafile: str | None = None,
@@ -74,13 +72,19 @@ async def watch(
     console = console or Console()
     async with TickerClient(url, token=token, ssl=trust(cafile, verify=verify)) as client:
         instruments = await client.symbols()
+        kind = Books if book else Table
+        table = kind(client, console, instruments, channels, count)
         if console.is_terminal:
-            table = _Table(client, console, instruments, channels, count)
             await table.subscribe(symbols)
             with Live(console=console, screen=True, auto_refresh=False) as live:
                 await race(stop, table.read(), table.draw(live), table.keep_up())
             console.print(table.picture(ended=True))  # the screen that it was on has gone
             console.print(table.summary())
+            return 0
+        if isinstance(table, Books):
+            await table.subscribe(symbols)
+            await race(stop, table.read_once())
+            console.print(table.picture(ended=True))
             return 0
         await client.subscribe(*(symbols or ["*"]), channels=["trades"], snapshot=False)
         await race(stop, _lines(client, instruments, count))
@@ -121,77 +125,3 @@ def _note(event: Event) -> str | None:
                 f"gap: {event.missing} {event.channel} of {event.symbol} missing ({event.reason})"
             )
     return None
-
-
-@dataclass(slots=True)
-class _Table:
-    """The table on a terminal, and what keeps it true."""
-
-    client: TickerClient
-    console: Console
-    instruments: list[Instrument]
-    channels: Sequence[str]
-    count: int | None
-    board: Board = field(default_factory=Board)
-    rest: list[Instrument] = field(default_factory=list)
-    """What would be shown if the terminal were higher."""
-
-    async def subscribe(self, symbols: Sequence[str]) -> None:
-        """Subscribe to *symbols*, or to as many as fit."""
-        if symbols:
-            came_to = set(await self.client.subscribe(*symbols, channels=self.channels))
-            self.instruments = [entry for entry in self.instruments if entry.symbol in came_to]
-            self.board.add(self.instruments)
-        else:
-            self.rest = list(self.instruments)
-            await self._fill()
-
-    async def _fill(self) -> None:
-        """Use the lines that are free for more symbols."""
-        free = capacity(self.console.height) - len(self.board.rows)
-        if more := self.rest[: max(0, free)]:
-            self.board.add(more)
-            names = [entry.symbol for entry in more]
-            await self.client.subscribe(*names, channels=self.channels)
-            del self.rest[: len(more)]
-
-    async def read(self) -> None:
-        """Bring every event to the board, until *count* trades have come."""
-        left = float("inf") if self.count is None else self.count
-        while left > 0 and (events := await self.client.batch()):
-            self.board.apply(events, time.monotonic(), time.time() * 1000)
-            left -= sum(isinstance(event, Trade) for event in events)
-
-    async def draw(self, live: Live) -> None:
-        """Show the board again and again; an eye doesn't see more than some pictures a second."""
-        while True:
-            self.board.tick(time.monotonic())
-            live.update(self.picture(), refresh=True)
-            await asyncio.sleep(REFRESH_S)
-
-    def picture(self, *, ended: bool = False) -> RenderableType:
-        """What the board looks like now."""
-        width, height = self.console.size
-        size = {"width": width, "height": height, "total": len(self.instruments)}
-        return render(self.board, time.monotonic(), **size, ended=ended)
-
-    async def keep_up(self) -> None:
-        """Mend the volumes of symbols whose trades didn't all come, and fill a terminal that grew."""
-        while True:
-            await asyncio.sleep(UPKEEP_S)
-            symbols = list(self.board.incomplete)
-            self.board.incomplete.clear()
-            try:
-                await self._fill()
-                for state in await self.client.snapshot(*symbols):
-                    self.board.snapshot(state)
-            except (ConnectionLostError, TimeoutError):
-                self.board.incomplete.update(symbols)  # the connection will be back
-
-    def summary(self) -> str:
-        """One line for the terminal when the table has gone."""
-        board = self.board
-        return (
-            f"{board.events:,} events of {len(board.rows):,} symbols, {board.missing:,} missing, "
-            f"{board.merged:,} merged, {board.reconnects} reconnects"
-        )

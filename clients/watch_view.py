@@ -12,7 +12,19 @@ from rich.text import Text
 
 from clients.watch_board import POINT_S, POINTS, Board, Row, sparkline
 
-__all__ = ["capacity", "render"]
+__all__ = [
+    "DOWN",
+    "FLAT",
+    "UP",
+    "capacity",
+    "last_cell",
+    "percent_cell",
+    "price_text",
+    "render",
+    "state_line",
+    "symbol_cell",
+    "title_line",
+]
 
 UP, DOWN, FLAT = "green3", "red1", "grey62"
 GUTTER = 2
@@ -37,19 +49,22 @@ class _Column:
     rank: int
 
 
-def _price(value: float | None, row: Row) -> str:
+def price_text(value: float | None, row: Row) -> str:
+    """A price with the decimals of its symbol."""
     return "-" if value is None else f"{value:,.{row.decimals}f}"
 
 
-def _symbol(row: Row, now: float) -> Text:
+def symbol_cell(row: Row, now: float) -> Text:
+    """The symbol, and its status where it isn't simply trading."""
     if row.status == "trading":
         return Text(row.symbol, "bold")
     return Text.assemble((row.symbol, "bold"), " ", (row.status, "black on yellow"))
 
 
-def _last(row: Row, now: float) -> Text:
+def last_cell(row: Row, now: float) -> Text:
+    """The last price, on a ground of its own while its change is fresh."""
     styles = {1: f"bold black on {UP}", -1: f"bold white on {DOWN}", 0: "bold"}
-    return Text(_price(row.last, row), styles[row.flash(now)])
+    return Text(price_text(row.last, row), styles[row.flash(now)])
 
 
 def _tone(change: float | None) -> str:
@@ -62,7 +77,8 @@ def _change(row: Row, now: float) -> Text:
     return Text(text, _tone(change))
 
 
-def _percent(row: Row, now: float) -> Text:
+def percent_cell(row: Row, now: float) -> Text:
+    """How far the price is from the previous close, in per cent."""
     percent = row.percent
     arrow = "▲" if percent and percent > 0 else "▼" if percent and percent < 0 else " "
     text = "-" if percent is None else f"{arrow} {abs(percent):.2f} %"
@@ -83,12 +99,12 @@ def _line(width: int) -> Cell:
 
 
 _COLUMNS = [
-    _Column("symbol", _symbol, 6, 0),
-    _Column("last", _last, 8, 0),
+    _Column("symbol", symbol_cell, 6, 0),
+    _Column("last", last_cell, 8, 0),
     _Column("change", _change, 8, 2),
-    _Column("change %", _percent, 9, 1),
-    _Column("bid", lambda row, now: Text(_price(row.bid, row), "grey82"), 8, 3),
-    _Column("ask", lambda row, now: Text(_price(row.ask, row), "grey82"), 8, 3),
+    _Column("change %", percent_cell, 9, 1),
+    _Column("bid", lambda row, now: Text(price_text(row.bid, row), "grey82"), 8, 3),
+    _Column("ask", lambda row, now: Text(price_text(row.ask, row), "grey82"), 8, 3),
     _Column("volume", _volume, 10, 4),
 ]
 
@@ -119,7 +135,8 @@ def capacity(height: int) -> int:
     return max(1, height - FRAME_LINES)
 
 
-def _title(board: Board, shown: int, total: int) -> Text:
+def title_line(board: Board, shown: int, total: int) -> Text:
+    """How much is shown, and of which market."""
     text = Text(overflow="ellipsis", no_wrap=True)
     text.append("tickerplant", "bold").append(f"  {shown} of {total:,} symbols")
     if (hello := board.hello) is not None:
@@ -128,7 +145,8 @@ def _title(board: Board, shown: int, total: int) -> Text:
     return text
 
 
-def _status(board: Board) -> Text:
+def state_line(board: Board) -> Text:
+    """What is to be said of the connection."""
     tone = UP if board.state == "connected" else DOWN
     latency = "n/a" if board.latency_ms is None else f"{board.latency_ms:,.1f} ms"
     text = Text(overflow="ellipsis", no_wrap=True)
@@ -168,8 +186,8 @@ def render(
     table.columns[0].justify = "left"
     for cells in zip(*[cells for _, _, cells in layout], strict=True):
         table.add_row(*cells)
-    head = _title(board, len(rows), len(board.rows) if total is None else total)
+    head = title_line(board, len(rows), len(board.rows) if total is None else total)
     if ended:
         return Group(head, Text(), table)
     empty = [Text()] * (capacity(height) - len(rows))
-    return Group(head, Text(), table, *empty, _status(board))
+    return Group(head, Text(), table, *empty, state_line(board))

@@ -86,6 +86,7 @@ COMMANDS: dict[str, Serves | Line | Helps | NotRun] = {
     "python -m bench.report": Line("Not measured yet"),
     # clients/README.md
     "tickerplant watch": Line(TRADE, ends=False),
+    "tickerplant watch --book AAPL MSFT": Line(r"AAPL .*MSFT (.*\n)+spread +0\.\d\d "),
     'tickerplant watch AAPL "M*" | head -100': Line(TRADE),
     "tickerplant record -o tape.ndjson --duration 60": Line(
         makes="tape.ndjson", changed=(("60", "0.5"),)

@@ -395,9 +395,11 @@ def test_every_command_has_help_and_every_option_says_what_it_does(name: str) ->
                 "url": "ws://x/ws",
                 "symbols": ("AAPL", "MSFT"),
                 "channels": ["trades", "quotes", "status"],
+                "book": False,
                 "count": 5,
             },
         ),
+        (["watch", "--book", "AAPL"], "clients.watch.run_watch", {"book": True}),
         (
             ["record", "--duration", "1.5", "--channels", "bars, trades", "--interval", "1s"],
             "clients.record.run_record",

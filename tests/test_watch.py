@@ -3,14 +3,27 @@
 import asyncio
 import io
 import os
+import re
 import signal
 from typing import Any
+from zlib import crc32
 
 import pytest
-from fake_feed import UNIVERSE, FakeFeed, Peer, feed_in_thread, plays, quote, snapshot, trade
+from fake_feed import (  # fmt: skip
+    TIME,
+    UNIVERSE,
+    FakeFeed,
+    Item,
+    Peer,
+    feed_in_thread,
+    plays,
+    quote,
+    snapshot,
+    trade,
+)
 from rich.console import Console
 
-from clients import watch as module
+from clients import watch_table as module
 from clients.watch import run_watch, watch
 
 LINE = "2025-11-22T08:26:40.123Z"
@@ -217,3 +230,74 @@ async def test_what_could_not_be_mended_is_mended_after_the_reconnect(
     async with FakeFeed(breaks, mends) as feed:
         await show(feed, console, count=3)
     assert feed.connections == 2
+
+
+# Books.
+
+
+def book(seq: int, bid: int, *, whole: bool = True, symbol: str = "AAPL", **more: Any) -> Item:
+    """A book with one bid of 300 shares at so many ticks of a cent."""
+    item = {"type": "depth", "symbol": symbol, "seq": seq, "time": TIME, "asks": []}
+    item |= {"bids": [[bid / 100, 300]], "checksum": crc32(b"%d,300" % bid)} | more
+    return item | ({"snapshot": True, "tick_size": 0.01} if whole else {})
+
+
+def test_in_a_pipe_books_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """All that were asked for, once, and that is all."""
+
+    async def script(peer: Peer) -> None:
+        await peer.hello()
+        await peer.grant(book(7, 18742), book(3, 41210, symbol="MSFT"))
+        await peer.serve()
+
+    with feed_in_thread(script) as feed:
+        assert run_watch(feed.url, symbols=["AAPL", "MSFT"], book=True) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^187.42 +300 +300 +412.10 +300 +300 *$", out, re.MULTILINE)
+    (wish,) = [request for request in feed.requests if request["action"] == "subscribe"]
+    assert (wish["symbols"], wish["channels"][-1]) == (["AAPL", "MSFT"], "depth")
+
+
+@pytest.mark.asyncio
+async def test_on_a_terminal_books_change() -> None:
+    """As many as fit, where none are asked for; the last of them remains."""
+    console, file = terminal(width=50)
+
+    async def script(peer: Peer) -> None:
+        await peer.hello()
+        await peer.grant(book(7, 18742))
+        gone = [[187.42, 0], [187.41, 300]]
+        await peer.send(book(8, 18741, whole=False, bids=gone), trade("AAPL", 1))
+        await peer.serve()
+
+    async with FakeFeed(script) as feed:
+        assert await show(feed, console, book=True, count=1) == 0
+    (wish,) = [request for request in feed.requests if request["action"] == "subscribe"]
+    assert (wish["symbols"], wish["channels"]) == (["AAPL"], ["trades", "quotes", "depth"])
+    left = file.getvalue().rpartition("\x1b[?1049l")[2]
+    assert re.search(r"^187.41 +300 +300 *$", left, re.MULTILINE)
+    assert "187.42" not in left
+
+
+@pytest.mark.asyncio
+async def test_a_book_that_is_not_the_servers_is_asked_for() -> None:
+    """What still comes of the wrong one changes nothing."""
+    console, file = terminal(width=50)
+
+    async def script(peer: Peer) -> None:
+        await peer.hello()
+        await peer.grant(book(7, 18742))
+        await peer.send(book(8, 18741, whole=False, checksum=1))
+        await peer.send(book(9, 18740, whole=False))
+        request = await peer.request()
+        while request["action"] != "subscribe":
+            await peer.answer(request)
+            request = await peer.request()
+        assert (request["symbols"], request["channels"]) == (["AAPL"], ["depth"])
+        await peer.answer(request, book(9, 18739), trade("AAPL", 1))
+        await peer.serve()
+
+    async with FakeFeed(script) as feed:
+        assert await show(feed, console, symbols=["AAPL"], book=True, count=1) == 0
+    left = file.getvalue().rpartition("\x1b[?1049l")[2]
+    assert re.search(r"^187.39 +300 +300 *$", left, re.MULTILINE)

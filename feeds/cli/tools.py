@@ -68,12 +68,14 @@ def _of_a_server(default_channels: str) -> Callable[[F], F]:
 @click.command(context_settings=CONTEXT)
 @click.argument("symbols", nargs=-1)
 @_of_a_server("trades,quotes,status")
+@click.option("--book", is_flag=True, help="Show order books instead.")
 @click.option("--count", type=click.IntRange(1), help="Stop after so many trades.")
 def watch(symbols: tuple[str, ...], **options: Any) -> int:
     """
     Show live prices in the terminal.
 
-    SYMBOLS may be patterns, such as "A*"; without any, it shows as many as fit. In a pipe it prints a line for each trade.
+    SYMBOLS may be patterns, such as "A*"; without any, it shows as many as fit. In a pipe it prints a line for each trade, with --book the
+    books as they are.
     """
     from clients.watch import run_watch
 
