@@ -3,7 +3,7 @@ import { Bars } from "./bars.js";
 import { CandleChart } from "./chart.js";
 import { clock, direction, percent, price, signed, whole } from "./format.js";
 
-const HISTORY = 400; // bars
+const HISTORY = 1_000; // bars
 const TAPE = 14; // trades
 
 const find = (id) => document.getElementById(id);
@@ -43,6 +43,7 @@ export class Detail {
     this.#leave();
     this.symbol = symbol;
     this.#tape = [];
+    this.#chart.follow();
     find("detail").hidden = false;
     this.#enter();
     this.onchange(symbol);
@@ -129,6 +130,7 @@ export class Detail {
 
   #setInterval(interval) {
     this.#leave();
+    this.#chart.follow();
     this.#bars = new Bars(interval);
     this.#enter();
   }
