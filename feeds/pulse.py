@@ -8,12 +8,15 @@ from collections.abc import Callable
 from feeds.histogram import Histogram
 from feeds.timing import TURN_BOUNDS, Timing
 
-__all__ = ["LOOK_S", "QUIET_S", "Pulse"]
+__all__ = ["FAR_BEHIND_S", "LOOK_S", "QUIET_S", "Pulse"]
 
 log = logging.getLogger("feeds")
 
 LOOK_S = 0.25
 """Seconds from one look to the next."""
+
+FAR_BEHIND_S = 1.0
+"""So far behind its clock, in real seconds, a market can't keep up: longer than any hiccup."""
 
 QUIET_S = 10.0
 """The least time between two warnings, in seconds."""
@@ -26,12 +29,15 @@ class Pulse:
     Args:
         timing: of the pump.
         slow_s: warn of turns and lateness above this, in seconds; 0: never.
+        behind: gives how far the market is behind its clock, in real seconds.
     """
 
-    def __init__(self, timing: Timing, slow_s: float) -> None:
+    def __init__(
+        self, timing: Timing, slow_s: float, behind: Callable[[], float] = lambda: 0.0
+    ) -> None:
         self.lag = Histogram(TURN_BOUNDS)
         """Of looks, how much later they came than they were due, in seconds."""
-        self._timing, self._slow_s = timing, slow_s
+        self._timing, self._slow_s, self._behind = timing, slow_s, behind
         self._warned: float | None = None
         self._turn = self._late = 0.0
 
@@ -63,8 +69,19 @@ class Pulse:
         elif self._warned is None or now - self._warned >= QUIET_S:
             self._warned = now
             log.warning(
-                "slow: the longest turn took %.0f ms, and the event loop was up to %.0f ms late",
+                "slow: the longest turn took %.0f ms, and the event loop was up to %.0f ms late%s",
                 self._turn * 1e3,
                 self._late * 1e3,
+                self._advice(),
             )
             self._turn = self._late = 0.0
+
+    def _advice(self) -> str:
+        """Tell who can't keep up what would help; a hiccup is over by itself."""
+        behind = self._behind()
+        if behind < FAR_BEHIND_S:
+            return ""
+        return (
+            f"; the market is {behind:.1f} s behind its clock, as it makes more events than there is CPU time for: "
+            "lower --rate or --symbols, or slow --clock down"
+        )

@@ -80,6 +80,7 @@ class Api:
                 "epoch": self._feed.epoch,
                 "uptime_s": round(time.monotonic() - self._started, 3),
                 "clock": self._config.clock,
+                "control": self._config.control,
                 "time": self._feed.market.now_us / 1000,
                 "symbols": len(self._feed.market.universe),
                 "connections": sum(self._clients().values()),

@@ -19,6 +19,8 @@ from zlib import crc32
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from feeds.control.kinds import SCENARIO
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -81,6 +83,7 @@ class FakeFeed:
         """False: the handshake fails; "cut": it works, and the connection ends before the hello."""
         self.tried = 0  # handshakes that failed so
         self.history = True
+        self.control = False
         self.past: dict[str, list[dict[str, Any]]] = {}
         """The trades of `/api/history`, by symbol."""
         self.skew_ms = 0.0  # of the feed's clock, against the wall's
@@ -224,6 +227,9 @@ class FakeFeed:
         app.router.add_get("/api/bars", self._bars)
         app.router.add_get("/api/history", self._history)
         app.router.add_get("/api/symbols", self._symbols)
+        app.router.add_get("/control/openapi.json", self._commands)
+        app.router.add_post("/control/scenario", self._scenario)
+        app.router.add_get("/health", self._health)
         app.router.add_get("/api/snapshot", self._snapshots)
         app.router.add_get("/sse", self._sse)
         app.router.add_get("/ws", self._ws)
@@ -338,6 +344,19 @@ class FakeFeed:
         listed = [entry for part in self._universe({}) for entry in part[0]["symbols"]]
         return web.json_response({"symbols": listed})
 
+    async def _health(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "ok", "control": self.control})
+
+    async def _commands(self, _: web.Request) -> web.Response:
+        fields = SCENARIO["properties"]
+        body = {"content": {"application/json": {"schema": {"properties": fields}}}}
+        return web.json_response({"paths": {"/control/scenario": {"post": {"requestBody": body}}}})
+
+    async def _scenario(self, request: web.Request) -> web.Response:
+        asked = await request.json()
+        self._note(lambda: self.requests.append({"action": "scenario", **asked}))
+        return web.json_response({"time": self.now()})
+
     async def _snapshots(self, request: web.Request) -> web.Response:
         symbols = request.query["symbols"].split(",")
         self._note(lambda: self.requests.append({"action": "snapshot", "symbols": symbols}))
@@ -400,6 +419,7 @@ class FakeFeed:
     def _universe(self, reply_id: dict[str, Any]) -> list[list[dict[str, Any]]]:
         listed = [
             {"symbol": symbol, "name": f"{symbol.title()} Inc.", "tick_size": 0.01}
+            | {"sector": "Technology" if symbol < "N" else "Energy"}
             for symbol in self.last
         ]
         half = len(listed) // 2  # in two messages, since a long list comes so

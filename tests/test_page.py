@@ -409,6 +409,51 @@ def test_chart(page: Page, feed: FakeFeed) -> None:
     expect(panel.get_by_role("button", name="1s")).to_have_attribute("aria-pressed", "true")
 
 
+def test_the_chart_goes_back(page: Page, feed: FakeFeed) -> None:
+    """Dragged, or by keys, it shows older bars and stays there while new ones come; a double-click leads to the newest."""
+    row(page, "AAPL").click()
+    legend, chart = page.locator("#d-legend"), page.locator("#d-chart")
+    expect(legend).to_contain_text("V ")
+    box = chart.bounding_box()
+    assert box
+    newest = legend.inner_text()
+    page.mouse.move(box["x"] + 270, box["y"] + 60)
+    expect(legend).not_to_have_text(newest)
+    here = legend.inner_text()
+    page.mouse.down()
+    page.mouse.move(box["x"] + 360, box["y"] + 60)  # ten bars
+    page.mouse.up()
+    expect(legend).to_have_text(here)  # the bar is still under the pointer, but over there
+    page.mouse.move(box["x"] + 270, box["y"] + 60)
+    expect(legend).not_to_have_text(here)
+    there = legend.inner_text()
+    assert minutes(there) == minutes(here) - 10
+    prices = {"open": 1, "high": 9, "low": 1, "close": 7.25, "volume": 77, "vwap": 5, "trades": 3}
+    start = feed.now() // 60_000 * 60_000 + 60_000
+    feed.event("bar", "bars:1m", "AAPL", interval="1m", **prices, time=start)
+    feed.trade("AAPL", 123)
+    expect(page.locator("#d-last")).to_have_text("123.00")
+    expect(legend).to_have_text(there)
+    chart.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(legend).not_to_have_text(there)
+    assert minutes(legend.inner_text()) == minutes(there) - 1
+    back = legend.inner_text()
+    page.mouse.dblclick(box["x"] + 270, box["y"] + 60)
+    expect(legend).not_to_have_text(back)
+    assert minutes(legend.inner_text()) >= minutes(here) + 1
+    for key in ("Home", "+", "-", "PageDown", "End"):
+        chart.press(key)
+    page.mouse.move(0, 0)
+    expect(legend).to_contain_text("C 7.25")
+
+
+def minutes(legend: str) -> int:
+    """The minute of the hours, of a bar in words."""
+    hours, minute, _ = legend.split()[0].split(":")
+    return int(hours) * 60 + int(minute)
+
+
 def test_finished_bar_replaces_ours(page: Page, feed: FakeFeed) -> None:
     """The server's bar is right, whatever was made of the trades before."""
     row(page, "AAPL").click()

@@ -64,6 +64,7 @@ async def test_health_tells_what_the_server_is_and_does() -> None:
             "ws": http.server.ws_url,
             "epoch": http.server.market.epoch,
             "clock": "manual",
+            "control": False,
             "time": http.server.market.now_us / 1000,
             "symbols": 3,
             "connections": 1,

@@ -2,10 +2,10 @@
 import { clock, compact, day, direction, price } from "./format.js";
 import { contextOf } from "./sparkline.js";
 import { colours } from "./theme.js";
+import { BarWindow } from "./window.js";
 
 const AXIS = { right: 62, bottom: 22, top: 10 };
 const VOLUME_SHARE = 0.18;
-const SPACING = { least: 3, most: 28 };
 const TAG = 18; // the height of a price on the axis
 const LABEL_WIDTH = 74; // between two times at the bottom
 const MINUTES = [1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 1440, 2880, 10080, 43200];
@@ -32,7 +32,7 @@ export class CandleChart {
 
   #canvas;
   #size = { width: 0, height: 0 };
-  #spacing = 9;
+  #window; // which bars are in view
   #pointer = null;
   #view = null; // what the last drawing worked out
 
@@ -48,12 +48,13 @@ export class CandleChart {
     };
     canvas.addEventListener("pointermove", ({ offsetX: x, offsetY: y }) => point({ x, y }));
     canvas.addEventListener("pointerleave", () => point(null));
-    canvas.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      const wider = this.#spacing * (event.deltaY < 0 ? 1.15 : 1 / 1.15);
-      this.#spacing = Math.min(SPACING.most, Math.max(SPACING.least, wider));
-      changed();
-    });
+    const width = () => this.#size.width - AXIS.right;
+    this.#window = new BarWindow(canvas, { list: () => this.bars?.list ?? [], width, changed });
+  }
+
+  /** Shows the newest bars, and those that come. */
+  follow() {
+    this.#window.follow();
   }
 
   draw() {
@@ -76,7 +77,7 @@ export class CandleChart {
   #measure() {
     const right = this.#size.width - AXIS.right;
     const bottom = this.#size.height - AXIS.bottom;
-    const shown = this.bars?.list.slice(-Math.floor(right / this.#spacing)) ?? [];
+    const { shown, spacing } = this.#window;
     if (!shown.length) return null;
     let low = Math.min(...shown.map((bar) => bar.low));
     let high = Math.max(...shown.map((bar) => bar.high));
@@ -87,11 +88,11 @@ export class CandleChart {
     const floor = bottom - (bottom - AXIS.top) * VOLUME_SHARE; // prices stay above the volume
     return {
       shown, low, high, right, bottom,
-      x: (i) => right - (shown.length - i - 0.5) * this.#spacing,
+      x: (i) => right - (shown.length - i - 0.5) * spacing,
       y: (value) => floor - ((value - low) / (high - low)) * (floor - AXIS.top),
       priceAt: (y) => low + ((floor - y) / (floor - AXIS.top)) * (high - low),
       volume: (value) => (value / most) * (bottom - floor - 4),
-      index: (x) => Math.ceil(shown.length - (right - x) / this.#spacing) - 1,
+      index: (x) => Math.ceil(shown.length - (right - x) / spacing) - 1,
     };
   }
 
@@ -102,11 +103,11 @@ export class CandleChart {
     context.textAlign = "left";
     for (const value of ticksOf(low, high, this.#size.height / 55)) {
       rule(context, 0, y(value), right, y(value));
-      if (Math.abs(y(value) - y(shown.at(-1).close)) < TAG) continue; // the last price is there
+      if (Math.abs(y(value) - y(this.bars.list.at(-1).close)) < TAG) continue; // the last price is there
       context.fillText(price(value, this.decimals), right + 8, y(value));
     }
     context.textAlign = "center";
-    const step = STEPS.find((s) => (s / this.bars.step) * this.#spacing >= LABEL_WIDTH);
+    const step = STEPS.find((s) => (s / this.bars.step) * this.#window.spacing >= LABEL_WIDTH);
     const slot = (time) => Math.floor((time - offsetOf(time)) / (step ?? STEPS.at(-1)));
     for (let i = 1; i < shown.length; i++) {
       if (slot(shown[i].time) === slot(shown[i - 1].time)) continue;
@@ -123,7 +124,7 @@ export class CandleChart {
   }
 
   #drawVolume(context, { shown, bottom, x, volume }) {
-    const width = Math.max(1, this.#spacing * 0.7);
+    const width = Math.max(1, this.#window.spacing * 0.7);
     context.globalAlpha = 0.28;
     shown.forEach((bar, i) => {
       context.fillStyle = colours[direction(bar.close - bar.open)];
@@ -133,7 +134,7 @@ export class CandleChart {
   }
 
   #drawCandles(context, { shown, x, y }) {
-    const width = Math.max(1, Math.round(this.#spacing * 0.7));
+    const width = Math.max(1, Math.round(this.#window.spacing * 0.7));
     shown.forEach(({ open, high, low, close }, i) => {
       const colour = colours[direction(close - open)];
       context.fillStyle = colour;
@@ -160,14 +161,15 @@ export class CandleChart {
     context.lineWidth = 1;
   }
 
-  #drawLast(context, { shown, right, y }) {
-    const { open, close } = shown.at(-1);
+  #drawLast(context, { right, bottom, y }) {
+    const { open, close } = this.bars.list.at(-1);
+    const at = Math.min(Math.max(y(close), TAG / 2), bottom); // in the past it may be beyond the edge
     const colour = colours[direction(close - open)];
     context.setLineDash([2, 3]);
     context.strokeStyle = colour;
-    rule(context, 0, y(close), right, y(close));
+    if (at === y(close)) rule(context, 0, at, right, at);
     context.setLineDash([]);
-    this.#drawTag(context, right, y(close), price(close, this.decimals), colour);
+    this.#drawTag(context, right, at, price(close, this.decimals), colour);
   }
 
   #drawTag(context, right, y, text, colour) {

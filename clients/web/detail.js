@@ -4,7 +4,7 @@ import { CandleChart } from "./chart.js";
 import { clock, direction, percent, price, signed, whole } from "./format.js";
 import { Ladder } from "./ladder.js";
 
-const HISTORY = 400; // bars
+const HISTORY = 1_000; // bars
 const TAPE = 22; // trades, as high as the book
 
 const find = (id) => document.getElementById(id);
@@ -46,6 +46,7 @@ export class Detail {
     this.#leave();
     this.symbol = symbol;
     this.#tape = [];
+    this.#chart.follow();
     find("detail").hidden = false;
     this.#enter();
     this.#ladder.show(symbol);
@@ -141,6 +142,7 @@ export class Detail {
 
   #setInterval(interval) {
     this.#leave();
+    this.#chart.follow();
     this.#bars = new Bars(interval);
     this.#enter();
   }

@@ -7,6 +7,7 @@ const BADGES = { trading: "", limit_state: "", closed: "Closed", pre_market: "Pr
 
 export class Row {
   name = "";
+  sector = "";
   decimals = 2;
   last = null;
   bid = null;
@@ -54,9 +55,10 @@ export class Market {
   }
 
   define(instruments) {
-    for (const { symbol, name, tick_size: tickSize } of instruments) {
+    for (const { symbol, name, sector, tick_size: tickSize } of instruments) {
       const row = this.#row(symbol);
       row.name = name ?? "";
+      row.sector = sector ?? "";
       row.decimals = decimalsOf(tickSize ?? 0.01);
       row.version++;
     }

@@ -2,7 +2,9 @@
 import { Detail } from "./detail.js";
 import { percent, price, whole } from "./format.js";
 import { History, SparkLoader } from "./history.js";
+import { MarketMap } from "./map.js";
 import { Market } from "./market.js";
+import { Play } from "./play.js";
 import { Status } from "./status.js";
 import { WallTable } from "./table.js";
 import { followTheme } from "./theme.js";
@@ -38,7 +40,10 @@ const history = new History(ours ? location.origin : null, token);
 const sparks = new SparkLoader(history);
 const status = new Status(client, market);
 const table = new WallTable(market, { changed: schedule });
+const map = new MarketMap({ changed: schedule });
 const detail = new Detail({ client, market, history, changed: schedule });
+const play = new Play(ours ? location.origin : null, token, () => detail.symbol);
+let mapped = false; // whether the map is shown, and not the list
 
 function schedule() {
   if (scheduled) return;
@@ -49,17 +54,19 @@ function schedule() {
 function frame() {
   scheduled = false;
   if (revision !== market.revision) arrange();
-  table.draw();
+  if (mapped) map.draw(table.rows);
+  else table.draw();
   detail.draw();
 }
 
 function arrange() {
   revision = market.revision;
   table.arrange();
+  map.invalidate();
   const total = market.rows.size;
   const filtered = find("filter").value.trim() !== "";
-  find("shown").textContent = filtered ? `${table.shown} of ${total}` : "";
-  find("empty").hidden = table.shown > 0;
+  find("shown").textContent = filtered ? `${table.rows.length} of ${total}` : "";
+  find("empty").hidden = table.rows.length > 0;
   const waiting = client.state.state === "closed" ? "No prices." : "Waiting for the first prices…";
   find("empty").textContent = filtered ? "No symbol like that." : waiting;
 }
@@ -104,6 +111,7 @@ async function welcome(hello) {
     instruments = client.symbols();
   }
   market.define(await instruments);
+  play.offer();
   if (market.rows.has(detail.symbol)) detail.reload();
   else detail.close();
   schedule();
@@ -135,15 +143,15 @@ client.subscribe("*").catch(refused);
 client.subscribe("*", { channels: ["bars"], interval: "1d", snapshot: false }).catch(refused);
 
 table.onview = (rows) => sparks.view(rows);
-table.onselect = (symbol, byKeyboard) => {
+table.onselect = map.onselect = (symbol, byKeyboard) => {
   detail.open(symbol);
   // Where the panel covers the table, or a key opened it, the focus belongs into it.
   if (byKeyboard || getComputedStyle(find("detail")).position === "absolute") find("d-close").focus();
 };
 detail.onchange = (symbol) => {
   const previous = table.selected;
-  table.select(symbol);
-  if (symbol === null && find("detail").contains(document.activeElement)) table.focus(previous);
+  for (const view of [table, map]) view.select(symbol);
+  if (symbol === null && find("detail").contains(document.activeElement)) (mapped ? map : table).focus(previous);
   const address = new URL(location.href);
   address.hash = symbol ?? "";
   window.history.replaceState(null, "", address);
@@ -152,6 +160,19 @@ detail.onchange = (symbol) => {
 };
 sparks.onload = schedule;
 
+function show(view) {
+  mapped = view === "map";
+  find("map").hidden = !mapped;
+  find("wall").hidden = mapped;
+  for (const button of find("views").children) button.setAttribute("aria-pressed", button.dataset.view === view);
+  const address = new URL(location.href);
+  if (mapped) address.searchParams.set("view", view);
+  else address.searchParams.delete("view");
+  window.history.replaceState(null, "", address);
+  schedule();
+}
+
+find("views").addEventListener("click", ({ target }) => target.dataset.view && show(target.dataset.view));
 find("filter").addEventListener("input", ({ target }) => {
   table.filter(target.value);
   arrange();
@@ -168,6 +189,7 @@ followTheme(() => {
   schedule();
 });
 
+if (options.get("view") === "map") show("map");
 if (location.hash.length > 1) detail.open(decodeURIComponent(location.hash.slice(1)));
 setInterval(tick, TICK_MS);
 setInterval(() => status.countDown(), COUNT_MS);

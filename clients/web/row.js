@@ -3,11 +3,14 @@ import { compact, direction, percent, price, signed, whole } from "./format.js";
 import { drawSparkline } from "./sparkline.js";
 import { colours } from "./theme.js";
 
+const SPARK_MS = 250; // between two drawings of a line: the last price moves it by a pixel or two
+
 export class RowView {
   /** @type {import("./market.js").Row | null} */
   row = null;
 
   #version = -1;
+  #spark = { version: -1, at: 0 }; // what of the line was drawn, and when
   #last = null; // the price on the screen, to know which way the next one goes
   #beat = 0;
   #parts;
@@ -35,7 +38,7 @@ export class RowView {
   show(row, index, selected) {
     if (row !== this.row) {
       this.row = row;
-      this.#version = -1;
+      this.invalidate();
       this.#last = null;
       delete this.#parts.last.dataset.tick;
       this.button.textContent = row.symbol;
@@ -54,15 +57,24 @@ export class RowView {
   /** Draws it again, even if nothing changed: the colours or the size did. */
   invalidate() {
     this.#version = -1;
+    this.#spark = { version: -1, at: 0 };
   }
 
   draw(size) {
     const { row } = this;
-    if (this.#version === row.version) return;
-    this.#version = row.version;
-    this.#drawText(row);
-    this.#flash(row.last);
-    drawSparkline(this.canvas, size, row.series, colours[direction(row.series.change)]);
+    if (this.#version !== row.version) {
+      this.#version = row.version;
+      this.#drawText(row);
+      this.#flash(row.last);
+    }
+    this.#drawLine(row.series, size);
+  }
+
+  #drawLine(series, size) {
+    const now = performance.now();
+    if (this.#spark.version === series.version || now - this.#spark.at < SPARK_MS) return;
+    this.#spark = { version: series.version, at: now };
+    drawSparkline(this.canvas, size, series, colours[direction(series.change)]);
   }
 
   #drawText(row) {

@@ -11,6 +11,7 @@ export class Series {
   #end = 0; // how many were ever written
   #step = SECOND;
   #slot = -Infinity; // the interval that the newest value belongs to
+  version = 0; // goes up with every change
 
   get length() {
     return Math.min(this.#end, POINTS);
@@ -31,6 +32,7 @@ export class Series {
   push(time, price) {
     const slot = Math.floor(time / this.#step);
     if (slot < this.#slot) return; // a snapshot that is older than the last trade
+    this.version++;
     if (slot > this.#slot) this.#end++;
     this.#slot = slot;
     this.#values[(this.#end - 1) % POINTS] = price;

@@ -55,8 +55,9 @@ export class WallTable {
     return this.#selected;
   }
 
-  get shown() {
-    return this.#order.length;
+  /** Those that the filter lets through. */
+  get rows() {
+    return this.#order;
   }
 
   filter(text) {
