@@ -5,13 +5,14 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import hdrs, web
 
-from feeds.answers import AnswerableError, error_answer, refusal_answer
+from feeds.answers import AnswerableError, error_answer, error_code, refusal_answer
 from feeds.auth import Tokens, bearer
 from feeds.door import Door
-from feeds.errors import HttpCode
+from feeds.errors import HttpCode, RequestError, UnknownSession
 from feeds.gate import Gate
 from feeds.limits import Limits, Refusal
 from feeds.origins import Origins
+from feeds.stats import ServerStats
 
 __all__ = ["OPEN_PATHS", "WATCH_PATHS", "Access", "spend"]
 
@@ -47,6 +48,8 @@ class Access:
 
     def __init__(self, tokens: Tokens, origins: Origins, own: Origins | None = None) -> None:
         self._tokens, self._origins, self._own = tokens, origins, own
+        self.stats = ServerStats()
+        """What the server refuses, here and elsewhere."""
 
     def install(self, app: web.Application) -> None:
         """Put the rules before everything that an application does."""
@@ -59,7 +62,7 @@ class Access:
             try:
                 return await handler(request)
             except AnswerableError as error:
-                return error_answer(request, error)
+                return self.failed(request, error)
 
         app.middlewares.insert(0, access)
         self.tell(app)
@@ -78,6 +81,22 @@ class Access:
 
     def refuse(self, request: web.Request) -> web.Response | None:
         """Give the answer to a request that no handler gets."""
+        refusal = self._why_not(request)
+        if refusal is None:
+            return web.Response(status=204, headers=_PREFLIGHT) if _is_preflight(request) else None
+        self.stats.errors[refusal.code] += 1
+        return refusal_answer(refusal)
+
+    def failed(
+        self,
+        request: web.Request,
+        error: RequestError | UnknownSession | web.HTTPNotFound | web.HTTPMethodNotAllowed,
+    ) -> web.Response:
+        """Give the answer to what a handler raised."""
+        self.stats.errors[error_code(error)] += 1
+        return error_answer(request, error)
+
+    def _why_not(self, request: web.Request) -> Refusal | None:
         door, headers = _door(request), request.headers
         control = self._own is not None and request.path.startswith(_CONTROL)
         refusal = None if door is None else door.arrived(counted=not control)
@@ -91,12 +110,12 @@ class Access:
             text = "pages from elsewhere may not drive this server"
             refusal = Refusal(403, HttpCode.FORBIDDEN_ORIGIN, text)
         if refusal is None and _is_preflight(request):
-            return web.Response(status=204, headers=_PREFLIGHT)  # comes without a token, always
+            return None  # comes without a token, always
         if refusal is None:
             refusal = self._unauthorized(request)
         if refusal is None and door is not None and request.path in _COSTLY:
             refusal = _owed(door)
-        return None if refusal is None else refusal_answer(refusal)
+        return refusal
 
     def _unauthorized(self, request: web.Request) -> Refusal | None:
         path = request.path

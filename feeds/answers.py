@@ -8,7 +8,7 @@ from aiohttp import web
 from feeds.errors import Code, HttpCode, RequestError, UnknownSession
 from feeds.limits import Refusal
 
-__all__ = ["AnswerableError", "error_answer", "json_answer", "refusal_answer"]
+__all__ = ["AnswerableError", "error_answer", "error_code", "json_answer", "refusal_answer"]
 
 AnswerableError = (RequestError, UnknownSession, web.HTTPNotFound, web.HTTPMethodNotAllowed)
 """What :func:`error_answer` answers."""
@@ -41,6 +41,18 @@ def error_answer(
     response = _error(HttpCode.METHOD_NOT_ALLOWED, message, 405)
     response.headers["Allow"] = allowed
     return response
+
+
+def error_code(
+    error: RequestError | UnknownSession | web.HTTPNotFound | web.HTTPMethodNotAllowed,
+) -> str:
+    """Give the code of the answer to what a handler raised."""
+    if isinstance(error, RequestError):
+        return error.code
+    if isinstance(error, UnknownSession):
+        return HttpCode.UNKNOWN_SESSION
+    missing = isinstance(error, web.HTTPNotFound)
+    return HttpCode.NOT_FOUND if missing else HttpCode.METHOD_NOT_ALLOWED
 
 
 def refusal_answer(refusal: Refusal) -> web.Response:

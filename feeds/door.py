@@ -18,6 +18,7 @@ from feeds.budget import Budget
 from feeds.errors import HttpCode
 from feeds.limits import Limits, Refusal, TokenBucket
 from feeds.patience import Patience
+from feeds.stats import ServerStats
 from feeds.transport import tune
 from feeds.turnstile import Turnstile
 
@@ -35,6 +36,7 @@ class Doors:
         server: makes the protocols behind the doors.
         limits: what clients may use.
         policy: how long they may leave an answer unread.
+        stats: counts what is refused.
         seconds: gives real seconds, from any origin.
     """
 
@@ -43,11 +45,13 @@ class Doors:
         server: Callable[[], asyncio.Protocol],
         limits: Limits,
         policy: BacklogPolicy,
+        stats: ServerStats,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self.server, self.limits, self.seconds = server, limits, seconds
-        self.turnstile = Turnstile(limits)
-        self.patience = Patience(policy)
+        self.stats = stats
+        self.turnstile = Turnstile(limits, stats.connections)
+        self.patience = Patience(policy, stats.unread)
         """Is had with those who don't read what they asked for."""
         self.no_progress_s = policy.no_progress_s
         self.waiting = 0
@@ -137,6 +141,7 @@ class Door(asyncio.Protocol):
         """Say that the time is up, and hang up."""
         self._timer = None
         assert self._transport is not None
+        self._doors.stats.errors[HttpCode.REQUEST_TIMEOUT] += 1
         text = f"no whole request within {self._doors.limits.handshake_s:g} s"
         body = orjson.dumps({"type": "error", "code": HttpCode.REQUEST_TIMEOUT, "message": text})
         self._transport.write(

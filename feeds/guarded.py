@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from feeds.access import Access
-from feeds.answers import AnswerableError, error_answer
+from feeds.answers import AnswerableError
 
 __all__ = ["Guarded", "Handler"]
 
@@ -40,7 +40,7 @@ class Guarded:
             try:
                 return await handler(request)
             except AnswerableError as error:
-                return error_answer(request, error)
+                return self.access.failed(request, error)
 
         if method == "GET":
             self.app.router.add_get(path, guarded)

@@ -1,9 +1,13 @@
 """Memory that connections gave back, given back to the system."""
 
 import ctypes
+import mmap
 from collections.abc import Callable
+from pathlib import Path
 
-__all__ = ["give_back"]
+__all__ = ["give_back", "resident"]
+
+_STATM = Path("/proc/self/statm")  # proc(5): the second number is of pages in memory
 
 
 def _find() -> Callable[[int], object] | None:
@@ -28,3 +32,11 @@ def give_back() -> bool:
         return False
     _trim(0)
     return True
+
+
+def resident() -> int:
+    """Give how many bytes of this process are in memory; 0 where the system doesn't tell (Linux does). About 20 us."""
+    try:
+        return int(_STATM.read_bytes().split()[1]) * mmap.PAGESIZE
+    except OSError:
+        return 0

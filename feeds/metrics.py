@@ -15,6 +15,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from feeds.errors import HttpCode
 from feeds.families import counter, counters, gauge, gauges, histogram, info, spread
 from feeds.feed import Feed
 from feeds.health import Health
@@ -24,7 +25,7 @@ from feeds.pulse import Pulse
 from feeds.pump import Pump
 from feeds.requests import ACTIONS
 from feeds.resume import OUTCOMES
-from feeds.stats import CLOSE_CODES, REFUSALS
+from feeds.stats import CLOSE_CODES, CROWDED, REFUSALS, STREAM, ServerStats
 from ticker import __version__
 
 __all__ = ["BACKLOG_BOUNDS", "Metrics", "backlogs"]
@@ -44,6 +45,7 @@ class Metrics(Collector):
         health: whether all is well.
         clock: the clock's name.
         clients: gives how many connections there are, by transport.
+        server: what the server has refused, for this market and others.
     """
 
     def __init__(
@@ -54,9 +56,10 @@ class Metrics(Collector):
         health: Health,
         clock: str,
         clients: Callable[[], Mapping[str, int]],
+        server: ServerStats,
     ) -> None:
         self._feed, self._pump, self._pulse, self._health = feed, pump, pulse, health
-        self._clock, self._clients = clock, clients
+        self._clock, self._clients, self._server = clock, clients, server
         self._registry = CollectorRegistry()
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -77,6 +80,7 @@ class Metrics(Collector):
         yield from self._now()
         yield from self._events()
         yield from self._connections()
+        yield from self._refusals()
         yield from self._times()
 
     def _build(self) -> Metric:
@@ -155,16 +159,10 @@ class Metrics(Collector):
             dict.fromkeys(self._clients(), 0) | stats.accepted,
         )
         yield counters(
-            "connections_refused",
-            "Connections refused, by error code.",
-            "reason",
-            dict.fromkeys(REFUSALS, 0) | stats.refused,
-        )
-        yield counters(
             "connections_closed",
-            "Connections that are over, by WebSocket close code.",
+            "Connections that are over, by WebSocket close code; none: streams over plain HTTP.",
             "code",
-            dict.fromkeys(map(str, CLOSE_CODES), 0) | stats.closed,
+            dict.fromkeys((*map(str, CLOSE_CODES), STREAM), 0) | stats.closed,
         )
         yield counters(
             "evicted",
@@ -184,6 +182,28 @@ class Metrics(Collector):
             "Symbols times channels that clients came back to: replayed, or why there was a gap.",
             "outcome",
             dict.fromkeys(OUTCOMES, 0) | stats.resumed,
+        )
+
+    def _refusals(self) -> Iterator[Metric]:
+        """Who was turned away; but for upgrades, by the server, for whatever market."""
+        server, upgrades = self._server, self._feed.stats.refused
+        yield counters(
+            "connections_refused",
+            "Connections refused, by error code.",
+            "reason",
+            dict.fromkeys((*REFUSALS, *CROWDED), 0) | upgrades | server.connections,
+        )
+        yield counters(
+            "http_errors",
+            "Requests over HTTP that were answered with an error, by its code.",
+            "code",
+            dict.fromkeys(map(str, HttpCode), 0) | server.errors,
+        )
+        yield counters(
+            "unread_answers",
+            "Connections cut off because a plain answer over HTTP was not read.",
+            "reason",
+            {reason.value: count for reason, count in server.unread.items()},
         )
 
     def _times(self) -> Iterator[Metric]:

@@ -7,7 +7,6 @@ consumer has: the no-progress time without a byte, the soft seconds in all (:mod
 
 import asyncio
 import logging
-from collections import Counter
 from dataclasses import replace
 
 from feeds.backlog import MOST_BYTES, Backlog, BacklogPolicy, Eviction
@@ -29,16 +28,16 @@ class Patience:
 
     Args:
         policy: how long they have.
+        cut_off: counts those that are cut off, by reason.
     """
 
-    def __init__(self, policy: BacklogPolicy) -> None:
+    def __init__(self, policy: BacklogPolicy, cut_off: dict[Eviction, int]) -> None:
         # No size is too much for an answer that was asked for; and any that waits is unread.
         self._policy = replace(policy, low_water=0, soft_limit=0, hard_limit=MOST_BYTES)
         self._look_s = min(_LOOK_S, policy.no_progress_s / _LOOKS)
         self._waiting: dict[asyncio.Transport, Backlog] = {}  # the longest first
         self._timer: asyncio.TimerHandle | None = None
-        self.cut_off: Counter[Eviction] = Counter()
-        """Connections that were cut off, by reason."""
+        self._counts = cut_off
 
     def begin(self, transport: asyncio.Transport) -> None:
         """Note that a connection has something unread."""
@@ -72,7 +71,7 @@ class Patience:
             self._wait()
 
     def _cut_off(self, transport: asyncio.Transport, reason: Eviction) -> None:
-        self.cut_off[reason] += 1
+        self._counts[reason] += 1
         log.info("cut off a client that doesn't read its answer: %s", reason.value)
         del self._waiting[transport]
         transport.abort()

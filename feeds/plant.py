@@ -97,9 +97,8 @@ class Plant:
         self.clients = partial(_clients, self.websockets, self.streams)
         """Counts the connections by transport."""
         self.api = Api(self.feed, self.pump, config, self.clients, self.health)
-        self.metrics = Metrics(
-            self.feed, self.pump, self.pulse, self.health, self.clock.name, self.clients
-        )
+        watched = self.feed, self.pump, self.pulse, self.health
+        self.metrics = Metrics(*watched, self.clock.name, self.clients, access.stats)
         self._tasks: list[asyncio.Task[None]] = []
         self._pumping: asyncio.Task[None] | None = None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from aiohttp import web
 
 from feeds.access import Access
-from feeds.answers import AnswerableError, error_answer
+from feeds.answers import AnswerableError
 from feeds.control.handler import Control
 from feeds.errors import Code, RequestError
 from feeds.guarded import Guarded, Handler
@@ -76,7 +76,7 @@ def _admitted(plants: Plants, access: Access, request: web.Request) -> WebSocket
     try:
         return plant_of(plants, request).websockets
     except AnswerableError as error:
-        return error_answer(request, error)
+        return access.failed(request, error)
 
 
 def plant_of(plants: Plants, request: web.Request) -> Plant:

@@ -168,8 +168,10 @@ class FeedServer:
         )
         await self._runner.setup()
         assert self._runner.server is not None
-        protocols = HttpProtocols(self._runner.server, _KEEP_ALIVE_S, guarded=True)
-        self.doors = Doors(protocols, self.config.limits, self.config.backlog)
+        protocols = HttpProtocols(
+            self._runner.server, _KEEP_ALIVE_S, self.access.stats.errors, guarded=True
+        )
+        self.doors = Doors(protocols, self.config.limits, self.config.backlog, self.access.stats)
         context = None if self.tls is None else self.tls.context
         handshake_s = self.config.limits.handshake_s
         try:

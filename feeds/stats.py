@@ -4,15 +4,21 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from feeds.backlog import Eviction
-from feeds.errors import Code
+from feeds.errors import Code, HttpCode
 
-__all__ = ["CLOSE_CODES", "REFUSALS", "FeedStats", "HubStats"]
+__all__ = ["CLOSE_CODES", "CROWDED", "REFUSALS", "STREAM", "FeedStats", "HubStats", "ServerStats"]
 
 CLOSE_CODES = (1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012)
 """Close codes that are counted each for itself; a client may choose any other, and these are counted together."""
 
+STREAM = "none"
+"""What stands in place of a close code for the end of a stream over plain HTTP, which has none."""
+
 REFUSALS = ("upgrade_required", "invalid_request", "stopping")
-"""Error codes with which a connection is refused."""
+"""Error codes with which an upgrade is refused by the market that it is to."""
+
+CROWDED = (HttpCode.TOO_MANY_CONNECTIONS, HttpCode.TOO_MANY_FROM_ADDRESS)
+"""Those with which the server does, whatever it was to be asked for."""
 
 
 @dataclass(slots=True)
@@ -53,7 +59,7 @@ class FeedStats:
     refused: Counter[str] = field(default_factory=Counter)
     """Connections that were refused, by the error's code."""
     closed: Counter[str] = field(default_factory=Counter)
-    """Connections that are over, by close code."""
+    """Connections that are over, by close code, or :data:`STREAM`."""
     requests: Counter[str] = field(default_factory=Counter)
     """Well-formed requests, by action."""
     errors: dict[str, int] = field(default_factory=lambda: dict.fromkeys(Code, 0))
@@ -65,3 +71,15 @@ class FeedStats:
         """Count a connection that is over; None: nobody said so."""
         code = code or 1006
         self.closed[str(code) if code in CLOSE_CODES else "other"] += 1
+
+
+@dataclass(slots=True)
+class ServerStats:
+    """What a server has refused since it began, whatever market it was asked for."""
+
+    connections: Counter[str] = field(default_factory=Counter)
+    """Connections that were one too many, by the error's code."""
+    errors: Counter[str] = field(default_factory=Counter)
+    """Requests over HTTP that were answered with an error, by its code."""
+    unread: dict[Eviction, int] = field(default_factory=lambda: dict.fromkeys(Eviction, 0))
+    """Connections cut off because a plain answer over HTTP wasn't read, by reason."""

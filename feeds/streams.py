@@ -29,6 +29,7 @@ from feeds.lookout import Lookout, Stream
 from feeds.pump import Pump
 from feeds.query import OF_EVERY_PATH, StreamQuery, parse_query
 from feeds.session import Session
+from feeds.stats import STREAM
 from feeds.transport import SocketTransport
 from feeds.visit import Visit
 
@@ -168,6 +169,7 @@ class Streams:
             stream.transport.abort()
         finally:
             self.open.discard(stream)
+            self._feed.stats.closed[STREAM] += 1
             stream.transport.release()
             stream.ended.set()
 

@@ -18,16 +18,16 @@ class Turnstile:
 
     Args:
         limits: how many there may be.
+        refused: counts those that can't, by the error's code; None: nobody asks.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, refused: Counter[str] | None = None) -> None:
         self._limits = limits
+        self._refused: Counter[str] = Counter() if refused is None else refused
         self._by_address: Counter[str] = Counter()
         self._budgets: dict[str, TokenBucket] = {}
         self.inside = 0
         """Connections that came in and haven't left."""
-        self.refused: Counter[HttpCode] = Counter()
-        """Connections that didn't come in, by reason."""
 
     def enter(self, address: str) -> Refusal | None:
         """Count a connection in, or say why not; who came in must :meth:`leave`."""
@@ -36,7 +36,7 @@ class Turnstile:
             self.inside += 1
             self._by_address[address] += 1
         else:
-            self.refused[refusal.code] += 1
+            self._refused[refusal.code] += 1
         return refusal
 
     def leave(self, address: str) -> None:

@@ -7,6 +7,7 @@ be a token in it, and whoever can connect could fill the log.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -54,11 +55,19 @@ class HttpProtocols:
     Args:
         server: of aiohttp, which keeps account of them.
         keep_alive_s: how long a connection may be silent between two requests, in seconds.
+        refused: counts what is answered here, by the error's code.
         guarded: whether the frames of WebSockets pass through :class:`feeds.inbound.Inbound`.
     """
 
-    def __init__(self, server: web.Server, keep_alive_s: float, *, guarded: bool = False) -> None:
-        self._server = server
+    def __init__(
+        self,
+        server: web.Server,
+        keep_alive_s: float,
+        refused: Counter[str],
+        *,
+        guarded: bool = False,
+    ) -> None:
+        self._server, self._refused = server, refused
         self._kind = GuardedProtocol if guarded else _HttpProtocol
         self._options: dict[str, Any] = {
             "loop": asyncio.get_running_loop(),
@@ -71,13 +80,17 @@ class HttpProtocols:
         }
 
     def __call__(self) -> web.RequestHandler:
-        return self._kind(self._server, **self._options)
+        protocol = self._kind(self._server, **self._options)
+        protocol.refused = self._refused
+        return protocol
 
 
 class _HttpProtocol(web.RequestHandler):
     """aiohttp's protocol of one connection, with answers of ours to what never comes to a handler of ours."""
 
-    __slots__ = ()
+    __slots__ = ("refused",)
+
+    refused: Counter[str]
 
     def handle_error(
         self,
@@ -86,12 +99,15 @@ class _HttpProtocol(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
+        if isinstance(exc, ConnectionError):  # it went away in the middle: nobody reads an answer
+            raise exc
         if not isinstance(exc, HttpProcessingError):
             log.error("a request failed; please report this", exc_info=exc)
             refusal = _FAILED
         else:
             log.debug("a request from %s is no HTTP: %s", request.remote, type(exc).__name__)
             refusal = _refusal(exc)
+        self.refused[refusal.code] += 1
         if request.writer.output_size > 0:
             raise ConnectionError("a part of another answer has been sent")
         # Who is refused gets an answer in the version that we speak; some WebSocket libraries read no other. There is no public way.

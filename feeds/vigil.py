@@ -7,7 +7,7 @@ from feeds.clock import Clock
 from feeds.frame import PING_FRAME
 from feeds.group import Member
 from feeds.hub import Hub
-from feeds.memory import give_back
+from feeds.memory import give_back, resident
 from feeds.peers import Peer, Verdict
 from feeds.pump import Pump
 
@@ -16,6 +16,7 @@ __all__ = ["Vigil"]
 _WATCH_SLICE = 200
 _LONGEST_WATCH_S = 2.0
 _MANY = 100
+_GROWN = 16 * 1024 * 1024
 
 
 class Vigil:
@@ -31,6 +32,7 @@ class Vigil:
     def __init__(self, hub: Hub, pump: Pump, clock: Clock) -> None:
         self._hub, self._pump, self._clock = hub, pump, clock
         self._evicted = self._left = 0  # when memory went back
+        self._resident = 0  # after that
         self.peers: dict[Member, Peer] = {}
         """When each was heard last; whoever serves a connection enters it, and takes it out."""
 
@@ -48,12 +50,18 @@ class Vigil:
                     self._look_at(member, now, heartbeat_s)
 
     def _tidy(self) -> None:
-        """Give memory back after evictions, each of a backlog, and after many have left, each of some kilobytes."""
+        """
+        Give memory back after evictions, each of a backlog, and after many have left, each of some kilobytes.
+
+        Also when there is much more of it than the last time: answers over HTTP are of people who aren't in the hub.
+        """
         stats = self._hub.stats
         evicted, left = sum(stats.evicted.values()), stats.left
-        if evicted != self._evicted or left - self._left >= _MANY:
+        grown = resident() > self._resident + _GROWN
+        if grown or evicted != self._evicted or left - self._left >= _MANY:
             self._evicted, self._left = evicted, left
             give_back()
+            self._resident = resident()
 
     def _look_at(self, member: Member, now: float, heartbeat_s: float) -> None:
         peer, hub = self.peers.get(member), self._hub

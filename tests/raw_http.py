@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from contextlib import suppress
 from typing import Any, NamedTuple, Self
 
@@ -53,6 +54,10 @@ class RawHttp:
         """Send a request, or a part of one; nobody may be there any more to read it."""
         with suppress(ConnectionError):
             self._sock.send(("\r\n".join(lines) + end).encode())
+
+    def reset(self) -> None:
+        """Have the connection end with a reset."""
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     async def push(self, data: bytes) -> None:
         """Send bytes, all of them; the server may have had enough before that."""

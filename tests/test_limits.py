@@ -199,7 +199,7 @@ async def test_those_that_wait_to_be_told_so_are_bounded_too(
                 assert await dropped.read() == b""
             assert (await waiting.get("/api/symbols")).status == 503
         await eventually(lambda: doors.waiting == 0, "nobody waits")
-        assert doors.turnstile.refused.total() == 2
+        assert server.access.stats.connections.total() == 2
 
 
 @pytest.mark.asyncio

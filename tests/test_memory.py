@@ -1,5 +1,7 @@
 """Giving memory back to the system: asked for where the C library can, harmless elsewhere."""
 
+from pathlib import Path
+
 import pytest
 from wire import RawClient, eventually, running
 
@@ -27,6 +29,35 @@ def test_a_system_without_the_call_is_found_out(
     assert memory._find() is None
 
 
+def test_what_is_in_memory_can_be_told_or_is_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Linux, a block that is written to shows."""
+    before = memory.resident()
+    block = bytearray(b"x") * 32_000_000
+    assert len(block) == 32_000_000
+    assert memory.resident() > before + 16_000_000 or not memory._STATM.exists()
+    monkeypatch.setattr(memory, "_STATM", tmp_path / "nothing")
+    assert memory.resident() == 0
+
+
+@pytest.mark.asyncio
+async def test_it_is_asked_for_when_the_process_has_grown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever it is that the memory was of; and once, as long as it doesn't grow further."""
+    sizes = iter((100, 60, 75, 77, 60, 75, 77, 80))
+    asked: list[None] = []
+    monkeypatch.setattr(vigil, "give_back", lambda: asked.append(None))
+    monkeypatch.setattr(vigil, "resident", lambda: next(sizes) * 2**20)
+    async with running() as server:
+        told = []
+        for _ in range(5):
+            server.websockets.vigil._tidy()
+            told.append(len(asked))
+    assert told == [1, 1, 2, 2, 3]
+
+
 @pytest.mark.asyncio
 async def test_it_is_asked_for_after_an_eviction_and_when_many_have_left(
     monkeypatch: pytest.MonkeyPatch,
@@ -39,6 +70,7 @@ async def test_it_is_asked_for_after_an_eviction_and_when_many_have_left(
         return True
 
     monkeypatch.setattr(vigil, "give_back", give_back)
+    monkeypatch.setattr(vigil, "resident", lambda: 0)
     async with running(clock="wall", heartbeat_s=0.1) as server:
         watch = server.websockets.vigil
 

@@ -16,11 +16,13 @@ from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as read_openmetrics,
 )
 from prometheus_client.parser import text_string_to_metric_families as read_text
+from raw_http import RawHttp
 from wire import BINARY, RawClient, eventually, on_both_loops, running, step
 
 import feeds
 from feeds.backlog import BacklogPolicy, Eviction
 from feeds.errors import Code
+from feeds.limits import Limits
 from feeds.metrics import backlogs
 from feeds.resume import OUTCOMES
 from feeds.server import FeedServer
@@ -170,6 +172,82 @@ async def test_connections_are_counted_by_how_they_ended() -> None:
         assert found["connections_accepted_total{websocket}"] == 4
         assert found["connections_refused_total{upgrade_required}"] == 1
         assert found["clients{websocket}"] == 0
+
+
+@on_both_loops
+async def test_what_is_refused_over_http_is_counted_by_its_code() -> None:
+    """By the rules of access, by what reads requests, and by what answers them; nothing that a client sent is a label."""
+    async with running() as server:
+        for request, code in (
+            ("GET /api/symbols HTTP/1.1|Host: evil.example", "forbidden_host"),
+            (
+                "GET /health HTTP/1.1|Host: localhost|Origin: http://evil.example",
+                "forbidden_origin",
+            ),
+            ("GET /evil HTTP/1.1|Host: localhost", "not_found"),
+            ("PUT /health HTTP/1.1|Host: localhost", "method_not_allowed"),
+            ("GET /api/bars?symbol=EVIL HTTP/1.1|Host: localhost", "unknown_symbol"),
+            ("GET /api/bars?evil=1 HTTP/1.1|Host: localhost", "unknown_field"),
+            ("GET /ws?session=evil HTTP/1.1|Host: localhost", "unknown_session"),
+            ("EVIL / HTTP/1.1|Host: localhost", "invalid_request"),
+        ):
+            async with RawHttp(server) as http:
+                http.send(*request.split("|"), "Connection: close")
+                assert (await http.answer()).json()["code"] == code
+            assert server.access.stats.errors[code] == 1
+        async with RawHttp(server) as http:
+            assert (await http.get("/ws")).status == 426
+        text = await scrape(server)
+        assert "evil" not in text.lower()
+        found = await values(server)
+        assert found["http_errors_total{forbidden_host}"] == 1
+        assert found["http_errors_total{unknown_symbol}"] == 1
+        assert found["http_errors_total{uri_too_long}"] == 0, "there before it happens"
+        assert sum(n for name, n in found.items() if name.startswith("http_errors_total")) == 8
+        assert found["connections_refused_total{upgrade_required}"] == 1
+
+
+@on_both_loops
+async def test_who_is_one_too_many_or_reads_no_answer_is_counted() -> None:
+    policy = BacklogPolicy(no_progress_s=0.2)
+    limits = Limits(max_connections=2, max_per_address=1)
+    async with running(symbols="3000", limits=limits, backlog=policy) as server:
+        async with RawHttp(server) as http:
+            http.send("GET /health HTTP/1.1", "Host: localhost")
+            await http.read(b"}")
+            async with RawHttp(server) as second:
+                assert (await second.get("/api/symbols")).status == 429
+            async with RawHttp(server, address="127.0.0.2") as other:
+                other.send("GET /health HTTP/1.1", "Host: localhost")
+                await other.read(b"}")
+                async with RawHttp(server, address="127.0.0.3") as third:
+                    assert (await third.get("/api/symbols")).status == 503
+        assert server.doors is not None
+        turnstile = server.doors.turnstile
+        await eventually(lambda: not turnstile.inside, "all have left")
+        async with RawHttp(server) as http:
+            for _ in range(8):
+                http.send("GET /api/snapshot HTTP/1.1", "Host: localhost")
+            await eventually(lambda: any(server.access.stats.unread.values()), "it is cut off")
+        await eventually(lambda: not turnstile.inside, "all have left")
+        found = await values(server)
+        assert found["connections_refused_total{too_many_from_address}"] == 1
+        assert found["connections_refused_total{too_many_connections}"] == 1
+        assert found["http_errors_total{too_many_from_address}"] == 1
+        assert found["unread_answers_total{no_progress}"] == 1
+        assert found["unread_answers_total{too_long}"] == 0
+
+
+@on_both_loops
+async def test_a_stream_that_is_over_is_counted() -> None:
+    async with running() as server:
+        async with RawHttp(server) as http:
+            http.send("GET /sse?symbols=* HTTP/1.1", "Host: localhost")
+            await http.read(b"snapshot")
+        await eventually(lambda: server.feed.stats.closed["none"], "it is over")
+        found = await values(server)
+        assert found["connections_accepted_total{sse}"] == 1
+        assert found["connections_closed_total{none}"] == 1
 
 
 @on_both_loops

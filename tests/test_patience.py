@@ -39,8 +39,7 @@ def waiting(server: FeedServer) -> int:
 
 
 def cut_off(server: FeedServer) -> dict[Eviction, int]:
-    assert server.doors is not None
-    return dict(server.doors.patience.cut_off)
+    return {reason: n for reason, n in server.access.stats.unread.items() if n}
 
 
 @on_both_loops
@@ -147,7 +146,7 @@ async def test_streams_and_websockets_are_left_to_the_rules_of_slow_consumers() 
 
 @pytest.mark.asyncio
 async def test_nothing_is_looked_at_while_nobody_waits() -> None:
-    patience = Patience(BacklogPolicy())
+    patience = Patience(BacklogPolicy(), {})
     assert patience._timer is None
     async with running(symbols="5") as server, RawHttp(server) as http:
         assert (await http.get("/api/snapshot")).status == 200

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
 import pytest
 import websockets
 from raw_http import RawHttp
-from wire import on_both_loops, running
+from wire import eventually, on_both_loops, running
 
+from feeds.feed import Feed
 from feeds.rest import Api
 
 TOKEN = "s3sameOpen"
@@ -145,3 +148,30 @@ async def test_a_failure_in_the_middle_of_an_answer_ends_the_connection(
         http.send("GET /api/symbols HTTP/1.1", "Host: localhost")
         assert (await http.read()).count(b"HTTP/1.1") == 1
     assert [r.name for r in caplog.records if r.levelno >= logging.ERROR] == ["feeds"]
+
+
+@pytest.mark.parametrize("path", ["/sse", "/stream"])
+@on_both_loops
+async def test_who_goes_away_before_a_stream_begins_is_nothing_to_talk_about(path: str) -> None:
+    """Nothing is logged: whoever can connect could fill the log with it."""
+    asked, gone = asyncio.Event(), asyncio.Event()
+
+    def wanted(*_: Any) -> Iterator[None]:
+        asked.set()
+        while not gone.is_set():
+            yield
+
+    async with running() as server:
+        assert server.doors is not None
+        turnstile, before = server.doors.turnstile, len(asyncio.all_tasks())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Feed, "wanted", wanted)
+            async with RawHttp(server) as http:
+                http.send(f"GET {path}?symbols=* HTTP/1.1", "Host: localhost")
+                await eventually(asked.is_set, "it is looked at")
+                http.reset()
+            await eventually(lambda: not turnstile.inside, "it is gone")
+            gone.set()
+            await eventually(lambda: len(asyncio.all_tasks()) == before, "it is over")
+        assert not server.feed.stats.accepted
+        assert not server.access.stats.errors

@@ -1,6 +1,7 @@
 """What recorder and player have in common: a web server of one WebSocket handler, behind the rules of :mod:`feeds.access`."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 
 import orjson
@@ -55,7 +56,7 @@ class Site:
         await self._runner.setup()
         assert self._runner.server is not None
         try:
-            protocols = HttpProtocols(self._runner.server, _KEEP_ALIVE_S)
+            protocols = HttpProtocols(self._runner.server, _KEEP_ALIVE_S, Counter())
             self._listener = await listen(protocols, self._host, self.port, None, 10.0)
         except BaseException:
             await self._runner.cleanup()
