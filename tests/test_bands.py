@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -277,22 +278,33 @@ def test_a_short_squeeze_is_paused_on_its_way_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("price", "tier", "wide", "distance"),
+    ("close", "price", "tier", "wide", "distance"),
     [
-        (100.0, 1, False, 5.0),
-        (100.0, 2, False, 10.0),
-        (100.0, 1, True, 10.0),
-        (2.0, 1, False, 0.4),
-        (3.0, 2, False, 0.6),
-        (0.75, 1, False, 0.15),
-        (0.5, 2, False, 0.15),
-        (0.1, 2, False, 0.08),
-        (0.01, 2, False, 0.01),
+        (100.0, 100.0, 1, False, 5.0),
+        (100.0, 100.0, 2, False, 10.0),
+        (100.0, 100.0, 1, True, 10.0),
+        (2.0, 2.0, 1, False, 0.4),
+        (3.0, 3.0, 2, False, 0.6),
+        (3.01, 2.0, 2, False, 0.2),
+        (3.0, 8.0, 1, False, 1.6),
+        (0.75, 0.75, 1, False, 0.15),
+        (0.74, 2.0, 1, False, 0.15),
+        (0.75, 0.5, 1, False, 0.10),
+        (0.5, 0.5, 2, False, 0.15),
+        (0.1, 0.1, 2, False, 0.08),
+        (0.5, 0.1, 2, True, 0.15),
+        (0.01, 0.01, 2, False, 0.01),
     ],
 )
-def test_bands_are_those_of_the_plan(price: float, tier: int, wide: bool, distance: float) -> None:
-    """By price and tier, on the tick grid, at least a tick."""
-    ticks = band_ticks(price / 0.01, 0.01, tier=tier, doubled=wide)
+def test_bands_are_those_of_the_plan(
+    close: float, price: float, tier: int, wide: bool, distance: float
+) -> None:
+    """
+    A percentage by the tier and the last close, of the reference price, on the tick grid, at least a tick.
+
+    Appendix A of the plan: which percentage holds is settled by the close of the day before, not by the price now.
+    """
+    ticks = band_ticks(price / 0.01, 0.01, tier=tier, close=close / 0.01, doubled=wide)
     assert ticks * 0.01 == pytest.approx(distance)
 
 
@@ -304,27 +316,46 @@ def test_round_lots_go_by_the_price() -> None:
 @pytest.mark.parametrize(
     ("minute", "tier", "price", "expected"),
     [
-        (0, 2, 50.0, True),
-        (14, 1, 50.0, True),
-        (15, 1, 50.0, False),
+        (0, 2, 2.0, False),
+        (14, 1, 50.0, False),
         (364, 1, 50.0, False),
         (365, 1, 50.0, True),
         (365, 2, 50.0, False),
+        (365, 2, 3.0, True),
         (389, 2, 2.0, True),
-        (390, 2, 50.0, True),
+        (390, 1, 50.0, False),
     ],
 )
-def test_bands_are_doubled_at_both_ends_of_the_day(
+def test_bands_are_doubled_in_the_last_25_minutes(
     minute: int, tier: int, price: float, expected: bool
 ) -> None:
+    """
+    No longer after the opening, nor for all of tier 2.
+
+    The plan's 18th amendment, SEC Release 34-85623 (84 FR 16086), which is in force since February 2020.
+    """
     assert doubled(DAY + minute * 60 * SECOND, DAY, tier, price) is expected
 
 
-def test_bands_become_narrow_when_the_opening_is_over() -> None:
+def test_bands_become_wide_when_the_end_is_near_and_narrow_when_it_is_over() -> None:
     """Also where the reference price stays."""
-    opening = bands(day_us=START - 14 * 60 * SECOND)
-    rows = [quote(1, 10_800), quote(95, 10_000), trade(96, 10_990)]
-    found, after = ruled(rows, 97, opening)
-    assert found[0] == (1, 1, 10_800, 10_802)
+    late = bands(day_us=START - 364 * 60 * SECOND)
+    found, after = ruled([quote(1, 10_000), quote(95, 10_800), trade(96, 10_990)], 97, late)
+    assert (after.low, after.high) == (9_000, 11_000)
+    assert found == [(1, 1, 10_000, 10_002), (95, 1, 10_800, 10_802), (96, 0, 10_990, 0)]
+    _, after = ruled([quote(1, 10_000)], 2, bands(day_us=START - 389 * 60 * SECOND))
+    assert after.high == 11_000
+    _, after = ruled([quote(95, 10_000)], 96, after)
     assert (after.low, after.high) == (9_500, 10_500)
-    assert found[-1] == (96, 0, 10_500, 0)
+
+
+def test_only_trades_that_count_move_the_reference_price() -> None:
+    """The plan's eligible transactions are those that may be the last price: an odd lot is none."""
+    rows = [quote(1, 10_000), trade(2, 10_200), trade(3, 10_000), quote(95, 10_000)]
+    made = batch_of(rows)
+    odd = np.array([False, True, False, False])
+    for counts, reference in ((None, 10_100), (~odd, 10_000), (odd, 10_200)):
+        batch, origin = made
+        fresh = replace(batch, price=batch.price.copy(), ask=batch.ask.copy())
+        _, _, after = limited(fresh, origin, {0: bands()}, START + 96 * SECOND, counts)
+        assert after[0].reference == reference

@@ -11,17 +11,15 @@ from us_markets import market, rows, run, us
 
 from ticker.batch import QUOTES, STATUS, TRADES, TickBatch
 from ticker.breakers import FEWEST, Breakers
-from ticker.marks import marked
-from ticker.rows import SCRIPT, WALK, Standings
+from ticker.marks import mark_of, marked
+from ticker.rows import SCRIPT, WALK
 from ticker.scenario import Scenario
 from ticker.script import ScriptedTrade
 from ticker.status import REASONS, STATUSES
 from ticker.universe import Universe
 
 NOON = us("2026-01-05T12:00")
-LATE = us("2026-01-05T15:25")
-NONE = np.zeros(10, dtype=np.int64)
-STANDING = Standings(NONE, NONE, NONE > 0)
+LATE = us("2026-01-05T15:25") + SECOND
 
 
 def trades(prices: list[tuple[float, int, int]], begin: int, origin: int = WALK) -> Any:
@@ -47,7 +45,7 @@ def breakers(count: int = 10, **changes: Any) -> Breakers:
 
 def watched(one: Breakers, made: Any, begin: int = NOON, seconds: int = 10) -> Any:
     batch, origin = made
-    after, at = one.watch(batch, origin, STANDING, begin, begin + seconds * SECOND)
+    after, at = one.watch(batch, origin, begin, begin + seconds * SECOND)
     return after, None if at is None else (at - begin) / SECOND
 
 
@@ -78,24 +76,38 @@ def test_a_level_trips_once_a_day() -> None:
 
 
 def test_late_in_the_day_only_the_last_level_trips() -> None:
-    """In the last 35 minutes, which on a half day are others."""
+    """
+    After 15:25, and on half days after 12:25.
+
+    NYSE Rule 7.12(b)(1): the others halt "up to and including 3:25 p.m.".
+    """
     assert watched(breakers(), crash(90, 0.5, LATE - 2 * SECOND), LATE - 2 * SECOND)[1] == 1
     assert watched(breakers(), crash(90, 1.5, LATE - 2 * SECOND), LATE - 2 * SECOND)[1] is None
     assert watched(breakers(), crash(80, 0.5, LATE), LATE)[1] == 1
     half = us("2026-11-27T12:25")
+    assert watched(breakers(), crash(90, -0.5, half), half)[1] == 0
     assert watched(breakers(), crash(90, 0.5, half), half)[1] is None
 
 
 def test_what_is_no_index_trips_nothing() -> None:
-    """Too few symbols, trades that are scripted, or symbols that are halted."""
+    """Too few symbols, trades that are scripted, or such that move no last price; too few still have closes."""
     few = breakers(FEWEST - 1)
     made = trades([(1, symbol, 1) for symbol in range(FEWEST - 1)], NOON)
-    assert watched(few, made) == (few, None)
+    after, at = watched(few, made)
+    assert (at, after.last.tolist()) == (None, [1] * (FEWEST - 1))
     scripted = trades([(1, symbol, 1) for symbol in range(10)], NOON, SCRIPT)
     assert watched(breakers(), scripted)[1] is None
-    halted = STANDING._replace(status=np.full(10, STATUSES.index("halted")))
-    batch, origin = crash(1, 1)
-    assert breakers().watch(batch, origin, halted, NOON, NOON + 5 * SECOND)[1] is None
+    odd, origin = crash(1, 1)
+    odd.ask[:] = mark_of("V", "I")
+    after, at = watched(breakers(), (odd, origin))
+    assert (at, after.last.tolist()) == (None, [100] * 10)
+
+
+def test_a_close_is_the_closing_auctions_print() -> None:
+    """And not what trades at the same time after it, or before."""
+    batch, _ = trades([(0, 0, 90), (0, 1, 80), (0, 0, 70)], us("2026-01-05T16:00"))
+    batch.ask[:2] = mark_of("Q", "6")
+    assert breakers(3).closed(batch).last.tolist() == [90, 80, 100]
 
 
 def test_the_index_is_looked_at_on_whole_seconds_whatever_the_blocks_are() -> None:

@@ -128,6 +128,68 @@ def test_a_fall_widens_the_other_collar() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("at", "ends"),
+    [
+        ("2026-01-05T15:44:43", "2026-01-05T15:49:59"),
+        ("2026-01-05T15:44:45", None),
+        ("2026-01-05T15:58", None),
+        ("2026-11-27T12:44:45", None),
+    ],
+)
+def test_a_pause_that_would_last_into_the_last_ten_minutes_lasts_until_the_close(
+    at: str, ends: str | None
+) -> None:
+    """
+    It isn't reopened then: its next trade is the closing auction's.
+
+    Section VII of the plan; Nasdaq Equity 4, 4754(b)(6): a pause that is in force at 15:50 or later.
+    """
+    one = bands(us=True, from_us=us(at))
+    row = (us(at) + SECOND, QUOTES, 11_100, 11_102, WALK)
+    back = (us(at) + 100 * SECOND, QUOTES, 11_000, 11_002, WALK)
+    seconds = (us(at) - us("2026-01-05T09:30")) / SECOND
+    found, _ = ruled([row, back], seconds + 1_200, one)
+    start = us("2026-01-05T09:30") / SECOND
+    told = [(status, start + at) for at, status, _ in changes(found)]
+    assert [status for status, _ in told][:2] == ["limit_state", "paused"]
+    assert [status for status, _ in told][2:] == (["trading"] if ends else [])
+    if ends:
+        assert told[2][1] * SECOND == us(ends)
+
+
+def test_a_symbol_that_is_paused_closes_with_its_print() -> None:
+    """Which comes behind the change of status, wherever the price has gone meanwhile; bands don't hold it."""
+    squeeze = Scenario("squeeze", path=((0, 0), (10, 0.3), (900, 0.3)), everybody=False)
+    m = market("2026-01-05T15:55", 0, rate=10.0)
+    m.play(squeeze)
+    batch = m.step(us("2026-01-05T16:00:30"))
+    told = [(d["time"], STATUSES[d["price"]]) for d in rows(batch, STATUS, 0)]
+    assert [status for _, status in told] == ["limit_state", "paused", "post_market"]
+    after = [t for t in rows(batch, TRADES, 0) if t["time"] > told[1][0]]
+    (closing,) = [t for t in after if "6" in marked(t["ask"])[1]]
+    assert after[0] == closing
+    assert closing["time"] == told[2][0] == us("2026-01-05T16:00")
+    assert closing["price"] > 1.25 * batch.price[(batch.channel == TRADES) & (batch.symbol == 0)][0]
+    mine = batch[(batch.symbol == 0) & (batch.time == told[2][0]) & (batch.channel < 3)]
+    assert mine.channel.tolist()[:2] == [STATUS, TRADES]
+    assert m.snapshot(0).last == closing["price"]
+
+
+def test_the_percentage_goes_by_the_close_of_the_day_before() -> None:
+    """From the opening of a day on, whatever the price has become since: 20 % up to 3 dollars, 5 % above."""
+    cheap = Universe([Instrument("A", 2.90, tier=1), Instrument("B", 3.20, tier=1)])
+    m = market("2026-01-05T15:50", 0, universe=cheap, rate=20.0, model="gbm")
+    path = ((0, 0.15), (60, 0.15))
+    m.play(Scenario("up", path=path, everybody=False), us("2026-01-05T15:58"))
+    m.step(us("2026-01-06T09:31"))
+    assert m.snapshot(0).prev_close > 310
+    up, same = (m._overlay._state.bands[i] for i in (0, 1))  # type: ignore[union-attr]
+    assert (up.close, same.close) == (m.snapshot(0).prev_close, m.snapshot(1).prev_close)
+    for one in (up, same):
+        assert one.high - one.reference == pytest.approx(0.05 * one.reference, abs=1)
+
+
 def test_bands_hold_in_the_regular_session_alone() -> None:
     """Before and after it a price goes where it likes; at the opening they are around the auction's."""
     one = bands(us=True, from_us=us("2026-01-05T09:00"), bid=9_999, ask=10_001)
@@ -138,7 +200,7 @@ def test_bands_hold_in_the_regular_session_alone() -> None:
     opening = (us("2026-01-05T09:30"), STATUS, STATUSES.index("trading"), 0, WALK)
     found, after = ruled([opening, quote(1, 20_100)], 5, after)
     assert after.reference == 20_001
-    assert after.high == 22_001, "twice as wide in the first quarter of an hour"
+    assert after.high == 21_001
     closing = (us("2026-01-05T16:00"), STATUS, STATUSES.index("post_market"), 0, WALK)
     late = us("2026-01-05T16:00") - us("2026-01-05T09:30")
     found, after = ruled([closing, quote(late / SECOND + 1, 90_000)], late / SECOND + 5, after)
@@ -148,8 +210,7 @@ def test_bands_hold_in_the_regular_session_alone() -> None:
 @pytest.mark.parametrize(
     ("at", "tier", "wide"),
     [
-        ("2026-01-05T09:44", 1, True),
-        ("2026-01-05T09:46", 1, False),
+        ("2026-01-05T09:31", 1, False),
         ("2026-01-05T15:34", 1, False),
         ("2026-01-05T15:36", 1, True),
         ("2026-01-05T15:36", 2, False),
@@ -157,7 +218,7 @@ def test_bands_hold_in_the_regular_session_alone() -> None:
         ("2026-11-27T12:36", 1, True),
     ],
 )
-def test_bands_are_twice_as_wide_early_and_late(at: str, tier: int, wide: bool) -> None:
+def test_bands_are_twice_as_wide_late_in_the_day(at: str, tier: int, wide: bool) -> None:
     """On a half day, late is early."""
     one = bands(us=True, from_us=us(at), tier=tier)
     rows_ = [(us(at) + SECOND, QUOTES, 9_999, 10_001, WALK)]

@@ -25,6 +25,8 @@ class SymbolRows:
     origin: NDArray[np.uint8]
     price: I64
     ask: I64
+    counts: NDArray[np.bool_]
+    """Which trades count for the mean price: those of a round lot at least, where odd lots are told."""
     made: list[tuple[int | None, Row]] = field(default_factory=list)
     """What the rules make happen, changes of status and reopenings: behind which row; None: behind all of its time."""
 

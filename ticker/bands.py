@@ -4,8 +4,10 @@ Limit up, limit down: price bands around a reference price, limit states, and pa
 After the NMS "Plan to Address Extraordinary Market Volatility" (luldplan.com): quotes stop at the bands, and nothing trades
 outside of them. When one side of the quote stands at a band, it is a limit state; one of 15 seconds becomes a pause of
 five minutes. Under the rules of the US market it becomes five more for as long as the middle of the quote is outside of the
-auction's collars, which are 5 % around the band at first and widen by as much each time (NYSE Rule 7.35A, Nasdaq Equity 4, 4120(c)(10)).
-Simplified: there is no straddle state, and new bands hold from the next quote on.
+auction's collars, which are 5 % around the band at first and widen by as much each time (NYSE Rule 7.35A, Nasdaq Equity 4,
+4120(c)(10)); and one that would last into the last ten minutes lasts until the close (section VII, Nasdaq Equity 4, 4754(b)(6)).
+Simplified: new bands hold from the next quote on, and nobody declares a pause for a straddle state, in which the bid is below the
+bands or the ask above them: that is somebody's judgement, and can be scripted.
 """
 
 from dataclasses import dataclass
@@ -13,18 +15,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ticker.bandhours import NEVER, pause_until, wide_at
 from ticker.bandrows import SymbolRows, change
 from ticker.batch import QUOTES, STATUS, TRADES
 from ticker.rows import SCRIPT
 from ticker.rules import (
     LIMIT_STATE_S,
-    PAUSE_S,
     REFERENCE_CHECK_S,
     REFERENCE_MOVE,
     REFERENCE_S,
     band_ticks,
     collar_ticks,
-    doubled,
 )
 from ticker.sessions import session_at
 from ticker.status import STATUSES
@@ -35,7 +36,6 @@ I64 = NDArray[np.int64]
 
 _CHECK_US = REFERENCE_CHECK_S * 1_000_000
 _BUCKETS = REFERENCE_S // REFERENCE_CHECK_S
-_NEVER = 2**62
 _TRADING, _LIMITED, _PAUSED, _OFF = range(4)  # _OFF: somebody else has stopped it
 _REGULAR = frozenset({"trading", "limit_state"})
 
@@ -52,7 +52,7 @@ class Bands:
     day_us: int
     """When a day of the market began, from which its minutes are counted."""
     mode: int = _TRADING
-    until_us: int = _NEVER
+    until_us: int = NEVER
     """When the limit state or the pause ends."""
     bid: int = 0
     ask: int = 0
@@ -60,10 +60,12 @@ class Bands:
     reference: float = 0.0
     low: int = 0
     high: int = 0
-    check_us: int = _NEVER
+    check_us: int = NEVER
     sums: tuple[int, ...] = ()
     counts: tuple[int, ...] = ()
-    """Prices and numbers of trades, by 30 seconds, the newest last."""
+    """Prices and numbers of the trades that count, by 30 seconds, the newest last."""
+    close: float = 0.0
+    """The last close in ticks, by which the percentage goes; 0: the first reference price is taken for it."""
     pending: float = 0.0
     """A reference price that holds from the next quote on; 0: none."""
     us: bool = False
@@ -133,6 +135,7 @@ class Bands:
         price[quote] = np.minimum(price[quote], self.high)
         ask[quote] = np.maximum(ask[quote], self.low)
         price[trade] = np.clip(price[trade], self.low, self.high)
+        trade &= rows.counts[part]
         self.sums = (*self.sums[:-1], self.sums[-1] + int(price[trade].sum()))
         self.counts = (*self.counts[:-1], self.counts[-1] + int(trade.sum()))
 
@@ -142,7 +145,7 @@ class Bands:
         if rows.channel[row] == STATUS:
             trades = STATUSES[rows.price[row]] in _REGULAR
             if not trades:
-                self.mode, self.until_us, self.check_us = _OFF, _NEVER, _NEVER
+                self.mode, self.until_us, self.check_us = _OFF, NEVER, NEVER
             elif self.mode in (_PAUSED, _OFF):
                 self._begin(time)
             return
@@ -153,22 +156,22 @@ class Bands:
             self.mode, self.until_us = _LIMITED, time + LIMIT_STATE_S * 1_000_000
             rows.made.append((row, change(time, "limit_state")))
         elif not hit and self.mode == _LIMITED:
-            self.mode, self.until_us = _TRADING, _NEVER
+            self.mode, self.until_us = _TRADING, NEVER
             rows.made.append((row, change(time, "trading")))
         self._hold(rows, row, row + 1)
 
     def _ring(self, rows: SymbolRows, time: int) -> None:
         """Do what it is time for."""
         if time == self.until_us and self.mode == _LIMITED:
-            self.mode, self.until_us = _PAUSED, time + PAUSE_S * 1_000_000
-            self.check_us = _NEVER
+            self.mode, self.until_us = _PAUSED, pause_until(time, us=self.us)
+            self.check_us = NEVER
             rows.made.append((None, change(time, "paused", "LUDP")))
             trigger = self.high if self.bid >= self.high else self.low
             self.collar = trigger - self._step(trigger), trigger + self._step(trigger)
         elif time != self.until_us:
             self._check(time)
         elif self.us and self._extend():
-            self.until_us = time + PAUSE_S * 1_000_000
+            self.until_us = pause_until(time, us=self.us)
             rows.made.append((None, change(time, "paused", "LUDP")))
         else:
             self._reopen(rows, time)
@@ -205,7 +208,7 @@ class Bands:
         self.check_us = time + _CHECK_US
         count = sum(self.counts)
         candidate = sum(self.sums) / count if count else self.reference
-        same, wide = (self._wide(at, self.reference) for at in (time, time - _CHECK_US))
+        same, wide = (self._wide(at) for at in (time, time - _CHECK_US))
         if self.mode == _TRADING:
             if abs(candidate / self.reference - 1) >= REFERENCE_MOVE:
                 self.pending = candidate
@@ -216,15 +219,17 @@ class Bands:
 
     def _begin(self, time: int) -> None:
         """Begin to trade, around the middle of the newest quote."""
-        self.mode, self.until_us = _TRADING, _NEVER
+        self.mode, self.until_us = _TRADING, NEVER
         self.check_us = (time // _CHECK_US + 1) * _CHECK_US
         self.sums, self.counts = (0,), (0,)
         self._set((self.bid + self.ask) / 2, time)
 
     def _set(self, reference: float, time: int) -> None:
         self.pending, self.reference = 0.0, reference
-        wide = self._wide(time, reference)
-        distance = band_ticks(reference, self.tick_size, tier=self.tier, doubled=wide)
+        self.close = self.close or reference
+        distance = band_ticks(
+            reference, self.tick_size, tier=self.tier, close=self.close, doubled=self._wide(time)
+        )
         self.low = max(1, round(reference) - distance)
         self.high = round(reference) + distance
         if self.low >= 100 * self.cent:
@@ -232,15 +237,10 @@ class Bands:
         if self.high >= 100 * self.cent:
             self.high = self.high // self.cent * self.cent
 
-    def _wide(self, time: int, reference: float) -> bool:
+    def _wide(self, time: int) -> bool:
         """Tell whether the bands are twice as wide at a time."""
-        price = reference * self.tick_size
-        if not self.us:
-            return doubled(time, self.day_us, self.tier, price)
-        session = session_at(time // 1_000_000)
-        left_s = session.end_s - time // 1_000_000
-        begin_us = session.begin_s * 1_000_000
-        return doubled(time, begin_us, self.tier, price, left_s=left_s)
+        price = self.close * self.tick_size
+        return wide_at(time, self.day_us, self.tier, price, us=self.us)
 
     def _enter_quotes(self, rows: SymbolRows, at: int, end: int) -> None:
         """Note the newest quote."""

@@ -1,10 +1,10 @@
 """
 Sale conditions: what is special about a trade, and whether it moves the last price, high and low, and the volume.
 
-The codes are those that the US tapes share, and what each may move is what they say of the consolidated last, high, low and
-volume: UTP Plan, "UTDF: UTP Trade Data Feed" specification, and CTA Plan, "CTS: Consolidated Tape System" specification, tables
-of sale conditions. A regular sale (``@`` there) has no condition here. Where the plans let a trade be the last price only
-if the day had no other one yet, it never is here.
+The codes are those of tape C, and what each may move is what the tapes say of the consolidated last, high, low and volume: UTP
+Plan, "UTDF: UTP Trade Data Feed" specification, and CTA Plan, "CTS: Consolidated Tape System" specification, tables of sale
+conditions. Tapes A and B have the same ones, but neither ``A`` nor ``1``, and ``B`` instead of ``W``; here ``W`` is on all. A regular sale (``@``
+there) has no condition here. Where the plans let a trade be the last price only if the day had no other one yet, it never is here.
 """
 
 from collections.abc import Iterable

@@ -14,6 +14,8 @@ EXCHANGES = {
     "B": "Nasdaq Texas",
     "C": "NYSE National",
     "D": "FINRA, trades off exchange",
+    "F": "Texas Stock Exchange",
+    "G": "24X National Exchange",
     "H": "MIAX Pearl",
     "J": "Cboe EDGA",
     "K": "Cboe EDGX",
@@ -31,11 +33,11 @@ EXCHANGES = {
 }
 """Where trades are made, by letter."""
 
-LISTING = {"N": "A", "A": "B", "P": "B", "V": "B", "Z": "B", "Q": "C"}
+LISTING = {"N": "A", "A": "B", "F": "B", "M": "B", "P": "B", "V": "B", "Z": "B", "Q": "C"}
 """The exchanges that list, and the tape of what they list."""
 
 _AWAY = {"D": 450, "K": 60, "Z": 50, "U": 40, "V": 30, "Y": 15, "J": 15}
-_AWAY |= {"H": 15, "B": 5, "C": 5, "X": 5, "M": 3, "L": 2, "A": 5}
+_AWAY |= {"H": 13, "B": 5, "C": 5, "X": 5, "M": 3, "F": 1, "G": 1, "L": 2, "A": 5}
 
 MIX: Mapping[str, Mapping[str, int]] = {
     "A": _AWAY | {"N": 180, "T": 80, "P": 40},

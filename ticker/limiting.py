@@ -20,15 +20,27 @@ from ticker.rows import EXTRA, SCRIPT, grouped, insert
 __all__ = ["limited"]
 
 I64 = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 _every = attrgetter(*(field.name for field in fields(Bands)))
 
 
 def limited(
-    batch: TickBatch, origin: NDArray[np.uint8], bands: Mapping[int, Bands], end_us: int
+    batch: TickBatch,
+    origin: NDArray[np.uint8],
+    bands: Mapping[int, Bands],
+    end_us: int,
+    counts: Flags | None = None,
 ) -> tuple[TickBatch, NDArray[np.uint8], dict[int, Bands]]:
     """
     Keep the symbols that have bands inside them; prices are changed in place.
+
+    Args:
+        batch: the events of a block.
+        origin: where each is from.
+        bands: by symbol.
+        end_us: when the block ends.
+        counts: which trades count for reference prices; None: all.
 
     Returns:
         The batch with what the rules make happen, where its events are from, and the bands at the end.
@@ -38,14 +50,20 @@ def limited(
     places: list[int] = []
     made: list[tuple[int, ...]] = []
     after = dict(bands)
-    busy = _inside(batch, origin, after, end_us)
+    counts = np.ones(len(batch), dtype=bool) if counts is None else counts
+    busy = _inside(batch, origin, after, end_us, counts)
     if not busy:
         return batch, origin, after
     order, first = grouped(batch.symbol, max(*bands, int(batch.symbol.max(initial=0))) + 1)
     for symbol in busy:
         at = order[first[symbol] : first[symbol + 1]]
         rows = SymbolRows(
-            batch.time[at], batch.channel[at], origin[at], batch.price[at], batch.ask[at]
+            batch.time[at],
+            batch.channel[at],
+            origin[at],
+            batch.price[at],
+            batch.ask[at],
+            counts[at],
         )
         after[symbol] = replace(bands[symbol])
         after[symbol].run(rows, end_us)
@@ -56,22 +74,24 @@ def limited(
             made.append((symbol, *values))
     if not made:
         return batch, origin, after
-    symbols, time, channel, price, size, ask, ask_size = np.array(made, dtype=np.int64).T
-    rules = TickBatch(
-        symbol=symbols.astype(np.int32),
-        channel=channel.astype(np.uint8),
-        seq=np.zeros(len(time), dtype=np.int64),
-        time=time,
-        price=price,
-        size=size,
-        ask=ask,
-        ask_size=ask_size,
+    return *insert(batch, origin, _rows(made), EXTRA, np.array(places)), after
+
+
+def _rows(made: list[tuple[int, ...]]) -> TickBatch:
+    """Give what the rules make happen as rows without numbers."""
+    symbol, time, channel, price, size, ask, ask_size = np.array(made, dtype=np.int64).T
+    none = np.zeros(len(time), dtype=np.int64)
+    return TickBatch(
+        symbol.astype(np.int32), channel.astype(np.uint8), none, time, price, size, ask, ask_size
     )
-    return *insert(batch, origin, rules, EXTRA, np.array(places)), after
 
 
 def _inside(
-    batch: TickBatch, origin: NDArray[np.uint8], bands: dict[int, Bands], end_us: int
+    batch: TickBatch,
+    origin: NDArray[np.uint8],
+    bands: dict[int, Bands],
+    end_us: int,
+    counts: Flags,
 ) -> list[int]:
     """Enter the events of the symbols that stay inside their bands, and in their mode; give the others."""
     every = np.array(list(bands), dtype=np.int64)
@@ -87,12 +107,13 @@ def _inside(
     hit |= batch.channel == STATUS
     turning = low < 0
     turning[symbol[hit]] = True
-    sums, counts, bid, ask = np.zeros((4, count), dtype=np.int64)
+    trade &= counts
+    sums, number, bid, ask = np.zeros((4, count), dtype=np.int64)
     np.add.at(sums, symbol[trade], batch.price[trade])
-    np.add.at(counts, symbol[trade], 1)
+    np.add.at(number, symbol[trade], 1)
     bid[symbol[quote]], ask[symbol[quote]] = batch.price[quote], batch.ask[quote]
-    some = every[~turning[every] & ((counts[every] > 0) | (ask[every] > 0))]
-    columns = (column[some].tolist() for column in (sums, counts, bid, ask))
+    some = every[~turning[every] & ((number[every] > 0) | (ask[every] > 0))]
+    columns = (column[some].tolist() for column in (sums, number, bid, ask))
     for i, *values in zip(some.tolist(), *columns, strict=True):
         bands[i] = _entered(bands[i], *values)
     busy: list[int] = every[turning[every]].tolist()

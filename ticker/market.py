@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ticker import us
 from ticker.bars import meet
 from ticker.batch import INTERVALS, BarTable, TickBatch
 from ticker.daybook import DayBook
@@ -79,7 +80,7 @@ class Market(Outlet):
         """What the market is made of."""
         numbers = (int(seed), float(rate), float(trade_share), int(start_us))
         played = (tuple(scenes),) if scenes else ()
-        ruled = (rules, [(i.exchange, i.tier) for i in universe]) if rules != "open" else ()
+        ruled = us.identity(universe) if rules != "open" else ()
         run = (TAPE, universe.instruments, *numbers, self.model, *played, *ruled)
         self.epoch = hashlib.blake2b(repr(run).encode(), digest_size=8).hexdigest()
         """Names this run: markets of one epoch give the same events, so sequences of one mean the same in another."""

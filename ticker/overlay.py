@@ -8,60 +8,26 @@ the steps in which a market is asked for events change none of them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ticker.bands import Bands
-from ticker.batch import QUOTES, STATUS, TRADES, TickBatch
+from ticker.batch import STATUS, TRADES, TickBatch
 from ticker.breakers import Breakers
 from ticker.grid import CELL_US
-from ticker.limiting import limited
+from ticker.keeping import Kept, State, keep
 from ticker.play import Play
 from ticker.repricing import Prices, reprice
-from ticker.rows import (
-    CHANNELS,
-    EXTRA,
-    SCRIPT,
-    WALK,
-    Standings,
-    count,
-    insert,
-    sequences,
-    statuses,
-    waiting,
-)
+from ticker.rows import CHANNELS, EXTRA, SCRIPT, WALK, Standings, count, insert
 from ticker.script import Script, ScriptedEvent
 from ticker.source import Block
-from ticker.status import QUOTES_IN, STATUSES, TRADES_IN
 from ticker.us import UsRules
 
 __all__ = ["Overlay"]
 
 I64 = NDArray[np.int64]
 Origin = NDArray[np.uint8]
-Flags = NDArray[np.bool_]
-
-_MADE = np.array([[s in TRADES_IN, s in QUOTES_IN, True] for s in STATUSES])
-"""By status and channel, whether the walk's events come out."""
-
-
-@dataclass(slots=True)
-class _State:
-    """Where things are at the start of a block."""
-
-    walk_seq: I64
-    """The walk's last sequences, shape (2, symbols)."""
-    seq: I64
-    """The last sequences that came out, shape (channels, symbols)."""
-    standing: Standings
-    prices: Prices
-    plays: dict[Play, I64]
-    """The plays that aren't over, with their levels."""
-    bands: dict[int, Bands]
-    """Limit up, limit down, by the symbols that have it."""
-    breakers: Breakers
 
 
 class Overlay:
@@ -101,7 +67,7 @@ class Overlay:
         start = quote.sum(axis=0) // 2
         breakers = Breakers(start, start)
         prices = Prices.of(quote)
-        self._state = _State(seq[:STATUS].copy(), seq, standing, prices, {}, bands, breakers)
+        self._state = State(seq[:STATUS].copy(), seq, standing, prices, {}, bands, breakers)
         self._after = self._state
         self._walk_seq = walk_seq
         self._now, self._later = Script(), Script()
@@ -162,7 +128,7 @@ class Overlay:
         moved = state.seq[:STATUS] - state.walk_seq
         seq = state.seq.copy()
         seq[:STATUS] = self._walk_seq + moved
-        self._after = _State(self._walk_seq, seq, state.standing, prices, {}, {}, state.breakers)
+        self._after = State(self._walk_seq, seq, state.standing, prices, {}, {}, state.breakers)
         numbers = batch.seq + moved[batch.channel, batch.symbol]
         return Block(replace(batch, seq=numbers), self._walk.end_us)
 
@@ -170,22 +136,33 @@ class Overlay:
         before = self._state
         batch, origin = self._with_all(before)
         prices, plays = self._price(batch, origin)
-        breakers, span = before.breakers, (self._begin_us, self._walk.end_us)
-        if self._rules is not None:
-            self._rules.round(batch, origin)
-            watched = before.standing, breakers
-            batch, origin, breakers = self._rules.watch(batch, origin, watched, *span)
-        batch, origin, bands = limited(batch, origin, before.bands, span[1])
-        out, status, standing = self._coming_out(batch, origin)
-        batch = batch[out]
-        seq = before.seq + count(batch, before.seq.shape[1])
-        batch = replace(batch, seq=sequences(batch, before.seq))
-        if self._rules is not None:
-            self._rules.mark(batch, origin[out], status[out])
-        self._after = _State(self._walk_seq, seq, standing, prices, plays, bands, breakers)
-        return batch
+        if self._rules is None:
+            kept, breakers = self._kept(batch, origin), before.breakers
+        else:
+            kept, breakers = self._ruled(self._rules, batch, origin)
+        seq = before.seq + count(kept.batch, before.seq.shape[1])
+        self._after = State(self._walk_seq, seq, kept.standing, prices, plays, kept.bands, breakers)
+        return kept.batch
 
-    def _with_all(self, before: _State) -> tuple[TickBatch, Origin]:
+    def _ruled(self, rules: UsRules, batch: TickBatch, origin: Origin) -> tuple[Kept, Breakers]:
+        """Keep a block to the rules: what comes out moves the index, and where that trips, everything halts from there on."""
+        before, span = self._state, (self._begin_us, self._walk.end_us)
+        rules.round(batch, origin)
+        fresh = replace(batch, price=batch.price.copy(), ask=batch.ask.copy())
+        kept = self._kept(batch, origin)
+        breakers, halt = rules.watch(
+            kept.batch, kept.origin, before.breakers, before.standing, *span
+        )
+        if halt is not None:
+            kept = self._kept(*insert(fresh, origin, halt, EXTRA))
+        bands = rules.closing(kept.bands, breakers, before.breakers)
+        return kept._replace(bands=bands), breakers
+
+    def _kept(self, batch: TickBatch, origin: Origin) -> Kept:
+        end_us, quoted = self._walk.end_us, self._quoted
+        return keep(batch, origin, self._state, end_us, self._rules, quoted=quoted)
+
+    def _with_all(self, before: State) -> tuple[TickBatch, Origin]:
         """Put what plays, sessions and scripts add into the walk's events; prices and asks may be changed in place."""
         batch, origin = self._walk.batch, np.full(len(self._walk.batch), WALK, dtype=np.uint8)
         for play in before.plays:
@@ -203,24 +180,6 @@ class Overlay:
                 self._rules.resume(rows, self._begin_us)
             batch, origin = insert(batch, origin, rows, SCRIPT)
         return replace(batch, price=batch.price.copy(), ask=batch.ask.copy()), origin
-
-    def _coming_out(self, batch: TickBatch, origin: Origin) -> tuple[Flags, I64, Standings]:
-        """Tell which events come out, in which status each one's symbol is then, and how symbols stand at the end."""
-        standing = self._state.standing
-        scripted, out = origin == SCRIPT, np.ones(len(batch), dtype=bool)
-        status: I64 = np.zeros(len(batch), dtype=np.int64)
-        for play in self._state.plays:
-            if play.scenario.silences:
-                out &= ~play.silent(batch.symbol, batch.time)
-        if standing.unusual() or STATUS in batch.channel:
-            status, standing = statuses(batch, standing)
-            out &= _MADE[status, batch.channel]
-            quotes = (batch.channel == QUOTES) & (out | scripted)
-            wait, waits = waiting(batch, ~_MADE[status, QUOTES], quotes, standing.waits)
-            standing = standing._replace(waits=waits & self._quoted)
-            # The print of an auction has its mark already, and needs no quote.
-            out &= ~(wait & self._quoted) | (batch.channel != TRADES) | (batch.ask != 0)
-        return out | scripted, status, standing
 
     def _price(self, batch: TickBatch, origin: Origin) -> tuple[Prices, dict[Play, I64]]:
         """Reprice a block, in place, and give what stands at its end and the plays that go on."""

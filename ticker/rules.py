@@ -1,10 +1,11 @@
 """
 Rules of the US market, as data.
 
-Tick sizes: 17 CFR 242.612 (Rule 612). Its 0.005 for stocks with narrow spreads, adopted in 2024, isn't in force yet: it is
-for who asks for it. Round lots: 17 CFR 242.600(b)(93), by the price, which in truth is a mean over a month, since November 2025.
-Circuit breakers of the whole market: NYSE Rule 7.12, Nasdaq Equity 4, 4121. Limit up, limit down: the NMS "Plan to
-Address Extraordinary Market Volatility" (luldplan.com), sections I, V to VII and appendix A.
+Tick sizes: 17 CFR 242.612 (Rule 612). Its 0.005 for stocks with narrow spreads, adopted in 2024, isn't in force before November 2027
+(SEC Release 34-105656): it is for who asks for it. Round lots: 17 CFR 242.600(b)(93), by the price, which in truth is a mean over a
+month, since November 2025. Circuit breakers of the whole market: NYSE Rule 7.12, Nasdaq Equity 4, 4121. Limit up, limit down: the NMS
+"Plan to Address Extraordinary Market Volatility" (luldplan.com), sections I, V to VII and appendix A, with the 18th amendment
+(SEC Release 34-85623), by which bands are no longer doubled after the opening.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 __all__ = [
     "BREAKERS",
     "LIMIT_STATE_S",
+    "NO_REOPENING_S",
     "PAUSE_S",
     "REFERENCE_CHECK_S",
     "REFERENCE_MOVE",
@@ -40,6 +42,9 @@ LIMIT_STATE_S = 15
 
 PAUSE_S = 300
 """The length of a pause."""
+
+NO_REOPENING_S = 600
+"""A pause that would last into so many last seconds of the session lasts until its end, and its closing auction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,9 @@ def round_lot(price: float) -> int:
     return next((shares for most, shares in ROUND_LOTS if price <= most), 1)
 
 
-def band_ticks(reference: float, tick_size: float, *, tier: int, doubled: bool = False) -> int:
+def band_ticks(
+    reference: float, tick_size: float, *, tier: int, close: float, doubled: bool = False
+) -> int:
     """
     Give how far the bands are from a reference price, in whole ticks, at least 1.
 
@@ -84,12 +91,13 @@ def band_ticks(reference: float, tick_size: float, *, tier: int, doubled: bool =
         reference: the reference price, in ticks.
         tick_size: a tick, in currency units.
         tier: 1 (S&P 500, Russell 1000, some funds) or 2 (the others).
-        doubled: whether it is the beginning or the end of the day.
+        close: the last close, in ticks, which says for the whole day which percentage it is.
+        doubled: whether it is the end of the day.
     """
-    price = reference * tick_size
-    if price < 0.75:
+    price, close = reference * tick_size, close * tick_size
+    if close < 0.75:
         distance = min(0.15, 0.75 * price)
-    elif price <= 3.0:
+    elif close <= 3.0:
         distance = 0.20 * price
     else:
         distance = (0.05 if tier == 1 else 0.10) * price
@@ -106,15 +114,15 @@ def doubled(
     time_us: int, day_us: int, tier: int, price: float, *, left_s: int | None = None
 ) -> bool:
     """
-    Tell whether the bands are twice as wide: from 9:30 to 9:45, and from 15:35 on, there only of tier 1 and up to 3 dollars.
+    Tell whether the bands are twice as wide: in the last 25 minutes of a day, of tier 1 and up to 3 dollars.
 
     Args:
         time_us: the time, in microseconds.
         day_us: when a day of 390 minutes began; every one begins when the one before ends.
         tier: 1 or 2.
-        price: the reference price, in currency units.
+        price: the last close, in currency units.
         left_s: how many seconds of the day are left; None: it is one of 390 minutes.
     """
     minute = (time_us - day_us) // 60_000_000
     late = minute % 390 >= 365 if left_s is None else left_s <= 1_500
-    return minute % 390 < 15 or (late and (tier == 1 or price <= 3.0))
+    return late and (tier == 1 or price <= 3.0)

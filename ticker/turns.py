@@ -13,7 +13,7 @@ from ticker.rows import Standings
 from ticker.rules import BREAKERS
 from ticker.sessions import session_at
 from ticker.shape import DAY_S
-from ticker.status import STATUSES, reason_number, status_number
+from ticker.status import STATUSES, TRADES_IN, reason_number, status_number
 from ticker.universe import Universe
 
 __all__ = ["Turns"]
@@ -25,6 +25,7 @@ _AT_ONCE = (
 )
 _OPENING, _CLOSING = 0.015, 0.08  # the share of a day's volume in the auctions
 _HALTED, _TRADING = status_number("halted"), status_number("trading")
+_TRADES = np.array([status in TRADES_IN for status in STATUSES])
 _BREAKERS = [reason_number(breaker.reason) for breaker in BREAKERS]
 
 
@@ -51,7 +52,7 @@ class Turns:
         Give the changes of status with which a session begins, and the prints of its auction, as rows of no number.
 
         A symbol that is halted stays so, whatever the session; only the halts of the market-wide circuit breakers end with
-        the day.
+        the day. One that is paused, or quoted only, closes with its print, which comes behind the change.
 
         Args:
             time_us: when it begins.
@@ -64,16 +65,20 @@ class Turns:
             stays &= ~np.isin(standing.reason, _BREAKERS)
         symbols = np.flatnonzero((standing.status != now) & ~stays)
         times = time_us + symbols // _AT_ONCE
-        kinds = [_Rows(symbols, times, STATUS, np.full(len(symbols), now))]
+        changes = _Rows(symbols, times, STATUS, np.full(len(symbols), now))
         auction = "O" if now == _TRADING else "6" if before == _TRADING else None
-        if auction:
-            size = self._auction(time_us, symbols, _OPENING if auction == "O" else _CLOSING)
-            some = size > 0
-            mark = self._listing[symbols] | with_conditions(auction)
-            ones = np.ones(int(some.sum()), dtype=np.int64)
-            print_ = _Rows(symbols[some], times[some], TRADES, ones, size[some], mark[some])
-            kinds = [*kinds, print_] if auction == "O" else [print_, *kinds]
-        return _joined(kinds)
+        if auction is None:
+            return _joined([changes])
+        size = self._auction(time_us, symbols, _OPENING if auction == "O" else _CLOSING)
+        mark = self._listing[symbols] | with_conditions(auction)
+        first = _TRADES[standing.status[symbols]] & (auction == "6")
+        ahead, behind = (
+            _Rows(
+                symbols[some], times[some], TRADES, np.ones_like(size[some]), size[some], mark[some]
+            )
+            for some in ((size > 0) & first, (size > 0) & ~first)
+        )
+        return _joined([ahead, changes, behind])
 
     def halt(self, time_us: int, symbols: I64, reason: str) -> TickBatch:
         """Give a halt of some symbols."""

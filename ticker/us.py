@@ -5,6 +5,8 @@ What trades say of themselves is drawn by their sequence, so it is the same howe
 trades are odd lots comes from their sizes (:mod:`ticker.draws`); how many are sweeps and so on is plausible, not measured.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,27 +16,27 @@ from ticker.breakers import Breakers, resumed
 from ticker.exchanges import MIX, exchange_number
 from ticker.marks import EXCHANGE, mark_of, with_conditions
 from ticker.noise import Stream, bits, halves
-from ticker.rows import EXTRA, SCRIPT, Standings, insert
+from ticker.rows import SCRIPT, Standings
 from ticker.rules import BREAKERS
 from ticker.sessions import session_at
 from ticker.status import EXTENDED, STATUSES, status_number
 from ticker.turns import Turns
 from ticker.universe import Universe
 
-__all__ = ["RULES", "UsRules", "rules_named"]
+__all__ = ["RULES", "TAPE", "UsRules", "identity", "rules_named"]
 
 I64 = NDArray[np.int64]
 
 RULES = ("open", "us")
 """The rules that a market may have: none, and it is always open; or those of the US market."""
 
-_AT_ONCE = (
-    1_000  # symbols whose session changes in the same microsecond: a message must hold their events
-)
-_OPENING, _CLOSING = 0.015, 0.08  # the share of a day's volume in the auctions
+TAPE = 2
+"""Goes up by 1 with every change after which they give other events; it is part of the epoch of a market that has them."""
+
 _KINDS = {"F": 0.30, "X": 0.0005, "Z": 0.001, "4": 0.0005}  # of those that come at random
 _CENT, _HALF_CENT = 0.01, 0.005
-_HALTED, _TRADING = status_number("halted"), status_number("trading")
+_HALTED, _CLOSED = status_number("halted"), status_number("closed")
+_TRADING = status_number("trading")
 _OUTSIDE = np.array([status in EXTENDED for status in STATUSES])
 
 
@@ -48,6 +50,11 @@ def rules_named(name: str) -> str:
     if name not in RULES:
         raise ValueError(f"rules {name!r} is not one of {', '.join(RULES)}")
     return name
+
+
+def identity(universe: Universe) -> tuple[object, ...]:
+    """Give what the rules add to that by which a run is named."""
+    return "us", TAPE, [(i.exchange, i.tier) for i in universe]
 
 
 class UsRules:
@@ -84,7 +91,7 @@ class UsRules:
 
     def bands(self, time_us: int, quote: I64) -> dict[int, Bands]:
         """Give limit up, limit down for all symbols, around their standing quotes, from a time on."""
-        reopening = with_conditions("5")
+        reopening, middle = with_conditions("5"), quote.sum(axis=0) / 2
         return {
             symbol: Bands(
                 instrument.tier,
@@ -97,9 +104,21 @@ class UsRules:
                 us=True,
                 mark=int(self._listing[symbol]) | reopening,
                 cent=int(self._cent[symbol]),
+                close=float(middle[symbol]),
             )
             for symbol, instrument in enumerate(self._universe)
         }
+
+    def closing(self, bands: dict[int, Bands], now: Breakers, before: Breakers) -> dict[int, Bands]:
+        """Give the bands with the closes of the day before, where a day has begun."""
+        if now.close is before.close:
+            return bands
+        return {i: replace(one, close=float(now.close[i])) for i, one in bands.items()}
+
+    def counts(self, batch: TickBatch) -> NDArray[np.bool_]:
+        """Tell which trades count for reference prices: those of a round lot at least."""
+        large: NDArray[np.bool_] = batch.size >= self._lot[batch.symbol]
+        return large
 
     def turns(self, time_us: int) -> bool:
         """Tell whether a session begins at a time."""
@@ -128,23 +147,32 @@ class UsRules:
         self,
         batch: TickBatch,
         origin: NDArray[np.uint8],
-        before: tuple[Standings, Breakers],
+        breakers: Breakers,
+        standing: Standings,
         begin_us: int,
         end_us: int,
-    ) -> tuple[TickBatch, NDArray[np.uint8], Breakers]:
-        """Look at the index over a block, and halt everything where a circuit breaker trips; give where it is at the end."""
-        standing, breakers = before
+    ) -> tuple[Breakers, TickBatch | None]:
+        """
+        Look at the index over a block as it comes out.
+
+        Returns:
+            Where it is at the end, and the halt of everything, as rows without numbers, if a circuit breaker trips.
+        """
         status = STATUSES[self.status(begin_us)]
-        if status == "pre_market" and self.turns(begin_us):
-            breakers = breakers.new_day()
+        if self.turns(begin_us):
+            if status == "pre_market":
+                breakers = breakers.new_day()
+            elif status == "post_market":
+                breakers = breakers.closed(batch)
         if status != "trading":
-            return batch, origin, breakers
-        after, at_us = breakers.watch(batch, origin, standing, begin_us, end_us)
-        if at_us is not None:
-            symbols = np.flatnonzero(standing.status != _HALTED)
-            rows = self._turns.halt(at_us, symbols, BREAKERS[after.level - 1].reason)
-            batch, origin = insert(batch, origin, rows, EXTRA)
-        return batch, origin, after
+            return breakers, None
+        after, at_us = breakers.watch(batch, origin, begin_us, end_us)
+        if at_us is None:
+            return after, None
+        stands, told = standing.status.copy(), (batch.channel == STATUS) & (batch.time <= at_us)
+        stands[batch.symbol[told]] = batch.price[told]
+        symbols = np.flatnonzero((stands != _HALTED) & (stands != _CLOSED))
+        return after, self._turns.halt(at_us, symbols, BREAKERS[after.level - 1].reason)
 
     def resume(self, rows: TickBatch, time_us: int) -> None:
         """Let what is to trade be in the status of the session, in place: who resumes at night is closed."""
