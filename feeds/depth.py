@@ -39,7 +39,8 @@ class Depth:
         """Whether anybody may want books."""
         self._market, self._universe = market, market.universe
         # Now, and not when it is needed: 0.1 s for 100,000 symbols, in which no turn could be done.
-        self._ladders = Ladders(market.seed, market.universe, market.lots)
+        cents = market.rules == "us"
+        self._ladders = Ladders(market.seed, market.universe, market.lots, cents=cents)
         # Sequence, bid, its size, ask, its size: what stood before the first quote that is published, and what stands now.
         self._opening = np.vstack((market.sequences()[QUOTES], market.standing()))
         self._standing = self._opening

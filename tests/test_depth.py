@@ -12,6 +12,7 @@ from doubles import RecordingTransport
 from markets import SECOND, UNIVERSES
 from order_books import OrderBooks
 from tapes import MemoryTape, quote, trade
+from us_markets import us
 
 from feeds.depth import Depth, DepthHistory
 from feeds.dialects.books import checksums
@@ -20,26 +21,36 @@ from feeds.dialects.raw import RawEncoder
 from feeds.hub import Hub
 from feeds.interest import Interest
 from ticker.batch import CHANNELS, DEPTH, QUOTES, TRADES, TickBatch
+from ticker.instruments import Instrument
 from ticker.ladder import LEVELS, Ladder
 from ticker.market import Market
 from ticker.replay import Replay
+from ticker.scenarios import scenario_named
+from ticker.scenes import Scene
 from ticker.script import ScriptedQuote
 from ticker.tape import Survey
 from ticker.universe import Universe
 
 SYMBOLS = 3
 EVERY = range(SYMBOLS)
+HOURS = 3
 
 
 class Rig:
     """A market and a hub, turned by hand."""
 
-    def __init__(self, *, history_bytes: int = 10_000_000, encoder: Any = None) -> None:
+    def __init__(
+        self,
+        *,
+        history_bytes: int = 10_000_000,
+        encoder: Any = None,
+        market: Market | None = None,
+    ) -> None:
         universe = Universe(UNIVERSES["penny stocks"])
-        self.market = Market(universe, seed=3, rate=20)
+        self.market = market or Market(universe, seed=3, rate=20)
         self.encoder = encoder or RawEncoder(universe)
         self.hub = Hub(
-            SYMBOLS,
+            len(self.market.universe),
             CHANNELS,
             self.encoder,
             history_bytes=history_bytes,
@@ -292,6 +303,64 @@ def test_before_the_first_quote_of_a_tape_books_are_empty() -> None:
     again = hub.history.after(DEPTH, 0, 4)
     assert again is not None
     assert [orjson.loads(fragment[:-1]) for fragment in again] == live
+
+
+# Trades.
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"rules": "us", "start_us": us("2026-01-05T09:10")},
+        {
+            "scenes": (
+                Scene(scenario_named("flash_crash")),
+                Scene(scenario_named("halt_and_reopen")),
+            )
+        },
+        {"model": "gbm"},
+    ],
+    ids=["a day with rules", "a crash", "a random walk"],
+)
+def test_every_trade_is_within_the_book_that_stands(options: dict[str, Any]) -> None:
+    """
+    For hours: from the best bid to the best ask of the book that a client holds, so none is behind the touch. Of those at
+    the touch, nine in ten are no larger than what is shown there.
+    """
+    universe = Universe([*UNIVERSES["fine ticks"], *UNIVERSES["well-known names"][::8]])
+    market = Market(universe, seed=12, rate=0.04, **options)
+    rig, books = Rig(market=market, encoder=NativeEncoder(universe)), OrderBooks()
+    client = rig.join(range(len(universe)), (TRADES, QUOTES, DEPTH))
+    assert rig.hub.depth is not None
+    states = [market.snapshot(i) for i in range(len(universe))]
+    books.feed([orjson.loads(book) for book in rig.hub.depth.snapshots(states)])
+    shown = []
+    for _ in range(HOURS * 60):
+        rig.turn(60)
+        for item in client.objects():
+            books.feed([item])
+            if item["type"] == "trade":
+                book = books.books[item["symbol"]]
+                bid, ask = book.bids[0], book.asks[0]
+                assert bid[0] <= item["price"] <= ask[0]
+                for price, size in {bid, ask}:
+                    if price == item["price"]:
+                        shown.append(item["size"] <= size)
+    assert books.checked > 1_500
+    assert len(shown) > 500
+    assert 0.86 < np.mean(shown) < 0.94
+
+
+def test_with_rules_books_have_no_prices_between_cents() -> None:
+    """From a dollar on, whatever the grid is."""
+    universe = Universe([Instrument("FINE", 5.0, tick_size=0.0001, spread=120.0)])
+    for rules, alone in (("us", True), ("open", False)):
+        market = Market(universe, seed=3, rate=5, rules=rules)
+        depth = Depth(market)
+        market.step(market.now_us + SECOND)
+        (book,) = map(orjson.loads, depth.snapshots([market.snapshot(0)]))
+        prices = np.array([price for side in ("bids", "asks") for price, _ in book[side]])
+        assert (np.abs(prices * 100 - np.rint(prices * 100)) < 1e-6).all() == alone
 
 
 # Checksums.

@@ -6,7 +6,8 @@ is kept or computed before somebody looks, any two who look at the same quote se
 
 * The first level of each side is the quote itself.
 * The prices behind it are divided into *blocks* of some ticks, half the symbol's mean spread, and each block has one price
-  at which orders rest. So a liquid symbol has orders at every tick, and a thin one has gaps.
+  at which orders rest. So a liquid symbol has orders at every tick, and a thin one has gaps. Where prices from a dollar on
+  are whole cents (:mod:`ticker.cents`), blocks there are of cents.
 * What rests at a price is drawn by (seed, symbol, side, block, generation). A generation is 8 to 1,024 quotes long, and
   begins at a moment of its own for each block: so what rests there stays for a while, and stays when the touch moves.
 * Some of it rests patiently: it is there only while the touch is some blocks away, neither near nor far. So the mean size
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ticker.cents import Rungs, ticks_in_a_cent
 from ticker.draws import lots as quote_lots
 from ticker.noise import Stream, bits, halves
 from ticker.universe import Universe
@@ -80,12 +82,19 @@ class Ladders:
         seed: the market's.
         universe: what is traded.
         lots: how many shares orders are multiples of, by symbol; None: the round lots.
+        cents: whether orders from a dollar on are at whole cents, however fine the grid is.
     """
 
-    def __init__(self, seed: int, universe: Universe, lots: I64 | None = None) -> None:
+    def __init__(
+        self, seed: int, universe: Universe, lots: I64 | None = None, *, cents: bool = False
+    ) -> None:
         self._keys = Stream(seed, "ladder", universe.symbols).keys
         self._lot = universe.column("round_lot").astype(np.int64) if lots is None else lots
-        self._block = np.maximum(1, np.rint(universe.column("spread") / 2)).astype(np.int64)
+        cent = ticks_in_a_cent(universe) if cents else np.ones(len(universe), dtype=np.int64)
+        self._rungs = Rungs(cent)
+        spread = np.stack((universe.column("spread"), universe.column("spread") / cent))
+        # Below a dollar, and from there on.
+        self._block = np.maximum(1, np.rint(spread / 2)).astype(np.int64)
         self._sizes_in_lots = quote_lots()
 
     def at(
@@ -108,42 +117,40 @@ class Ladders:
         price, size = np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.int64)
         price[..., 0] = np.stack((bid, ask), axis=1)
         size[..., 0] = np.stack((bid_size, ask_size), axis=1)
-        blocks = self._blocks_behind(symbol, price[..., :1])
-        words = self._words(symbol, blocks)
+        each = symbol[:, None, None]
+        length = self._block[self._rungs.above(each, price[..., :1]).astype(np.intp), each]
+        blocks = self._blocks_behind(each, price[..., :1], length)
+        words = self._words(each, blocks)
         draws = halves(words)
-        price[..., 1:] = self._prices(symbol, blocks, draws)
+        rungs = _place(blocks, length, draws)
+        price[..., 1:] = self._rungs.ticks(each, rungs)
         # Generations are whole powers of two long; each block's begin at a quote of its own.
-        length = _SHORTEST + (draws[..., 1] >> 13).astype(np.int64)
-        late = draws[..., 2].astype(np.int64) & ((1 << length) - 1)
-        generation = seq[:, None, None] + late >> length
+        lasts = _SHORTEST + (draws[..., 1] >> 13).astype(np.int64)
+        late = draws[..., 2].astype(np.int64) & ((1 << lasts) - 1)
+        generation = seq[:, None, None] + late >> lasts
         orders = halves(bits(words, generation.astype(np.uint64)))
-        size[..., 1:] = self._sizes(symbol, price[..., 1:], orders)
+        size[..., 1:] = self._sizes(each, rungs, orders)
         none = (price < 1) | (price[..., :1] < 1) | (size < 1)
         price[none] = size[none] = 0
         return Ladder(price, size)
 
-    def _blocks_behind(self, symbol: NDArray[np.integer], touch: I64) -> I64:
+    def _blocks_behind(self, each: NDArray[np.integer], touch: I64, length: I64) -> I64:
         """Give the blocks whose prices are behind the touch, nearest first: shape (quotes, 2, LEVELS - 1)."""
-        block = touch // self._block[symbol][:, None, None]
-        nearest = self._prices(symbol, block, halves(self._words(symbol, block)))
+        rung = self._rungs.of(each, touch)
+        block = rung // length
+        nearest = _place(block, length, halves(self._words(each, block)))
         way = _BEHIND[:, None]
-        first = np.where((nearest - touch) * way > 0, block, block + way)
+        first = np.where((nearest - rung) * way > 0, block, block + way)
         blocks: I64 = first + way * np.arange(LEVELS - 1)
         return blocks
 
-    def _words(self, symbol: NDArray[np.integer], blocks: I64) -> NDArray[np.uint64]:
+    def _words(self, each: NDArray[np.integer], blocks: I64) -> NDArray[np.uint64]:
         """Draw 64 bits for each block of each side."""
         counters = (blocks << 1) + np.arange(2)[:, None]
-        return bits(self._keys[symbol][:, None, None], counters.astype(np.uint64))
+        return bits(self._keys[each], counters.astype(np.uint64))
 
-    def _prices(self, symbol: NDArray[np.integer], blocks: I64, draws: U16) -> I64:
-        """Give the price in each block at which orders rest."""
-        ticks = self._block[symbol][:, None, None]
-        prices: I64 = blocks * ticks + (draws[..., 0] * ticks >> 16)
-        return prices
-
-    def _sizes(self, symbol: NDArray[np.integer], price: I64, orders: U16) -> I64:
-        lot = self._lot[symbol][:, None, None]
+    def _sizes(self, each: NDArray[np.integer], rungs: I64, orders: U16) -> I64:
+        lot = self._lot[each]
         base, patient, when, odd = (orders[..., i].astype(np.int64) for i in range(4))
         distance = np.arange(1, LEVELS)
         come = 1 + (when * _NEAR >> 16)
@@ -151,9 +158,15 @@ class Ladders:
         there = (come <= distance) & (distance < gone)
         drawn = self._sizes_in_lots
         size: I64 = drawn[base] + there * (_PATIENT * drawn[patient])
-        size = np.where(price % _ROUND == 0, 2 * size, size) * lot
+        size = np.where(rungs % _ROUND == 0, 2 * size, size) * lot
         size += (odd % _ODD == 0) * (odd * lot >> 16)
         return size
+
+
+def _place(blocks: I64, length: I64, draws: U16) -> I64:
+    """Give the one price in each block at which orders rest, by its number."""
+    rungs: I64 = blocks * length + (draws[..., 0] * length >> 16)
+    return rungs
 
 
 def changes(before: Ladder, after: Ladder) -> Changes:

@@ -17,6 +17,7 @@ import numpy as np
 from ticker import us
 from ticker.bars import meet
 from ticker.batch import INTERVALS, BarTable, TickBatch
+from ticker.cents import widened
 from ticker.daybook import DayBook
 from ticker.hours import SessionShape
 from ticker.model import FULL, Model, model_named
@@ -95,14 +96,13 @@ class Market(Outlet):
             block_events=block_events,
         )
         close, flow = universe.start_ticks().astype(np.int64), source.flow
-        standing = np.stack((close, flow.bid, flow.ask))
-        self._flow, shape = (rate, trade_share), self.model.shape
+        bid, ask = widened(universe, flow.bid, flow.ask, cents=rules == "us")
+        standing, self._flow = np.stack((close, bid, ask)), (rate, trade_share)
         self._past = Past(seed, universe, start_us, standing, flow=self._flow, shape=timed.shape)
-        book = DayBook(close, flow.bid, flow.ask, universe, start_us)
+        book = DayBook(close, bid, ask, universe, start_us)
         book.go_on(*self._past.figures())
         super().__init__(universe, start_us, book)
-        self.seed = seed
-        self._start_us = start_us
+        self.seed, self._start_us, shape = seed, start_us, self.model.shape
         minute = (shape if isinstance(shape, DayShape) else DayShape()).first_minute
         self._day_us = start_us - minute * 60_000_000
         self._overlay: Overlay | None = None

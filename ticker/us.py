@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ticker.bands import Bands
 from ticker.batch import QUOTES, STATUS, TRADES, TickBatch
 from ticker.breakers import Breakers, resumed
+from ticker.cents import ticks_in_a_cent
 from ticker.exchanges import MIX, exchange_number
 from ticker.marks import EXCHANGE, mark_of, with_conditions
 from ticker.noise import Stream, bits, halves
@@ -34,7 +35,6 @@ TAPE = 2
 """Goes up by 1 with every change after which they give other events; it is part of the epoch of a market that has them."""
 
 _KINDS = {"F": 0.30, "X": 0.0005, "Z": 0.001, "4": 0.0005}  # of those that come at random
-_CENT, _HALF_CENT = 0.01, 0.005
 _HALTED, _CLOSED = status_number("halted"), status_number("closed")
 _TRADING = status_number("trading")
 _OUTSIDE = np.array([status in EXTENDED for status in STATUSES])
@@ -80,9 +80,7 @@ class UsRules:
         self._kinds = _kinds()
         self._lot = universe.column("round_lot").astype(np.int64)
         self._turns = Turns(universe, seed, trades_s, self._listing)
-        ticks = universe.column("tick_size")
-        finest = ticks < _HALF_CENT  # a half cent is a tick of its own
-        self._cent = np.where(finest, np.rint(_CENT / ticks), 1).astype(np.int64)
+        self._cent = ticks_in_a_cent(universe)
         self._fine = self._cent > 1
 
     def status(self, time_us: int) -> int:

@@ -1,0 +1,64 @@
+"""Whole cents: under the rules of the US market, the only prices from a dollar on, however fine a symbol's own grid is (17 CFR 242.612)."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ticker.universe import Universe
+
+__all__ = ["Rungs", "ticks_in_a_cent", "widened"]
+
+I64 = NDArray[np.int64]
+
+_CENT, _HALF_CENT = 0.01, 0.005
+
+
+def ticks_in_a_cent(universe: Universe) -> I64:
+    """Give how many ticks a cent has, by symbol; 1 where the grid isn't finer: a half cent is a tick of its own."""
+    ticks = universe.column("tick_size")
+    return np.where(ticks < _HALF_CENT, np.rint(_CENT / ticks), 1).astype(np.int64)
+
+
+def widened(universe: Universe, bid: I64, ask: I64, *, cents: bool = True) -> tuple[I64, I64]:
+    """Give quotes of all symbols, in ticks, that are at whole cents from a dollar on, and no narrower than some others; without ``cents``, these."""
+    if not cents:
+        return bid, ask
+    cent = ticks_in_a_cent(universe)
+    dollar = 100 * cent
+    bids: I64 = np.where(bid > dollar, bid // cent * cent, bid)
+    asks: I64 = np.where(ask > dollar, -(-ask // cent) * cent, ask)
+    return bids, asks
+
+
+class Rungs:
+    """
+    Numbers the prices that orders may have: 1 for the lowest, then each next one, ticks up to a dollar and cents from there on.
+
+    Args:
+        cent: how many ticks a cent has, by symbol.
+    """
+
+    def __init__(self, cent: I64) -> None:
+        self.cent = cent
+        self._all_alike = bool((cent == 1).all())
+
+    def above(self, symbol: NDArray[np.integer], ticks: I64) -> NDArray[np.bool_]:
+        """Tell which prices are a dollar or more; ``symbol`` and prices broadcast together."""
+        found: NDArray[np.bool_] = ticks >= 100 * self.cent[symbol]
+        return found
+
+    def of(self, symbol: NDArray[np.integer], ticks: I64) -> I64:
+        """Give the numbers of prices in ticks; of what is between two, that of the lower one."""
+        if self._all_alike:
+            return ticks
+        cent = self.cent[symbol]
+        over = np.maximum(0, ticks - 100 * cent)
+        rungs: I64 = ticks - over + over // cent
+        return rungs
+
+    def ticks(self, symbol: NDArray[np.integer], rungs: I64) -> I64:
+        """Give the prices in ticks that have some numbers."""
+        if self._all_alike:
+            return rungs
+        cent = self.cent[symbol]
+        ticks: I64 = rungs + np.maximum(0, rungs - 100 * cent) * (cent - 1)
+        return ticks
