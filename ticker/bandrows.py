@@ -5,10 +5,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ticker.batch import STATUS
+from ticker.batch import STATUS, TRADES
+from ticker.marks import with_conditions
+from ticker.rows import EXTRA
 from ticker.status import reason_number, status_number
 
 __all__ = ["Row", "SymbolRows", "change"]
+
+_OPENING = with_conditions("O5")
 
 I64 = NDArray[np.int64]
 
@@ -29,6 +33,12 @@ class SymbolRows:
     """Which trades count for the mean price: those of a round lot at least, where odd lots are told."""
     made: list[tuple[int | None, Row]] = field(default_factory=list)
     """What the rules make happen, changes of status and reopenings: behind which row; None: behind all of its time."""
+
+    def opens(self, part: slice) -> NDArray[np.bool_]:
+        """Tell which of some rows are the prints of auctions with which trading begins."""
+        trade = (self.channel[part] == TRADES) & (self.origin[part] == EXTRA)
+        opens: NDArray[np.bool_] = trade & (self.ask[part] & _OPENING > 0)
+        return opens
 
 
 def change(time: int, status: str, reason: str | None = None) -> Row:

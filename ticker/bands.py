@@ -6,8 +6,8 @@ outside of them. When one side of the quote stands at a band, it is a limit stat
 five minutes. Under the rules of the US market it becomes five more for as long as the middle of the quote is outside of the
 auction's collars, which are 5 % around the band at first and widen by as much each time (NYSE Rule 7.35A, Nasdaq Equity 4,
 4120(c)(10)); and one that would last into the last ten minutes lasts until the close (section VII, Nasdaq Equity 4, 4754(b)(6)).
-Simplified: new bands hold from the next quote on, and nobody declares a pause for a straddle state, in which the bid is below the
-bands or the ask above them: that is somebody's judgement, and can be scripted.
+Simplified: new bands hold from the next quote on, and nobody declares a pause for a straddle state (the bid below the bands, or the
+ask above them): that is somebody's judgement.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ticker.bandhours import NEVER, pause_until, wide_at
 from ticker.bandrows import SymbolRows, change
 from ticker.batch import QUOTES, STATUS, TRADES
+from ticker.collars import collar_around, widened
 from ticker.rows import SCRIPT
 from ticker.rules import (
     LIMIT_STATE_S,
@@ -25,7 +26,6 @@ from ticker.rules import (
     REFERENCE_MOVE,
     REFERENCE_S,
     band_ticks,
-    collar_ticks,
 )
 from ticker.sessions import session_at
 from ticker.status import STATUSES
@@ -110,7 +110,7 @@ class Bands:
         part = slice(at, stop)
         quote = (rows.channel[part] == QUOTES) & (rows.origin[part] != SCRIPT)
         hit = (rows.price[part] >= self.high) | (rows.ask[part] <= self.low)
-        turns = rows.channel[part] == STATUS
+        turns = (rows.channel[part] == STATUS) | (rows.opens(part) & self.us)
         if self.mode == _TRADING:
             turns |= quote & (hit | (self.pending > 0))
         elif self.mode == _LIMITED:
@@ -149,6 +149,10 @@ class Bands:
             elif self.mode in (_PAUSED, _OFF):
                 self._begin(time)
             return
+        if rows.channel[row] == TRADES:
+            if self.mode in (_TRADING, _LIMITED):
+                self._open_at(int(rows.price[row]), time)
+            return
         if self.pending:
             self._set(self.pending, time)
         hit = rows.price[row] >= self.high or rows.ask[row] <= self.low
@@ -167,7 +171,7 @@ class Bands:
             self.check_us = NEVER
             rows.made.append((None, change(time, "paused", "LUDP")))
             trigger = self.high if self.bid >= self.high else self.low
-            self.collar = trigger - self._step(trigger), trigger + self._step(trigger)
+            self.collar = collar_around(trigger, self.tick_size)
         elif time != self.until_us:
             self._check(time)
         elif self.us and self._extend():
@@ -176,19 +180,11 @@ class Bands:
         else:
             self._reopen(rows, time)
 
-    def _step(self, price: int) -> int:
-        """By how much collars are away from a price, and widen."""
-        return collar_ticks(price, self.tick_size)
-
     def _extend(self) -> bool:
         """Tell whether the price is outside of the collars, and widen them then."""
-        low, high = self.collar
-        middle = (self.bid + self.ask) // 2
-        if low <= middle <= high:
-            return False
-        step = self._step((low + high) // 2)
-        self.collar = (low, high + step) if middle > high else (low - step, high)
-        return True
+        before = self.collar
+        self.collar = widened(before, (self.bid + self.ask) // 2, self.tick_size)
+        return self.collar != before
 
     def _reopen(self, rows: SymbolRows, time: int) -> None:
         self._begin(time)
@@ -196,6 +192,8 @@ class Bands:
         middle = min(max((self.bid + self.ask) // 2, self.low), self.high)
         if middle >= 100 * self.cent:
             middle = middle // self.cent * self.cent
+        if self.us:
+            self._open_at(middle, time)
         reopening = (
             change(time, "trading", "LUDP"),
             (time, QUOTES, bid, 2 * self.lot, ask, 2 * self.lot),
@@ -223,6 +221,11 @@ class Bands:
         self.check_us = (time // _CHECK_US + 1) * _CHECK_US
         self.sums, self.counts = (0,), (0,)
         self._set((self.bid + self.ask) / 2, time)
+
+    def _open_at(self, price: int, time: int) -> None:
+        """Begin anew around the price of an auction, which is the first that counts."""
+        self.sums, self.counts = (price,), (1,)
+        self._set(price, time)
 
     def _set(self, reference: float, time: int) -> None:
         self.pending, self.reference = 0.0, reference

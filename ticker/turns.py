@@ -52,7 +52,7 @@ class Turns:
         Give the changes of status with which a session begins, and the prints of its auction, as rows of no number.
 
         A symbol that is halted stays so, whatever the session; only the halts of the market-wide circuit breakers end with
-        the day. One that is paused, or quoted only, closes with its print, which comes behind the change.
+        the day. One that is paused, or quoted only, closes with a quote and its print, behind the change.
 
         Args:
             time_us: when it begins.
@@ -78,7 +78,11 @@ class Turns:
             )
             for some in ((size > 0) & first, (size > 0) & ~first)
         )
-        return _joined([ahead, changes, behind])
+        if auction == "O":
+            return _joined([changes, behind])
+        none, lots = np.zeros_like(behind.time), 2 * self._lot[behind.symbol]
+        quotes = _Rows(behind.symbol, behind.time, QUOTES, none, lots, none, lots)
+        return _joined([ahead, changes, quotes, behind])
 
     def halt(self, time_us: int, symbols: I64, reason: str) -> TickBatch:
         """Give a halt of some symbols."""
