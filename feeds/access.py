@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import hdrs, web
 
-from feeds.answers import AnswerableError, error_answer, error_code, refusal_answer
+from feeds.answers import SERVER, AnswerableError, error_answer, error_code, refusal_answer
 from feeds.auth import Tokens, bearer
 from feeds.door import Door
 from feeds.errors import HttpCode, RequestError, UnknownSession
@@ -105,7 +105,7 @@ class Access:
         if refusal is None:
             # Whatever pages may read, none from elsewhere may drive: not even one that only sends, and can't see the answer.
             origins = self._own if self._own is not None and control else self._origins
-            refusal = origins.refuse(headers.get(hdrs.ORIGIN), headers.get(hdrs.HOST))
+            refusal = origins.refuse(_origin(request), headers.get(hdrs.HOST))
         if refusal is None and control and headers.get(_SITE, "none") not in _OWN_SITES:
             text = "pages from elsewhere may not drive this server"
             refusal = Refusal(403, HttpCode.FORBIDDEN_ORIGIN, text)
@@ -133,6 +133,7 @@ class Access:
 
     async def _tell(self, request: web.Request, response: web.StreamResponse) -> None:
         """Say to the browser who may read an answer, and to who is one too many that it is the last one."""
+        response.headers["Server"] = SERVER
         if response.status == 101:
             return
         door = _door(request)
@@ -140,7 +141,7 @@ class Access:
             response.force_close()
         headers = response.headers
         headers["X-Content-Type-Options"] = "nosniff"
-        origin = request.headers.get(hdrs.ORIGIN)
+        origin = _origin(request)
         if origin is not None and self._origins.allows(origin):
             headers["Access-Control-Allow-Origin"] = origin
             headers["Access-Control-Expose-Headers"] = "Retry-After"
@@ -159,6 +160,11 @@ def _door(request: web.Request) -> Door | None:
     transport = request.transport
     protocol = None if transport is None else transport.get_protocol()
     return protocol if isinstance(protocol, Door) else None
+
+
+def _origin(request: web.Request) -> str | None:
+    """Give the origin of the page that asks; where there are several, all of them, which is one that nobody knows."""
+    return ", ".join(request.headers.getall(hdrs.ORIGIN, ())) or None
 
 
 def _owed(door: Door) -> Refusal | None:

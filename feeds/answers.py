@@ -7,8 +7,19 @@ from aiohttp import web
 
 from feeds.errors import Code, HttpCode, RequestError, UnknownSession
 from feeds.limits import Refusal
+from ticker import __version__
 
-__all__ = ["AnswerableError", "error_answer", "error_code", "json_answer", "refusal_answer"]
+__all__ = [
+    "SERVER",
+    "AnswerableError",
+    "error_answer",
+    "error_code",
+    "json_answer",
+    "refusal_answer",
+]
+
+SERVER = f"tickerplant/{__version__}"
+"""What answers call the server."""
 
 AnswerableError = (RequestError, UnknownSession, web.HTTPNotFound, web.HTTPMethodNotAllowed)
 """What :func:`error_answer` answers."""

@@ -22,10 +22,7 @@ from feeds.stats import ServerStats
 from feeds.transport import tune
 from feeds.turnstile import Turnstile
 
-__all__ = ["MAX_WAITING", "Door", "Doors"]
-
-MAX_WAITING = 1_000
-"""Connections at a time that are too many and wait to be told so."""
+__all__ = ["Door", "Doors"]
 
 
 class Doors:
@@ -97,7 +94,7 @@ class Door(asyncio.Protocol):
         self.refusal = doors.turnstile.enter(address)
         if self.refusal is None:
             self._address = address
-        elif doors.waiting >= MAX_WAITING:
+        elif doors.waiting >= doors.limits.max_waiting:
             self._transport.abort()
             return
         else:

@@ -7,14 +7,25 @@ asked by the handlers, and what no route is for has a route too.
 
 from collections.abc import Awaitable, Callable
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from feeds.access import Access
 from feeds.answers import AnswerableError
 
-__all__ = ["Guarded", "Handler"]
+__all__ = ["Guarded", "Handler", "expecting"]
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+async def expecting(request: web.Request) -> None:
+    """
+    Say that a body may come, to who waits for that (RFC 9110, section 10.1.1). Whatever else is expected is passed over.
+
+    aiohttp would refuse that, past the rules of access. Where there is no body, an answer is all that there is to wait for.
+    """
+    if request.body_exists and request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the head of the answer is still to come
 
 
 class Guarded:
@@ -43,9 +54,9 @@ class Guarded:
                 return self.access.failed(request, error)
 
         if method == "GET":
-            self.app.router.add_get(path, guarded)
+            self.app.router.add_get(path, guarded, expect_handler=expecting)
         else:
-            self.app.router.add_route(method, path, guarded)
+            self.app.router.add_route(method, path, guarded, expect_handler=expecting)
 
     def end(self) -> None:
         """Add what answers everything else: no such path, or not with this method. To be called last."""

@@ -6,9 +6,20 @@ from dataclasses import dataclass
 
 from feeds.errors import ConfigError, HttpCode
 
-__all__ = ["RETRY_AFTER_S", "Limits", "Refusal", "TokenBucket", "check_ranges", "too_fast"]
+__all__ = [
+    "MAX_WAITING",
+    "RETRY_AFTER_S",
+    "Limits",
+    "Refusal",
+    "TokenBucket",
+    "check_ranges",
+    "too_fast",
+]
 
 _ROUNDING = 1e-9
+
+MAX_WAITING, _LEAST_WAITING = 1_000, 16
+"""Connections at a time that are too many and wait to be told so: a tenth of the limit, between these."""
 
 RETRY_AFTER_S = 5
 """Seconds after which a client that was refused a connection may ask again."""
@@ -49,6 +60,11 @@ class Limits:
     """Requests of one connection at once, after a pause."""
     max_symbols: int = 10_000
     """Symbols that one connection is subscribed to."""
+
+    @property
+    def max_waiting(self) -> int:
+        """Connections at a time that are too many and wait to be told so."""
+        return min(MAX_WAITING, max(_LEAST_WAITING, self.max_connections // 10))
 
     def __post_init__(self) -> None:
         ranges = {

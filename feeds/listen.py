@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import socket
 import ssl
 from collections.abc import Callable
 
@@ -10,6 +11,9 @@ from feeds.errors import ConfigError
 __all__ = ["listen"]
 
 _BACKLOG = 4096
+_ACCEPTED = (
+    64  # at once: asyncio tries that often even when no more files may be open, and logs each time
+)
 _WHY = {
     errno.EADDRINUSE: "the port is in use; choose another with --port, or 0 for any free one",
     errno.EACCES: "ports below 1024 need privileges",
@@ -38,11 +42,11 @@ async def listen(
         ConfigError: the port is in use, or the address isn't ours.
     """
     try:
-        return await asyncio.get_running_loop().create_server(
+        server = await asyncio.get_running_loop().create_server(
             protocol,
             host,
             port,
-            backlog=_BACKLOG,
+            backlog=_ACCEPTED,
             ssl=context,
             ssl_handshake_timeout=None if context is None else handshake_s,
         )
@@ -52,3 +56,8 @@ async def listen(
             number = errno.EADDRNOTAVAIL
         why = _WHY.get(number, error.strerror or str(error))
         raise ConfigError(f"can't listen on {host} port {port}: {why}") from error
+    for sock in server.sockets:
+        # As many may wait to be accepted as the system lets; asyncio takes one number for that and for its tries.
+        with socket.fromfd(sock.fileno(), sock.family, sock.type) as same:
+            same.listen(_BACKLOG)
+    return server

@@ -10,7 +10,7 @@ from feeds.access import Access
 from feeds.answers import AnswerableError
 from feeds.control.handler import Control
 from feeds.errors import Code, RequestError
-from feeds.guarded import Guarded, Handler
+from feeds.guarded import Guarded, Handler, expecting
 from feeds.plant import Plant
 from feeds.plants import Plants
 from feeds.streams import PATHS
@@ -48,7 +48,8 @@ def application(
 
         routes.add(path, handle)
 
-    app.router.add_get("/ws", partial(WebSockets.handle, partial(_admitted, plants, access)))
+    websockets = partial(WebSockets.handle, partial(_admitted, plants, access))
+    app.router.add_get("/ws", websockets, expect_handler=expecting)
     for path in PATHS:
         add(path, lambda plant: plant.streams.handle)
     add("/health", lambda plant: plant.api.health)

@@ -221,6 +221,9 @@ def _duplicate(transport: asyncio.Transport) -> socket.socket | None:
     secured: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
     if sock is None or secured is not None or sys.platform == "win32":
         return None
-    own = socket.fromfd(sock.fileno(), sock.family, sock.type)
+    try:
+        own = socket.fromfd(sock.fileno(), sock.family, sock.type)
+    except OSError:  # no more files may be open: the long way it goes as well
+        return None
     own.setblocking(False)
     return own

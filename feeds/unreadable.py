@@ -8,13 +8,13 @@ be a token in it, and whoever can connect could fill the log.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
-from feeds.answers import refusal_answer
+from feeds.answers import SERVER, refusal_answer
 from feeds.errors import HttpCode
 from feeds.inbound import Inbound
 from feeds.limits import Refusal
@@ -23,6 +23,8 @@ __all__ = ["MAX_FIELD_BYTES", "MAX_HEADERS", "MAX_URL_BYTES", "GuardedProtocol",
 
 log = logging.getLogger("feeds")
 
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
 MAX_URL_BYTES = 64 * 1024
 """Enough for a URL of ``/sse`` with the sequences of some hundred symbols."""
 MAX_FIELD_BYTES = 8_190
@@ -30,6 +32,9 @@ MAX_FIELD_BYTES = 8_190
 MAX_HEADERS = 128
 
 _NOT_HTTP = Refusal(400, HttpCode.INVALID_REQUEST, "what came is no request of HTTP/1.1")
+_NO_PATH = Refusal(
+    400, HttpCode.INVALID_REQUEST, "what is asked for is no path, and this server is no proxy"
+)
 _URL = Refusal(
     414, HttpCode.URI_TOO_LONG, f"a URL of more than {MAX_URL_BYTES} bytes; no more are allowed"
 )
@@ -68,6 +73,7 @@ class HttpProtocols:
         guarded: bool = False,
     ) -> None:
         self._server, self._refused = server, refused
+        server.request_handler = _paths_only(server.request_handler, refused)
         self._kind = GuardedProtocol if guarded else _HttpProtocol
         self._options: dict[str, Any] = {
             "loop": asyncio.get_running_loop(),
@@ -112,10 +118,7 @@ class _HttpProtocol(web.RequestHandler):
             raise ConnectionError("a part of another answer has been sent")
         # Who is refused gets an answer in the version that we speak; some WebSocket libraries read no other. There is no public way.
         request._version = HttpVersion11
-        response = refusal_answer(refusal)
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.force_close()
-        return response
+        return _last_answer(refusal)
 
 
 class GuardedProtocol(_HttpProtocol):
@@ -128,6 +131,33 @@ class GuardedProtocol(_HttpProtocol):
     def set_parser(self, parser: Any, data_received_cb: Callable[[], None] | None = None) -> None:
         self.inbound = Inbound(parser)
         super().set_parser(cast(Any, self.inbound), data_received_cb)
+
+
+def _paths_only(handler: Handler, refused: Counter[str]) -> Handler:
+    """
+    Keep from the routes what asks for no path, as ``CONNECT`` and ``OPTIONS *`` do: none of them is for that.
+
+    aiohttp would answer it by itself, past the rules of access. No coroutine stands between, as it would stay as long as a
+    connection does.
+    """
+
+    async def refuse(_: web.BaseRequest) -> web.StreamResponse:
+        refused[_NO_PATH.code] += 1
+        return _last_answer(_NO_PATH)
+
+    def handle(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
+        named = request.rel_url.raw_path.startswith("/")
+        return handler(request) if named else refuse(request)
+
+    return handle
+
+
+def _last_answer(refusal: Refusal) -> web.Response:
+    response = refusal_answer(refusal)
+    response.headers["Server"] = SERVER
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.force_close()
+    return response
 
 
 def _refusal(error: HttpProcessingError) -> Refusal:

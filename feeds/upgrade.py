@@ -5,7 +5,7 @@ import sys
 from typing import Any, Protocol
 
 import orjson
-from aiohttp import WebSocketError, WSCloseCode, hdrs, web
+from aiohttp import HttpVersion11, WebSocketError, WSCloseCode, hdrs, web
 
 from feeds.config import FeedConfig
 from feeds.errors import HttpCode
@@ -103,6 +103,12 @@ def _refusal(ws: Upgraded, request: web.Request) -> web.HTTPClientError | None:
     headers = request.headers
     if headers.get(hdrs.UPGRADE, "").strip().lower() != "websocket":
         return _upgrade_required(_NO_UPGRADE)
+    if request.method != hdrs.METH_GET or request.version < HttpVersion11:
+        major, minor = request.version
+        text = f"a WebSocket is asked for with GET of HTTP/1.1, not {request.method} of HTTP/{major}.{minor}"
+        return _upgrade_required(text)
+    if request.body_exists:
+        return _bad_request("a request for a WebSocket has no body")
     version = headers.get(hdrs.SEC_WEBSOCKET_VERSION)
     if version != _VERSION:
         shown = "missing" if version is None else show(version)
@@ -111,7 +117,7 @@ def _refusal(ws: Upgraded, request: web.Request) -> web.HTTPClientError | None:
     if key is None or len(headers.getall(hdrs.SEC_WEBSOCKET_KEY)) > 1 or not _is_key(key):
         shown = "missing" if key is None else show(key)
         text = f"Sec-WebSocket-Key is {shown}; it must be there once: 16 bytes in base64"
-        return web.HTTPBadRequest(text=_error(HttpCode.INVALID_REQUEST, text), content_type=_JSON)
+        return _bad_request(text)
     return None if ws.can_prepare(request).ok else _upgrade_required(_NO_UPGRADE)
 
 
@@ -124,6 +130,10 @@ def _is_key(key: str) -> bool:
 
 def _error(code: HttpCode, text: str) -> str:
     return orjson.dumps({"type": "error", "code": code, "message": text}).decode()
+
+
+def _bad_request(text: str) -> web.HTTPBadRequest:
+    return web.HTTPBadRequest(text=_error(HttpCode.INVALID_REQUEST, text), content_type=_JSON)
 
 
 def _upgrade_required(text: str) -> web.HTTPUpgradeRequired:

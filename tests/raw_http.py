@@ -35,8 +35,9 @@ class RawHttp:
     A plain socket, because a stream forgets what it has read when the connection is reset after it.
     """
 
-    def __init__(self, server: FeedServer, *, address: str = "127.0.0.1") -> None:
-        self._port, self._address = server.port, address
+    def __init__(self, server: FeedServer | int, *, address: str = "127.0.0.1") -> None:
+        self._port = server if isinstance(server, int) else server.port
+        self._address = address
         self.ended = False
         """Whether the server has closed."""
 

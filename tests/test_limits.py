@@ -15,7 +15,6 @@ from wire import TEXT, RawClient, eventually, on_both_loops, running, step, text
 
 from clients.client import TickerClient
 from clients.failures import ClosedError, ConnectError, RequestError
-from feeds import door as door_module
 from feeds import server as server_module
 from feeds.cli import guard
 from feeds.config import FeedConfig
@@ -189,7 +188,7 @@ async def test_one_address_has_its_own_limit() -> None:
 async def test_those_that_wait_to_be_told_so_are_bounded_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(door_module, "MAX_WAITING", 1)
+    monkeypatch.setattr(Limits, "max_waiting", 1)
     async with running(limits=Limits(max_connections=1)) as server, RawClient(server):
         assert server.doors is not None
         doors = server.doors
@@ -453,10 +452,11 @@ class System:
     ("system", "soft", "logged"),
     [
         (System(1_024, 50_000), 50_000, ""),
-        (System(1_024, 4_096), 4_096, "open 4096 files: enough for about 2016 connections"),
+        (System(1_024, 4_096), 4_096, "open 4096 files: enough for 1920 connections, not for"),
         (System(50_000, 50_000), 50_000, ""),
-        (System(256, resource.RLIM_INFINITY, most=100_000), 20_064, ""),
-        (System(256, resource.RLIM_INFINITY, most=10_240), 256, "open 256 files"),
+        (System(256, resource.RLIM_INFINITY, most=100_000), 21_064, ""),
+        (System(256, resource.RLIM_INFINITY, most=10_240), 256, "256 files: enough for 88 "),
+        (System(50, 50), 50, "open 50 files: enough for 1 connections"),
         (System(resource.RLIM_INFINITY, resource.RLIM_INFINITY), resource.RLIM_INFINITY, ""),
     ],
 )
@@ -471,8 +471,10 @@ def test_as_many_files_are_allowed_as_the_system_lets(
 
     caplog.set_level("INFO")
     monkeypatch.setitem(sys.modules, "resource", system)
-    guard.raise_file_limit(10_000)
+    fitted = guard.fit_file_limit(Limits())
     assert system.soft == soft
+    assert (fitted.max_connections < 10_000) == bool(logged)
+    assert f" {fitted.max_connections} connections" in caplog.text or not logged
     assert (logged in caplog.text) if logged else not caplog.text
 
 
@@ -480,7 +482,14 @@ def test_where_there_is_no_such_limit_nothing_is_done(monkeypatch: pytest.Monkey
     import sys
 
     monkeypatch.setitem(sys.modules, "resource", None)
-    guard.raise_file_limit(10_000)
+    assert guard.fit_file_limit(Limits()) == Limits()
+
+
+@pytest.mark.parametrize(
+    ("connections", "waiting"), [(1, 16), (160, 16), (1_000, 100), (10_000, 1_000), (99_999, 1_000)]
+)
+def test_a_tenth_of_the_limit_may_wait_to_be_told_so(connections: int, waiting: int) -> None:
+    assert Limits(max_connections=connections).max_waiting == waiting
 
 
 @pytest.mark.asyncio

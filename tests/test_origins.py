@@ -156,6 +156,17 @@ async def test_a_name_that_was_made_to_lead_here_gets_403() -> None:
 
 
 @pytest.mark.asyncio
+async def test_who_names_two_origins_is_of_neither() -> None:
+    """Whichever comes first: no browser sends two, and what stands between may look at the other one."""
+    async with running() as server:
+        own = f"Origin: {server.url}"
+        for origins in ((own, f"Origin: {EVIL}"), (f"Origin: {EVIL}", own), (own, own)):
+            async with RawHttp(server) as http:
+                answer = await http.get("/health", f"Host: 127.0.0.1:{server.port}", *origins)
+                assert (answer.status, answer.json()["code"]) == (403, "forbidden_origin")
+
+
+@pytest.mark.asyncio
 async def test_a_request_without_a_host_is_no_browsers() -> None:
     async with running() as server, RawHttp(server) as http:
         http.send("GET /health HTTP/1.0")

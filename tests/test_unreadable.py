@@ -11,12 +11,15 @@ import aiohttp
 import pytest
 import websockets
 from raw_http import RawHttp
-from wire import eventually, on_both_loops, running
+from wire import HANDSHAKE, eventually, on_both_loops, running
 
 from feeds.feed import Feed
+from feeds.limits import Limits
 from feeds.rest import Api
+from ticker import __version__
 
 TOKEN = "s3sameOpen"
+LINES = HANDSHAKE.decode().strip().split("\r\n")
 HOST = "Host: localhost\r\n"
 NOT_HTTP = 400, "invalid_request", "what came is no request of HTTP/1.1"
 TOO_LONG = 414, "uri_too_long", "a URL of more than 65536 bytes; no more are allowed"
@@ -175,3 +178,64 @@ async def test_who_goes_away_before_a_stream_begins_is_nothing_to_talk_about(pat
             await eventually(lambda: len(asyncio.all_tasks()) == before, "it is over")
         assert not server.feed.stats.accepted
         assert not server.access.stats.errors
+
+
+@pytest.mark.parametrize("request_", ["CONNECT localhost:80", "CONNECT /health", "OPTIONS *"])
+@on_both_loops
+async def test_who_asks_for_no_path_gets_400_and_nothing_more(request_: str) -> None:
+    """It would otherwise be answered past the limits, again and again."""
+    async with running(loggers=()) as server, RawHttp(server) as http:
+        for _ in range(3):
+            http.send(f"{request_} HTTP/1.1", "Host: localhost")
+        answer = await http.answer()
+        assert answer.status == 400
+        assert answer.json() == {
+            "type": "error",
+            "code": "invalid_request",
+            "message": "what is asked for is no path, and this server is no proxy",
+        }
+        assert server.access.stats.errors == {"invalid_request": 1}
+
+
+@on_both_loops
+async def test_whatever_else_is_expected_the_rules_come_first() -> None:
+    """``Expect`` is no way past the limits, and isn't repeated."""
+    limits = Limits(max_requests_s=0.1, max_burst=2)
+    async with running(limits=limits) as server, RawHttp(server) as http:
+        for _ in range(3):
+            http.send("GET /nothing HTTP/1.1", "Host: localhost", f"Expect: {TOKEN}")
+        http.send("GET /health HTTP/1.1", "Host: localhost", "Connection: close")
+        answers = await http.read()
+        assert answers.count(b"HTTP/1.1 404 ") == 2
+        assert answers.count(b"HTTP/1.1 429 ") == 2
+        assert TOKEN.encode() not in answers
+
+
+@on_both_loops
+async def test_who_waits_to_send_a_body_is_told_to_go_on() -> None:
+    """But not where there is none: there the answer is all that comes (RFC 9110, section 10.1.1)."""
+    async with running(control=True) as server, RawHttp(server) as http:
+        expect = "Host: localhost", "Expect: 100-continue"
+        http.send("GET /health HTTP/1.1", *expect)
+        assert (await http.read(until=b"}")).startswith(b"HTTP/1.1 200 ")
+        http.send("POST /control/advance HTTP/1.1", *expect, "Content-Length: 10")
+        assert await http.read(until=b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        await http.push(b'{"by":"1"}')
+        assert (await http.read(until=b"}")).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.asyncio
+async def test_no_answer_says_what_the_server_is_made_of() -> None:
+    """Neither a good one, nor one to what can't be read, nor that to an upgrade."""
+    async with running() as server:
+        for lines in (
+            ["GET /health HTTP/1.1", "Host: localhost"],
+            ["x"],
+            LINES,
+            ["CONNECT x HTTP/1.1"],
+        ):
+            async with RawHttp(server) as http:
+                http.send(*lines)
+                head = await http.read(until=b"\r\n\r\n")
+                assert f"\r\nServer: tickerplant/{__version__}\r\n".encode() in head
+                assert b"aiohttp" not in head

@@ -91,6 +91,36 @@ async def test_a_request_for_no_upgrade_gets_426_with_the_other_ways(without: st
         assert "/sse" in body["message"]
 
 
+NOT_THAT_WAY = {
+    "HEAD": ("HEAD /ws HTTP/1.1", [], 426, "upgrade_required"),
+    "HTTP/1.0": ("GET /ws HTTP/1.0", [], 426, "upgrade_required"),
+    "a body": ("GET /ws HTTP/1.1", ["Content-Length: 5"], 400, "invalid_request"),
+    "a body in chunks": (
+        "GET /ws HTTP/1.1",
+        ["Transfer-Encoding: chunked"],
+        400,
+        "invalid_request",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("first", "more", "status", "code"), NOT_THAT_WAY.values(), ids=NOT_THAT_WAY.keys()
+)
+@on_both_loops
+async def test_what_isnt_a_get_of_http_1_1_without_a_body_is_no_upgrade(
+    first: str, more: list[str], status: int, code: str
+) -> None:
+    """RFC 6455, section 4.2.1; proxies that see a body where we don't see one would take it for something else."""
+    async with running() as server, RawHttp(server) as http:
+        http.send(first, *LINES[1:], *more, "X-Last: 1")
+        await http.push(b"5\r\nhello\r\n0\r\n\r\n" if "Transfer" in str(more) else b"hello")
+        head = await http.read(until=b"\r\n\r\n")
+        assert head.startswith(f"HTTP/1.{first[-1]} {status} ".encode())
+        assert server.feed.stats.refused == {code: 1}
+        assert not server.websockets.open
+
+
 @pytest.mark.asyncio
 async def test_a_subprotocol_that_isnt_spoken_is_not_agreed_on() -> None:
     """The client then decides, as RFC 6455 has it; browsers hang up."""

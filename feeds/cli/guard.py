@@ -1,16 +1,18 @@
 """The options of ``serve`` that say who may read, and how much; and the system's own limit."""
 
 import logging
+import math
 import os
+from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 import click
 
 from feeds.limits import Limits
 
-__all__ = ["guard_options", "raise_file_limit", "take_limits"]
+__all__ = ["fit_file_limit", "guard_options", "take_limits"]
 
 log = logging.getLogger("feeds")
 
@@ -119,14 +121,41 @@ def take_limits(options: dict[str, Any]) -> Limits:
     return Limits(**{field.name: options.pop(field.name) for field in fields(Limits)})
 
 
-def raise_file_limit(connections: int) -> None:
-    """Let this process open as many files as the system allows; log if that is too few for so many connections."""
+def fit_file_limit(limits: Limits) -> Limits:
+    """
+    Let this process open as many files as it may need; where the system doesn't allow that, give limits that fit.
+
+    So who is one too many is told so, instead of waiting for a connection that can't be accepted.
+    """
+    files = _raise_file_limit(_files(limits))
+    if files >= _files(limits):
+        return limits
+    fitting = bisect_right(
+        range(1, limits.max_connections),
+        files,
+        key=lambda n: _files(replace(limits, max_connections=n)),
+    )
+    fitted = replace(limits, max_connections=max(1, fitting))
+    log.info(
+        "the system lets this process open %d files: enough for %d connections, not for --max-connections %d",
+        files,
+        fitted.max_connections,
+        limits.max_connections,
+    )
+    return fitted
+
+
+def _files(limits: Limits) -> int:
+    return _FILES_EACH * limits.max_connections + limits.max_waiting + _OTHER_FILES
+
+
+def _raise_file_limit(wanted: int) -> float:
+    """Raise the limit of open files as far as it goes; give it."""
     try:
         import resource
     except ImportError:  # Windows has no such limit
-        return
+        return math.inf
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _FILES_EACH * connections + _OTHER_FILES
     for limit in (hard, wanted):  # macOS calls it unlimited, and means less
         if resource.RLIM_INFINITY in (soft, limit) or limit <= soft:
             continue
@@ -135,10 +164,4 @@ def raise_file_limit(connections: int) -> None:
         except (OSError, ValueError):
             continue
         soft = limit
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        log.info(
-            "the system lets this process open %d files: enough for about %d connections, not for --max-connections %d",
-            soft,
-            max(0, soft - _OTHER_FILES) // _FILES_EACH,
-            connections,
-        )
+    return math.inf if soft == resource.RLIM_INFINITY else soft

@@ -15,7 +15,8 @@ import click
 
 from feeds.backlog import BacklogPolicy, Slow
 from feeds.cli.banner import banner, ready_line
-from feeds.cli.guard import guard_options, raise_file_limit, take_limits
+from feeds.cli.complaints import Complaints
+from feeds.cli.guard import fit_file_limit, guard_options, take_limits
 from feeds.cli.parent import at_the_end_of
 from feeds.cli.replay import looking_through, replay_options, take_replay
 from feeds.cli.signals import signals
@@ -183,12 +184,11 @@ def serve(
     # aiohttp warns of subprotocols that we don't speak, in the client's words: anybody could fill the log with them.
     logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
     try:
-        limits = take_limits(options)
+        limits = fit_file_limit(take_limits(options))
         options["start_us"] = options.pop("start")
         options["replay"] = take_replay(options)
         backlog = BacklogPolicy(**{f.name: options.pop(f.name) for f in fields(BacklogPolicy)})
         config = FeedConfig(**options, limits=limits, backlog=backlog, web_root=_web_root())
-        raise_file_limit(limits.max_connections)
         with asyncio.Runner(loop_factory=loop_factory(loop)) as runner:
             stdin = 0 if exit_with_parent else None
             return runner.run(run_feed(_server(config), ready_json=ready_json, parent=stdin))
@@ -227,6 +227,7 @@ async def run_feed(server: FeedServer, *, ready_json: bool, parent: int | None =
     _calm_the_collector()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(Complaints())
     with signals(lambda: loop.call_soon_threadsafe(stop.set)), ExitStack() as stack:
         async with server:
             if parent is not None:
