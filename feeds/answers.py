@@ -8,10 +8,23 @@ from aiohttp import web
 from feeds.errors import Code, HttpCode, RequestError, UnknownSession
 from feeds.limits import Refusal
 
-__all__ = ["AnswerableError", "error_answer", "json_answer", "refusal_answer"]
+__all__ = ["AnswerableError", "NoSuchPath", "error_answer", "json_answer", "refusal_answer"]
 
 AnswerableError = (RequestError, UnknownSession, web.HTTPNotFound, web.HTTPMethodNotAllowed)
 """What :func:`error_answer` answers."""
+
+
+class NoSuchPath(web.HTTPNotFound):
+    """
+    No route has this path.
+
+    Args:
+        near: the paths that come nearest to it, the nearest first.
+    """
+
+    def __init__(self, near: list[str]) -> None:
+        super().__init__()
+        self.near = near
 
 
 def json_answer(value: Any, status: int = 200) -> web.Response:
@@ -35,7 +48,9 @@ def error_answer(
     if isinstance(error, UnknownSession):
         return _error(HttpCode.UNKNOWN_SESSION, str(error), 404)
     if isinstance(error, web.HTTPNotFound):
-        return _error(HttpCode.NOT_FOUND, f"no such path: {request.path!r}", 404)
+        near = error.near if isinstance(error, NoSuchPath) else []
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return _error(HttpCode.NOT_FOUND, f"no such path: {request.path!r}{hint}", 404)
     allowed = ", ".join(sorted(error.allowed_methods))
     message = f"{request.path} allows {allowed}, not {error.method}"
     response = _error(HttpCode.METHOD_NOT_ALLOWED, message, 405)
