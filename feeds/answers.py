@@ -12,6 +12,7 @@ from ticker import __version__
 __all__ = [
     "SERVER",
     "AnswerableError",
+    "NoSuchPath",
     "error_answer",
     "error_code",
     "json_answer",
@@ -23,6 +24,19 @@ SERVER = f"tickerplant/{__version__}"
 
 AnswerableError = (RequestError, UnknownSession, web.HTTPNotFound, web.HTTPMethodNotAllowed)
 """What :func:`error_answer` answers."""
+
+
+class NoSuchPath(web.HTTPNotFound):
+    """
+    No route has this path.
+
+    Args:
+        near: the paths that come nearest to it, the nearest first.
+    """
+
+    def __init__(self, near: list[str]) -> None:
+        super().__init__()
+        self.near = near
 
 
 def json_answer(value: Any, status: int = 200) -> web.Response:
@@ -46,7 +60,9 @@ def error_answer(
     if isinstance(error, UnknownSession):
         return _error(HttpCode.UNKNOWN_SESSION, str(error), 404)
     if isinstance(error, web.HTTPNotFound):
-        return _error(HttpCode.NOT_FOUND, f"no such path: {request.path!r}", 404)
+        near = error.near if isinstance(error, NoSuchPath) else []
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return _error(HttpCode.NOT_FOUND, f"no such path: {request.path!r}{hint}", 404)
     allowed = ", ".join(sorted(error.allowed_methods))
     message = f"{request.path} allows {allowed}, not {error.method}"
     response = _error(HttpCode.METHOD_NOT_ALLOWED, message, 405)

@@ -8,7 +8,7 @@ from feeds.clientele import Clientele
 from feeds.errors import CommandError
 from feeds.frame import ping_frame
 from feeds.journal import Journal
-from feeds.naming import symbol_id
+from feeds.naming import check_channel, symbol_id
 from feeds.observed import Client
 from feeds.plant import Plant
 from feeds.plants import Plants
@@ -89,7 +89,7 @@ class Expectations:
             timeout: how long, in real time.
 
         Raises:
-            CommandError: there is no such symbol or client.
+            CommandError: there is no such symbol, channel or client.
             WaitTimeout: nobody did; the message shows what happened.
         """
         one = None if client is None else self._clientele.find(client)
@@ -196,6 +196,8 @@ class Expectations:
     ) -> Callable[[], Client | None]:
         clients = self._clientele
         symbol_id(self.plant.market.universe, symbol)
+        if channel is not None:
+            check_channel(channel)
 
         def look() -> Client | None:
             asked = clients.clients if client is None else [client]

@@ -6,13 +6,17 @@ asked by the handlers, and what no route is for has a route too.
 """
 
 from collections.abc import Awaitable, Callable
+from difflib import get_close_matches
 
 from aiohttp import hdrs, web
 
 from feeds.access import Access
-from feeds.answers import AnswerableError
+from feeds.answers import AnswerableError, NoSuchPath
 
 __all__ = ["Guarded", "Handler", "expecting"]
+
+_COMPARED, _NEAR = 40, 0.8
+"""How much of a path is compared with those that there are, and how much of it has to be the same: a typo, no guess."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -68,6 +72,7 @@ class Guarded:
                 allowed |= (await route.resolve(request))[1]
             if allowed:
                 raise web.HTTPMethodNotAllowed(request.method, allowed)
-            raise web.HTTPNotFound
+            paths = [route.canonical for route in routes]
+            raise NoSuchPath(get_close_matches(request.path[:_COMPARED], paths, 1, _NEAR))
 
         self.add("/{path:.*}", nothing, "*")

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
 from feeds.errors import ConfigError, HttpCode
 
@@ -33,7 +35,12 @@ def check_ranges(options: object, ranges: Mapping[str, tuple[float, float]]) -> 
         ConfigError: one isn't; the message names the option, its value and what is allowed.
     """
     for name, (low, high) in ranges.items():
-        value = getattr(options, name)
+        value: Any = getattr(options, name)
+        number = isinstance(value, Real) and not isinstance(value, bool)
+        if not number:
+            raise ConfigError(
+                f"{name.replace('_', '-')} {value!r} is no number: {low:g} to {high:g} is allowed"
+            )
         if not low <= value <= high:
             option = name.replace("_", "-")
             raise ConfigError(f"{option} {value!r} is out of range: {low:g} to {high:g} is allowed")

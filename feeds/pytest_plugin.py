@@ -54,15 +54,30 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
-    item: pytest.Item,
+    item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show the end of the journal with a test that failed."""
+    """Show the end of the journal with a test that failed; of one that the error shows already, what came since."""
     report = yield
-    if report.failed and report.when != "teardown":
+    if report.failed and report.when != "teardown" and call.excinfo is not None:
+        told = str(call.excinfo.value).splitlines()
         for feed in item.stash.get(_feeds, []):
-            text = f"{feed!r}\n{feed.report()}"
-            report.sections.append((f"ticker feed on port {feed.port}", text))
+            text = _not_yet_told(feed.report(), told)
+            report.sections.append((f"ticker feed on port {feed.port}", f"{feed!r}\n{text}"))
     return report
+
+
+def _not_yet_told(report: str, told: list[str]) -> str:
+    """Leave out of a feed's report what an error has shown, if it was about this feed."""
+    head, _, journal = report.partition("\njournal:\n")
+    entries = journal.splitlines()
+    if entries[-1] not in told and entries[0] not in told:
+        return report
+    since = [entry for entry in entries if entry not in told]
+    return (
+        "\n".join([head, "journal since the error:", *since])
+        if since
+        else "nothing since the error"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -125,8 +140,8 @@ def _told_plainly() -> Iterator[None]:
 
     try:
         yield
-    except ConfigError as error:
-        pytest.fail(f"ticker feed: {error}", pytrace=False)
+    except (ConfigError, pytest.UsageError) as error:
+        raise pytest.fail.Exception(f"ticker feed: {error}", pytrace=False) from None
 
 
 def _remember(request: pytest.FixtureRequest, feed: TickerFeed) -> None:

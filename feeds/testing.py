@@ -17,6 +17,8 @@ from feeds.director import Director
 from feeds.errors import CommandError, ConfigError, WaitTimeout, plainly
 from feeds.facade import AioMethods, Methods
 from feeds.faults.commands import FaultCommands, commanding
+from feeds.faults.fault import FaultError
+from feeds.faults.handle import FaultHandle
 from feeds.hosting import LoopThread, in_a_coroutine
 from feeds.journal import Entry, Journal
 from feeds.observed import Client
@@ -29,6 +31,8 @@ __all__ = [
     "CommandError",
     "ConfigError",
     "Entry",
+    "FaultError",
+    "FaultHandle",
     "Journal",
     "TickerFeed",
     "WaitTimeout",

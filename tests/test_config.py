@@ -37,6 +37,9 @@ def test_the_defaults_are_safe() -> None:
         ({"turn_events": 0}, "turn-events 0 is out of range: 1 to 4000 is allowed"),
         ({"turn_events": 4_001}, "turn-events 4001 is out of range: 1 to 4000 is allowed"),
         ({"heartbeat_s": 0}, "heartbeat-s 0 is out of range: 0.1 to 3600 is allowed"),
+        ({"seed": "7"}, "seed '7' is no number: -9.22337e+18 to 9.22337e+18 is allowed"),
+        ({"rate": True}, "rate True is no number: 0 to 10000 is allowed"),
+        ({"turn_ms": None}, "turn-ms None is no number: 1 to 1000 is allowed"),
         ({"heartbeat_s": 3_601}, "heartbeat-s 3601 is out of range: 0.1 to 3600 is allowed"),
     ],
 )

@@ -76,6 +76,7 @@ def test_a_float_that_stands_for_several_whole_numbers_is_none(value: float) -> 
     ("value", "code", "message"),
     [
         ({}, Code.MISSING_FIELD, "the field 'text' is missing in the body"),
+        ({"texts": "a"}, Code.UNKNOWN_FIELD, "the body has no field 'texts'; its fields are text,"),
         (
             {"text": "a", "x": 1},
             Code.UNKNOWN_FIELD,

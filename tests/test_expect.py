@@ -132,6 +132,25 @@ async def test_what_doesnt_come_is_told_with_the_journal() -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("channel", "message"),
+    [
+        ("trade", "unknown channel 'trade'; did you mean 'trades'?"),
+        ("bars:2m", "unknown channel 'bars:2m'; did you mean 'bars:"),
+        ("x", "unknown channel 'x'; the channels are trades, quotes, status, bars:1s, bars:1m"),
+    ],
+)
+async def test_nobody_waits_for_a_channel_that_isnt_there(channel: str, message: str) -> None:
+    async with running(**WATCHED) as server:
+        director = server.director()
+        with pytest.raises(CommandError) as error:
+            await director.wait_for_subscription("AAPL", channel)
+        assert str(error.value).startswith(message)
+        with pytest.raises(CommandError):
+            director.assert_subscribed("AAPL", channel)
+
+
+@pytest.mark.asyncio
 async def test_a_reset_ends_all_waiting() -> None:
     async with running(**WATCHED) as server:
         director = server.director()

@@ -59,6 +59,26 @@ def test_a_feed_that_does_not_start_is_told(tmp_path: Path) -> None:
     assert "unknown clock 'slow'" in done.stderr
 
 
+def test_a_command_that_isnt_there_is_told(tmp_path: Path) -> None:
+    """With what would help: it is what everybody meets first who has tickerplant in a virtual environment."""
+    script = tmp_path / "script.mjs"
+    module = (SAMPLES / "feed.mjs").as_uri()
+    script.write_text(
+        f'import {{ startFeed }} from "{module}";\n'
+        "await startFeed().catch(({ message }) => console.log(message));\n"
+    )
+    done = subprocess.run(
+        [NODE or "node", *flags(), str(script)],
+        env=ENVIRONMENT | {"TICKERPLANT": "nowhere"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.stdout == (
+        "can't start nowhere (ENOENT): put it on the PATH, or its path into TICKERPLANT\n"
+    )
+
+
 @pytest.mark.browser
 @pytest.mark.timeout(300)
 def test_the_sample_with_playwright_passes(tmp_path: Path) -> None:

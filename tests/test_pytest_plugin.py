@@ -256,6 +256,8 @@ def test_a_wrong_marker_is_told(pytester: pytest.Pytester, marker: str, message:
     result = pytester.runpytest_inprocess()
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([message])
+    result.stdout.no_fnmatch_line("*During handling of*")
+    result.stdout.no_fnmatch_line("*pytest_plugin.py*")
 
 
 def test_a_failing_test_shows_its_journal(pytester: pytest.Pytester) -> None:
@@ -266,7 +268,7 @@ def test_a_failing_test_shows_its_journal(pytester: pytest.Pytester) -> None:
             def test_fails(ticker_feed, make_ticker_feed):
                 make_ticker_feed()
                 ticker_feed.trade("AAPL", price=187.43)
-                ticker_feed.wait_for_client(timeout="10ms")
+                ticker_feed.trade("AAPL", price=187.435)
 
             def test_passes(ticker_feed):
                 pass
@@ -278,7 +280,7 @@ def test_a_failing_test_shows_its_journal(pytester: pytest.Pytester) -> None:
     result.stdout.no_fnmatch_line("*feeds/*.py:*")  # where it was found out isn't the test's
     result.stdout.fnmatch_lines(
         [
-            "E*WaitTimeout: no client 1 within 0.01 s",
+            "E*CommandError: price 187.435 of AAPL*",
             "*- ticker feed on port * -*",
             "<TickerFeed http://127.0.0.1:*, seed 7, 30 symbols>",
             "journal:",
@@ -289,10 +291,52 @@ def test_a_failing_test_shows_its_journal(pytester: pytest.Pytester) -> None:
     assert result.stdout.str().count("ticker feed on port") == 2
 
 
+def test_what_an_error_shows_isnt_shown_again(pytester: pytest.Pytester) -> None:
+    """A wait in vain has the journal in its message: beside it there is what came since."""
+    pytester.makepyfile(
+        dedent(
+            """
+            import websockets.sync.client
+
+            def test_nothing_since(ticker_feed):
+                ticker_feed.trade("AAPL", price=187.43)
+                ticker_feed.assert_subscribed("AAPL")
+
+            def test_something_since(ticker_feed):
+                with websockets.sync.client.connect(ticker_feed.ws_url):
+                    try:
+                        ticker_feed.wait_for_client(2, timeout="10ms")
+                    except TimeoutError:
+                        ticker_feed.trade("AAPL", price=187.44)
+                        raise
+            """
+        )
+    )
+    result = pytester.runpytest_inprocess()
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "E*command*trade*187.43*",
+            "*- ticker feed on port * -*",
+            "nothing since the error",
+            "E*WaitTimeout: no client 2 within 0.01 s",
+            "E*open*path=/ws*",
+            "*- ticker feed on port * -*",
+            "  <Client 1, *",
+            "journal since the error:",
+            "*command*trade*187.44*",
+        ]
+    )
+    shown = result.stdout.str()
+    assert shown.count("command command=trade") == 2
+    assert shown.count("path=/ws") == 1
+
+
 @pytest.mark.parametrize(
     "command",
     [
         "feed.trade('AAPL', price=187.435)",
+        "feed.wait_for_subscription('AAPL', 'trade')",
         "feed.play([{'type': 'trade', 'symbol': 'APPL', 'price': 1}])",
         "feed.fault.gap(symbol='APPL')",
         "feed.assert_subscribed('AAPL')",

@@ -426,6 +426,8 @@ async def test_a_path_that_there_isnt_is_named() -> None:
     async with served() as http:
         answer = await http.get("/api/prices?symbol=AAPL", 404)
         assert answer == error("not_found", "no such path: '/api/prices'")
+        answer = await http.get("/api/symbol", 404)
+        assert answer["message"] == "no such path: '/api/symbol'; did you mean '/api/symbols'?"
 
 
 @pytest.mark.parametrize("path", ["/health", "/api/symbols", "/api/snapshot", "/api/bars"])

@@ -274,3 +274,11 @@ def test_faults_are_commanded_from_any_thread() -> None:
         closed = feed.wait_for_close(client)
         assert (closed.close_code, closed.closed_by) == (4001, "server")
         assert feed.journal.entries("fault")
+
+
+def test_a_misspelt_fault_is_told_with_the_one_that_was_meant() -> None:
+    with TickerFeed(symbols=["AAPL"]) as feed:
+        with pytest.raises(AttributeError, match="unknown fault 'stal'; did you mean 'stall'"):
+            feed.fault.stal(client=1)  # type: ignore[attr-defined]
+        with pytest.raises(CommandError, match="'first'"):
+            feed.fault.stall(client="first")

@@ -1,5 +1,5 @@
 /**
- * Starts a feed for tests and drives it, in 70 lines to copy: all of it is HTTP.
+ * Starts a feed for tests and drives it, in 75 lines to copy: all of it is HTTP.
  *
  *     const feed = await startFeed("--symbols", "AAPL,MSFT", "--rate", "0", "--clock", "manual");
  *     await feed.wait({ for: "subscription", symbol: "AAPL", timeout: "5s" });
@@ -23,7 +23,10 @@ export async function startFeed(...options) {
   const server = spawn(command, [...own, ...options], { stdio: ["pipe", "pipe", "inherit"] });
   const line = await Promise.race([
     once(createInterface({ input: server.stdout }), "line"),
-    once(server, "exit").then(([code]) => { throw new Error(`${command} ended with ${code}`); }),
+    once(server, "exit").then(
+      ([code]) => { throw new Error(`${command} ended with ${code}`); },
+      ({ code }) => { throw new Error(`can't start ${command} (${code}): put it on the PATH, or its path into TICKERPLANT`); },
+    ),
   ]);
   const stop = async () => {
     server.stdin.end();

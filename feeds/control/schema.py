@@ -83,14 +83,14 @@ def _branch(value: Any, schema: Schema, name: str) -> Schema:
 
 def _object(value: dict[str, Any], schema: Schema, name: str) -> dict[str, Any]:
     properties: dict[str, Schema] = schema["properties"]
-    for key in schema.get("required", ()):
-        if key not in value:
-            raise RequestError(Code.MISSING_FIELD, f"the field {key!r} is missing in {name}")
-    for key in value:
+    for key in value:  # first: one that is misspelt is missing, too
         if key not in properties:
             known = f"its fields are {', '.join(properties)}" if properties else "it has no fields"
             text = f"{name} has no field {show(key)}; {known}"
             raise RequestError(Code.UNKNOWN_FIELD, text)
+    for key in schema.get("required", ()):
+        if key not in value:
+            raise RequestError(Code.MISSING_FIELD, f"the field {key!r} is missing in {name}")
     return {key: check(item, properties[key], repr(key)) for key, item in value.items()}
 
 

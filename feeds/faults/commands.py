@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from feeds.errors import plainly
-from feeds.faults.fault import Fault
+from feeds.faults.fault import Fault, unknown_fault
 from feeds.faults.handle import FaultHandle, When
 from feeds.faults.injector import Injector
 from feeds.faults.plan import Armed
@@ -55,10 +55,15 @@ class FaultCommands:
         """Put a fault in force by its name."""
         client = values.get("client")
         if client is not None and not isinstance(client, int):
-            values["client"] = client.id
+            values["client"] = getattr(client, "id", client)
         if not isinstance(values.get("at"), int | None):
             values["at"] = self._time_us(values["at"])
         return plainly(lambda: self._put(Fault.make(name, **values)))
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(unknown_fault(name))
 
     # The handshake.
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 from feeds.errors import CommandError
 from feeds.faults.kinds import KINDS, Kind, Layer
 
-__all__ = ["TRIGGERS", "Fault", "FaultError"]
+__all__ = ["TRIGGERS", "Fault", "FaultError", "unknown_fault"]
 
 TRIGGERS = ("connect", "subscribe", "unsubscribe", "snapshot", "symbols", "ping", "auth")
 """What ``on`` may be: a client that connects, or a request's action."""
@@ -166,6 +166,11 @@ _FIELDS = tuple(_DEFAULTS)
 def _kind(name: str) -> Kind:
     if name in KINDS:
         return KINDS[name]
+    raise FaultError(unknown_fault(name))
+
+
+def unknown_fault(name: str) -> str:
+    """Tell that there is no fault of a name, and which one was meant."""
     near = get_close_matches(name, KINDS, 1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    raise FaultError(f"unknown fault {name!r}; {hint}the faults are {', '.join(KINDS)}")
+    return f"unknown fault {name!r}; {hint}the faults are {', '.join(KINDS)}"
