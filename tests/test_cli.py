@@ -57,7 +57,11 @@ def _no_options_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[FeedConfig, bool, str]]:
-    """Notes what would be served, how it would be announced, and on which loop, instead of serving."""
+    """
+    Notes what would be served, how it would be announced, and on which loop, instead of serving.
+
+    As on a system that lets a process open as many files as it likes.
+    """
     noted: list[tuple[FeedConfig, bool, str]] = []
 
     async def run_feed(server: FeedServer, *, ready_json: bool, parent: int | None) -> int:
@@ -67,6 +71,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[FeedConfig, bool, str]
         return 0
 
     monkeypatch.setattr(serve, "run_feed", run_feed)
+    monkeypatch.setattr(serve, "fit_file_limit", lambda limits: limits)
     return noted
 
 

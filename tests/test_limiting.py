@@ -172,7 +172,7 @@ def test_a_symbol_that_is_paused_closes_with_its_print() -> None:
     assert closing["time"] == told[2][0] == us("2026-01-05T16:00")
     assert closing["price"] > 1.25 * batch.price[(batch.channel == TRADES) & (batch.symbol == 0)][0]
     mine = batch[(batch.symbol == 0) & (batch.time == told[2][0]) & (batch.channel < 3)]
-    assert mine.channel.tolist()[:2] == [STATUS, TRADES]
+    assert mine.channel.tolist()[:3] == [STATUS, QUOTES, TRADES]
     assert m.snapshot(0).last == closing["price"]
 
 

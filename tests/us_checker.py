@@ -287,21 +287,7 @@ class Reader:
         old, new, at = one.status, event["status"], event["time"]
         self.counts[new] += 1
         begin, session, _ = session_at(at)
-        lasted = at - one.told
-        told_anew = new == old == "paused"
-        self._must(new != old or told_anew or event["reason"] != one.reason, event, "no change")
-        if new == "paused":
-            right = abs(lasted - 300_000) < 0.01 if told_anew else abs(lasted - 15_000) < 0.01
-            self._must(right, event, f"paused after {lasted} ms of {old}")
-        if new == "limit_state":
-            low, high = self._bands(one, at)
-            slack = self._slack(one)
-            at_band = one.bid >= high - slack or one.ask <= low + slack
-            self._must(old == "trading" and at_band, event, f"no limit state at {low} {high}")
-        if old == "limit_state" and new in REGULAR:
-            self._must(lasted <= 15_000, event, "a limit state that lasts too long")
-        if old == "paused" and new == "trading":
-            self._must(abs(lasted - 300_000) < 0.01, event, "a pause of another length")
+        self._limits(one, event)
         if new in ("pre_market", "post_market", "closed"):
             self._must(new == session, event, f"it is {session}")
             if old not in ("halted", "paused"):
@@ -317,6 +303,25 @@ class Reader:
             one.reference, one.pending, one.mean = None, None, defaultdict(list)
             one.loose = event["reason"] != "LUDP"
         one.status, one.told, one.reason = new, at, event["reason"]
+
+    def _limits(self, one: Symbol, event: Event) -> None:
+        """A limit state or a pause may have begun or ended."""
+        old, new, at = one.status, event["status"], event["time"]
+        lasted = at - one.told
+        told_anew = new == old == "paused"
+        self._must(new != old or told_anew or event["reason"] != one.reason, event, "no change")
+        if new == "paused":
+            right = abs(lasted - 300_000) < 0.01 if told_anew else abs(lasted - 15_000) < 0.01
+            self._must(right, event, f"paused after {lasted} ms of {old}")
+        if new == "limit_state":
+            low, high = self._bands(one, at)
+            slack = self._slack(one)
+            at_band = one.bid >= high - slack or one.ask <= low + slack
+            self._must(old == "trading" and at_band, event, f"no limit state at {low} {high}")
+        if old == "limit_state" and new in REGULAR:
+            self._must(lasted <= 15_000, event, "a limit state that lasts too long")
+        if old == "paused" and new == "trading":
+            self._must(abs(lasted - 300_000) < 0.01, event, "a pause of another length")
 
     def _turn(self, one: Symbol, event: Event, session: str) -> None:
         """A session has begun."""
