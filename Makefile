@@ -54,7 +54,7 @@ fix: .venv/developing
 	$(BIN)/ruff format .
 
 docs: .venv/developing
-	$(BIN)/python -m pytest -q -n 0 tests/test_docs.py --write-docs
+	$(BIN)/python -m pytest -q -n 0 tests/test_docs.py tests/test_page_picture.py --write-docs
 
 bench: .venv/developing
 	$(PIP) install -q --group peers

@@ -12,9 +12,9 @@ A group of one has nobody to share the cost with. It is compressed only while th
 
 import zlib
 from collections.abc import Iterable
-from struct import Struct
 
 from feeds.envelope import WEBSOCKET, Envelope, Stateless
+from feeds.frame import COMPRESSED_TEXT, build_frame
 from feeds.transport import Data
 
 __all__ = ["Budget", "DeflatedInWebSocket", "Deflation"]
@@ -29,11 +29,6 @@ _WORTH_SHARE = 0.6
 """A group of one is compressed while the compressed size is less than this share of the plain one."""
 _TRIAL_MESSAGES = 32
 _PAUSE_MESSAGES = 1_024
-
-_SHORT = Struct("!BB").pack
-_MEDIUM = Struct("!BBH").pack
-_LONG = Struct("!BBQ").pack
-_FIN_RSV1_TEXT = 0xC1
 
 
 class Budget:
@@ -114,7 +109,7 @@ class _Stream(DeflatedInWebSocket):
         self._messages += 1
         self._plain += len(frame)
         self._deflated += len(body)
-        data = _frame(body)
+        data = build_frame(COMPRESSED_TEXT, body)
         self.saved = len(frame) - len(data)
         return data
 
@@ -156,15 +151,6 @@ class _Stream(DeflatedInWebSocket):
 
 def _header(length: int) -> int:
     return 2 if length < 128 else 4 if length < 65540 else 10
-
-
-def _frame(payload: bytes) -> bytes:
-    length = len(payload)
-    if length < 126:
-        return _SHORT(_FIN_RSV1_TEXT, length) + payload
-    if length < 65536:
-        return _MEDIUM(_FIN_RSV1_TEXT, 126, length) + payload
-    return _LONG(_FIN_RSV1_TEXT, 127, length) + payload
 
 
 class Deflation:

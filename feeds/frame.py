@@ -6,12 +6,24 @@ A server's frames are not masked, so a frame is the same bytes for every client:
 
 from struct import Struct
 
-__all__ = ["PING_FRAME", "describe_frame", "ping_frame", "pong_frame", "text_frame"]
+__all__ = [
+    "COMPRESSED_TEXT",
+    "PING_FRAME",
+    "TEXT",
+    "build_frame",
+    "describe_frame",
+    "ping_frame",
+    "pong_frame",
+    "text_frame",
+]
 
 PING_FRAME = b"\x89\x00"
 """A ping without a payload."""
 
-_FIN_TEXT, _FIN_PING, _FIN_PONG = 0x81, 0x89, 0x8A
+TEXT, COMPRESSED_TEXT = 0x81, 0xC1
+"""The first byte of a whole text message, and of one that is compressed (RFC 7692, section 7.2.3.1)."""
+
+_FIN_PING, _FIN_PONG = 0x89, 0x8A
 _KINDS = {1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
 _SHOWN = 400
 _SHORT = Struct("!BB").pack
@@ -19,14 +31,19 @@ _MEDIUM = Struct("!BBH").pack
 _LONG = Struct("!BBQ").pack
 
 
-def text_frame(payload: bytes) -> bytes:
-    """Put the header of an unfragmented text frame before a payload of UTF-8. One copy of the payload."""
+def build_frame(first: int, payload: bytes) -> bytes:
+    """Put the header of an unfragmented frame, whose first byte is given, before a payload. One copy of the payload."""
     length = len(payload)
     if length < 126:
-        return _SHORT(_FIN_TEXT, length) + payload
+        return _SHORT(first, length) + payload
     if length < 65536:
-        return _MEDIUM(_FIN_TEXT, 126, length) + payload
-    return _LONG(_FIN_TEXT, 127, length) + payload
+        return _MEDIUM(first, 126, length) + payload
+    return _LONG(first, 127, length) + payload
+
+
+def text_frame(payload: bytes) -> bytes:
+    """Give a frame with a text, in UTF-8."""
+    return build_frame(TEXT, payload)
 
 
 def pong_frame(payload: bytes) -> bytes:

@@ -63,15 +63,6 @@ COMMANDS: dict[str, Serves | Line | Helps | NotRun] = {
     "make test": NotRun("it is what runs this"),
     "pip install .": NotRun("it asks the package index; tests/test_install.py does it without"),
     "tickerplant serve": Serves(),
-    "tickerplant watch AAPL MSFT": Line(TRADE, ends=False),
-    'pip install "tickerplant[tls]"': NotRun("it asks the package index"),
-    "tickerplant serve --tls-self-signed": Serves(),
-    "python -c \"import ssl; print(ssl.get_server_certificate(('127.0.0.1', 8765)))\" > feed.pem": Line(
-        makes="feed.pem"
-    ),
-    "tickerplant watch --url wss://127.0.0.1:8765/ws --cafile feed.pem AAPL": Line(
-        TRADE, ends=False
-    ),
     # bench/README.md
     "make bench": NotRun("it takes half an hour: the lines after it"),
     "python -m bench.fanout": Helps("test_bench"),
@@ -117,6 +108,14 @@ COMMANDS: dict[str, Serves | Line | Helps | NotRun] = {
         r"^(null|\d+(\.\d+)?)$", ends=False, code=None, changed=(("jq", "jq --unbuffered"),)
     ),
     # feeds/README.md
+    'pip install "tickerplant[tls]"': NotRun("it asks the package index"),
+    "tickerplant serve --tls-self-signed": Serves(),
+    "python -c \"import ssl; print(ssl.get_server_certificate(('127.0.0.1', 8765)))\" > feed.pem": Line(
+        makes="feed.pem"
+    ),
+    "tickerplant watch --url wss://127.0.0.1:8765/ws --cafile feed.pem AAPL": Line(
+        TRADE, ends=False
+    ),
     "tickerplant record -o tape.parquet --duration 60": Line(
         makes="tape.parquet", changed=(("60", "0.5"),)
     ),

@@ -164,6 +164,29 @@ class TickBatch:
         return TickBatch(**columns, bars=BarTable.join([b.bars for b in batches]))
 
     @staticmethod
+    def unnumbered(
+        *,
+        symbol: NDArray[np.integer],
+        channel: NDArray[np.integer],
+        time: I64,
+        price: I64,
+        size: I64,
+        ask: I64,
+        ask_size: I64,
+    ) -> "TickBatch":
+        """Give events that have no sequence yet: it is 0."""
+        return TickBatch(
+            symbol=symbol.astype(np.int32),
+            channel=channel.astype(np.uint8),
+            seq=np.zeros(len(time), dtype=np.int64),
+            time=time,
+            price=price,
+            size=size,
+            ask=ask,
+            ask_size=ask_size,
+        )
+
+    @staticmethod
     def of_bars(channel: int, bars: BarTable, seq: I64, time_us: int) -> "TickBatch":
         """Give bars of one interval, which closed at ``time_us``, as events."""
         nothing = np.zeros(len(bars), dtype=np.int64)

@@ -13,9 +13,8 @@ from ticker.grid import CELL_US
 from ticker.knots import Knots
 from ticker.marks import with_conditions
 from ticker.noise import bits, halves
-from ticker.scenario import Scenario
+from ticker.staged import Staged
 from ticker.status import QUOTES_IN, TRADES_IN
-from ticker.universe import Universe
 
 __all__ = ["LEAST_RATE", "MOST_QUOTES_S", "Extras"]
 
@@ -36,32 +35,16 @@ class Extras:
     The events that one play adds.
 
     Args:
-        scenario: what is played.
-        at_us: when it begins, in microseconds.
-        symbols: the ids of its symbols.
-        keys: of the draws, one a symbol.
-        universe: the market's instruments.
-        flow: the market's events a second and symbol, and the fraction of them that are trades.
-        marked: whether prints of auctions say that they are.
+        staged: what is played.
+        keys: of the draws, one for each of its symbols.
 
     Raises:
         ValueError: it would be too many quotes.
     """
 
-    def __init__(
-        self,
-        scenario: Scenario,
-        at_us: int,
-        symbols: I64,
-        *,
-        keys: NDArray[np.uint64],
-        universe: Universe,
-        flow: tuple[float, float],
-        marked: bool = False,
-    ) -> None:
-        self._marks = dict.fromkeys("O56", 0)
-        if marked:
-            self._marks = {code: with_conditions(code) for code in self._marks}
+    def __init__(self, staged: Staged, keys: NDArray[np.uint64]) -> None:
+        scenario, symbols, at_us = staged.scenario, staged.symbols, staged.at_us
+        self._marks = {code: with_conditions(code) if staged.marked else 0 for code in "O56"}
         most = max((value for _, value in scenario.quotes_s), default=0.0) * len(symbols)
         if most > MOST_QUOTES_S:
             raise ValueError(
@@ -69,7 +52,8 @@ class Extras:
                 f" at most {MOST_QUOTES_S} are allowed"
             )
         self._scenario, self._at_us, self._symbols, self._keys = scenario, at_us, symbols, keys
-        rate, trade_share = flow
+        rate, trade_share = staged.flow
+        universe = staged.universe
         rates = np.maximum(rate * universe.column("activity")[symbols], LEAST_RATE)
         self._sources: list[tuple[Knots, F64, float]] = []
         if scenario.activity:
@@ -91,7 +75,7 @@ class Extras:
         parts = [self._more(*source, begin_us, end_us) for source in self._sources]
         parts.append(self._openings(begin_us, end_us))
         batch = TickBatch.join([part for part in parts if len(part)])
-        return _in_order(batch) if len(batch) else None
+        return batch[np.argsort(batch.time, kind="stable")] if len(batch) else None
 
     def _more(
         self, knots: Knots, rates: F64, trade_share: float, begin_us: int, end_us: int
@@ -117,10 +101,9 @@ class Extras:
         lot = self._lot[column]
         shift, wide = (kind >> _SHIFT) % 3 - 1, (kind >> 2 * _SHIFT) & 1
         traded = np.maximum(1, self._sizes[size] * lot // 100)
-        return TickBatch(
-            symbol=self._symbols[column].astype(np.int32),
-            channel=np.where(trade, TRADES, QUOTES).astype(np.uint8),
-            seq=np.zeros(len(column), dtype=np.int64),
+        return TickBatch.unnumbered(
+            symbol=self._symbols[column],
+            channel=np.where(trade, TRADES, QUOTES),
             time=time,
             price=np.where(trade, 2 * (kind & _BUY), shift),
             size=np.where(trade, traded, self._lots[size] * lot),
@@ -152,10 +135,9 @@ class Extras:
         time, channel, at_column, marks = np.array(rows, dtype=np.int64).T
         trade = channel == TRADES
         lot = self._lot[at_column]
-        return TickBatch(
-            symbol=self._symbols[at_column].astype(np.int32),
-            channel=channel.astype(np.uint8),
-            seq=np.zeros(len(time), dtype=np.int64),
+        return TickBatch.unnumbered(
+            symbol=self._symbols[at_column],
+            channel=channel,
             time=time,
             price=np.where(trade, 1, 0),
             size=np.where(trade, 200, 2) * lot,
@@ -165,9 +147,3 @@ class Extras:
 
     def _time_of(self, seconds: float) -> int:
         return self._at_us + round(seconds * 1e6)
-
-
-def _in_order(batch: TickBatch) -> TickBatch:
-    order = np.argsort(batch.time, kind="stable")
-    names = ("symbol", "channel", "seq", "time", "price", "size", "ask", "ask_size")
-    return TickBatch(**{name: getattr(batch, name)[order] for name in names}, bars=batch.bars)

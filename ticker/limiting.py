@@ -80,9 +80,14 @@ def limited(
 def _rows(made: list[tuple[int, ...]]) -> TickBatch:
     """Give what the rules make happen as rows without numbers."""
     symbol, time, channel, price, size, ask, ask_size = np.array(made, dtype=np.int64).T
-    none = np.zeros(len(time), dtype=np.int64)
-    return TickBatch(
-        symbol.astype(np.int32), channel.astype(np.uint8), none, time, price, size, ask, ask_size
+    return TickBatch.unnumbered(
+        symbol=symbol,
+        channel=channel,
+        time=time,
+        price=price,
+        size=size,
+        ask=ask,
+        ask_size=ask_size,
     )
 
 

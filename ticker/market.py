@@ -30,6 +30,7 @@ from ticker.scenes import Scene
 from ticker.script import ScriptedEvent
 from ticker.shape import DayShape
 from ticker.source import MAX_RATE, MAX_TOTAL_RATE, Block, Source
+from ticker.staged import Staged
 from ticker.universe import Universe
 from ticker.us import UsRules, rules_named
 
@@ -165,16 +166,9 @@ class Market(Outlet):
         at_us = self.now_us if at_us is None else at_us
         seed = self.seed if seed is None else seed
         ids = chosen(symbols, scenario, len(self.universe))
-        play = Play(
-            scenario,
-            at_us,
-            ids,
-            seed=seed,
-            universe=self.universe,
-            flow=self._flow,
-            marked=self._rules is not None,
-        )
-        self._lay_over(at_us).play(play)
+        marked = self._rules is not None
+        staged = Staged(scenario, at_us, ids, self.universe, self._flow, marked=marked)
+        self._lay_over(at_us).play(Play(staged, seed=seed))
 
     def bars(self, symbol: int, interval: str, limit: int) -> tuple[BarTable, bool]:
         """

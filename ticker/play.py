@@ -19,7 +19,7 @@ from ticker.knots import Knots
 from ticker.noise import Stream
 from ticker.scenario import Points, Scenario
 from ticker.script import ScriptedStatus, ScriptedTrade
-from ticker.universe import Universe
+from ticker.staged import Staged
 from ticker.walk import TRADING_YEAR_S
 
 __all__ = ["ONE", "Play", "chosen"]
@@ -38,29 +38,16 @@ class Play:
     A scenario at its time, on its symbols.
 
     Args:
-        scenario: what happens.
-        at_us: when it begins, Unix time in microseconds.
-        symbols: the ids of the symbols to which it happens.
+        staged: what happens, when, and to which symbols of which market.
         seed: of its noise.
-        universe: the market's instruments.
-        flow: the market's events a second and symbol, and the fraction of them that are trades.
-        marked: whether prints of auctions say that they are.
 
     Raises:
         ValueError: it would be too many quotes.
     """
 
-    def __init__(
-        self,
-        scenario: Scenario,
-        at_us: int,
-        symbols: I64,
-        *,
-        seed: int,
-        universe: Universe,
-        flow: tuple[float, float],
-        marked: bool = False,
-    ) -> None:
+    def __init__(self, staged: Staged, *, seed: int) -> None:
+        scenario, at_us, symbols = staged.scenario, staged.at_us, staged.symbols
+        universe = staged.universe
         self.scenario, self.at_us, self.symbols = scenario, at_us, symbols
         self.column: I64 = np.full(len(universe), -1)
         """The place of each symbol id among the play's symbols; -1: it isn't among them."""
@@ -80,15 +67,7 @@ class Play:
         self._path = self._knots(returns, 0.0, stays=True)
         self._volatility = self._knots(scenario.volatility, 1.0)
         self._spread = self._knots(scenario.spread, 1.0)
-        self.extras = Extras(
-            self.scenario,
-            at_us,
-            symbols,
-            keys=Stream(seed, f"{purpose}.event", names).keys,
-            universe=universe,
-            flow=flow,
-            marked=marked,
-        )
+        self.extras = Extras(staged, Stream(seed, f"{purpose}.event", names).keys)
         """The events that come on top."""
 
     def _knots(self, points: Points, rest: float, *, stays: bool = False) -> Knots | None:

@@ -129,10 +129,9 @@ class Script:
         """Give all of it as events that have no sequence yet: it is 0."""
         rows = np.array([(at, *_row(event)) for at, event in self._entries], dtype=np.int64)
         time, symbol, channel, price, size, ask, ask_size = rows.reshape(-1, 7).T
-        return TickBatch(
-            symbol=symbol.astype(np.int32),
-            channel=channel.astype(np.uint8),
-            seq=np.zeros(len(time), dtype=np.int64),
+        return TickBatch.unnumbered(
+            symbol=symbol,
+            channel=channel,
             time=time,
             price=price,
             size=size,

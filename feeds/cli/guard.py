@@ -43,6 +43,14 @@ class _TokenOption(click.Option):
 
 
 _DEFAULT = Limits()
+
+
+def _limit(option: str, about: str) -> Callable[[F], F]:
+    """Give an option that sets the limit of the same name."""
+    default = getattr(_DEFAULT, option.removeprefix("--").replace("-", "_"))
+    return click.option(option, type=type(default), default=default, help=about)
+
+
 _OPTIONS = (
     click.option("--tls-cert", metavar="FILE", help="Serve TLS, with this certificate (PEM)."),
     click.option("--tls-key", metavar="FILE", help="The certificate's key (PEM)."),
@@ -65,42 +73,12 @@ _OPTIONS = (
         metavar="ORIGIN",
         help="Let web pages from elsewhere read; * is all; may be repeated.",
     ),
-    click.option(
-        "--max-connections",
-        type=int,
-        default=_DEFAULT.max_connections,
-        help="Connections in all.",
-    ),
-    click.option(
-        "--max-per-address",
-        type=int,
-        default=_DEFAULT.max_per_address,
-        help="Connections from one address.",
-    ),
-    click.option(
-        "--max-requests-s",
-        type=float,
-        default=_DEFAULT.max_requests_s,
-        help="Requests a second of one connection.",
-    ),
-    click.option(
-        "--max-burst",
-        type=int,
-        default=_DEFAULT.max_burst,
-        help="Requests of one connection at once.",
-    ),
-    click.option(
-        "--max-symbols",
-        type=int,
-        default=_DEFAULT.max_symbols,
-        help="Symbols of one connection.",
-    ),
-    click.option(
-        "--handshake-s",
-        type=float,
-        default=_DEFAULT.handshake_s,
-        help="Seconds for TLS, for a request's head, and for a token, each.",
-    ),
+    _limit("--max-connections", "Connections in all."),
+    _limit("--max-per-address", "Connections from one address."),
+    _limit("--max-requests-s", "Requests a second of one connection."),
+    _limit("--max-burst", "Requests of one connection at once."),
+    _limit("--max-symbols", "Symbols of one connection."),
+    _limit("--handshake-s", "Seconds for TLS, for a request's head, and for a token, each."),
 )
 
 

@@ -2,7 +2,7 @@
 
 import orjson
 
-from feeds.frame import text_frame
+from feeds.frame import TEXT, build_frame, text_frame
 
 __all__ = [
     "binary_frame",
@@ -14,17 +14,13 @@ __all__ = [
     "reserved_bits",
 ]
 
-_TEXT, _BINARY, _CLOSE, _PING = 0x81, 0x82, 0x88, 0x89
+_BINARY, _CLOSE, _PING = 0x82, 0x88, 0x89
 _RSV2, _RSV3 = 0x20, 0x10  # RSV1 says that a message is compressed, where that was agreed on
-
-
-def _frame(first: int, payload: bytes) -> bytes:
-    return bytes((first,)) + text_frame(payload)[1:]
 
 
 def close_frame(code: int | None, reason: str = "") -> bytes:
     """Close with a code and a reason, or with neither."""
-    return _frame(_CLOSE, b"" if code is None else code.to_bytes(2) + reason.encode())
+    return build_frame(_CLOSE, b"" if code is None else code.to_bytes(2) + reason.encode())
 
 
 def half_a_frame() -> bytes:
@@ -39,17 +35,17 @@ def invalid_utf8() -> bytes:
 
 def reserved_bits() -> bytes:
     """Give a text frame with two bits set that mean nothing."""
-    return _frame(_TEXT | _RSV2 | _RSV3, b"[]")
+    return build_frame(TEXT | _RSV2 | _RSV3, b"[]")
 
 
 def ping(payload: bytes) -> bytes:
     """Ask for a pong."""
-    return _frame(_PING, payload)
+    return build_frame(_PING, payload)
 
 
 def binary_frame(size: int) -> bytes:
     """Give so many bytes, all zero."""
-    return _frame(_BINARY, bytes(size))
+    return build_frame(_BINARY, bytes(size))
 
 
 def heartbeat(time_ms: float, size: int) -> bytes:
