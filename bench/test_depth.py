@@ -1,4 +1,4 @@
-"""What books cost: made, changed, encoded; and what they cost where nobody wants them."""
+"""What books cost: made, changed, encoded; what they cost where nobody wants them, and others where somebody does."""
 
 from typing import Any
 
@@ -59,3 +59,29 @@ def test_turn_with_books(benchmark: Benchmark, events: int, wanted: str) -> None
     books = np.count_nonzero(quotes < int(wanted)) if wanted.isdecimal() else 0
     benchmark.extra_info["us_an_event"] = round(benchmark.stats["median"] / events * 1e6, 2)
     benchmark.extra_info["books"] = int(books)
+
+
+@pytest.mark.parametrize("books", ["nobody", "one, of all", "each, of its own"])
+@pytest.mark.parametrize("events", [500, 4_000])
+def test_a_thousand_clients_and_books(benchmark: Benchmark, events: int, books: str) -> None:
+    """A turn of 500 symbols; 1,000 clients, each on 20 of them: trades and quotes, and who also wants books."""
+    market = Market(UNIVERSE, seed=7, rate=20)
+    hub = Hub(500, CHANNELS, NativeEncoder(UNIVERSE), history_bytes=64_000_000, depth=Depth(market))
+    random = np.random.default_rng(1)
+    channels = [TRADES, QUOTES, *([DEPTH] if books == "each, of its own" else [])]
+    for _ in range(1_000):
+        member = hub.join(_NullTransport(), 0.0, lambda _: None)
+        symbols = random.choice(500, 20, replace=False).tolist()
+        hub.subscribe(member, Interest().add(symbols, channels), 0.0)
+    if books == "one, of all":
+        member = hub.join(_NullTransport(), 0.0, lambda _: None)
+        hub.subscribe(member, Interest().add(range(500), [DEPTH]), 0.0)
+    batch = market.step(market.now_us + 2_000_000)[:events]
+
+    def one_turn() -> None:
+        hub.publish(batch)
+        for _ in hub.flush(0.0):
+            pass
+
+    benchmark(one_turn)
+    benchmark.extra_info["us_an_event"] = round(benchmark.stats["median"] / events * 1e6, 2)

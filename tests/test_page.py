@@ -361,6 +361,22 @@ def test_only_a_book_that_can_be_seen_is_subscribed_to(
     bookish.wait_for_request(action="unsubscribe", symbols=["MSFT"], channels=["depth"])
 
 
+def test_without_websockets_there_is_a_book(
+    visit: Callable[..., Page], bookish: FakeFeed, inevitable: list[str]
+) -> None:
+    """It comes over SSE, and goes on where it was cut off."""
+    inevitable += ["503 (Service Unavailable)", "net::ERR_"]
+    bookish.websockets = False
+    page = visit(bookish, "#MSFT")
+    wait_for_book(page, MSFT_BOOK)
+    bookish.depth("MSFT", {9999: 100}, {10001: 200})
+    wait_for_book(page, ["100.01 200 200", "Spread 0.02 2.0 bp", "99.99 100 100"])
+    bookish.drop()
+    bookish.depth("MSFT", {9999: 100}, {10000: 700})
+    wait_for_book(page, ["100.00 700 700", "Spread 0.01 1.0 bp", "99.99 100 100"])
+    assert page.evaluate("tickerplant.client.transport") == "sse"
+
+
 def test_a_feed_without_books_shows_none(page: Page, feed: FakeFeed) -> None:
     row(page, "MSFT").click()
     expect(page.get_by_role("table", name="Latest trades")).to_be_visible()

@@ -42,6 +42,7 @@ _NEAR, _FAR = (
 )  # patient orders are there from 1 to 8 blocks behind the touch on, for 1 to 16 blocks
 _PATIENT = 2  # how much larger they are
 _ROUND = 10
+_AT_ONCE = 128  # quotes: larger arrays are fetched from the system anew each time, which takes three times as long
 _ODD = 8  # one in so many orders isn't of whole round lots
 
 
@@ -111,12 +112,20 @@ class Ladders:
 
         A side of a quote without shares, as tapes have them, is no level.
 
-        Linear in quotes, about 3 us each.
+        Linear in quotes, about 1.6 us each, and 70 us in all.
         """
         shape = len(symbol), 2, LEVELS
-        price, size = np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.int64)
-        price[..., 0] = np.stack((bid, ask), axis=1)
-        size[..., 0] = np.stack((bid_size, ask_size), axis=1)
+        made = Ladder(np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.int64))
+        made.price[..., 0] = np.stack((bid, ask), axis=1)
+        made.size[..., 0] = np.stack((bid_size, ask_size), axis=1)
+        for start in range(0, len(symbol), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            self._fill(made[some], symbol[some], seq[some])
+        return made
+
+    def _fill(self, made: Ladder, symbol: NDArray[np.integer], seq: I64) -> None:
+        """Put what is behind the touch into books that have their first levels."""
+        price, size = made.price, made.size
         each = symbol[:, None, None]
         length = self._block[self._rungs.above(each, price[..., :1]).astype(np.intp), each]
         blocks = self._blocks_behind(each, price[..., :1], length)
@@ -132,7 +141,6 @@ class Ladders:
         size[..., 1:] = self._sizes(each, rungs, orders)
         none = (price < 1) | (price[..., :1] < 1) | (size < 1)
         price[none] = size[none] = 0
-        return Ladder(price, size)
 
     def _blocks_behind(self, each: NDArray[np.integer], touch: I64, length: I64) -> I64:
         """Give the blocks whose prices are behind the touch, nearest first: shape (quotes, 2, LEVELS - 1)."""
@@ -173,8 +181,17 @@ def changes(before: Ladder, after: Ladder) -> Changes:
     """
     Give what makes books of one shape those of another, row by row: what is gone, then what is new or has another size.
 
-    Linear in rows, about 3 us each.
+    Linear in rows, about 2.5 us each, and 20 us in all.
     """
+    starts = range(0, len(after), _AT_ONCE) or (0,)
+    pieces = [slice(start, start + _AT_ONCE) for start in starts]
+    parts = [_changes(before[piece], after[piece]) for piece in pieces]
+    counts, price, size = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Changes(np.cumsum(counts).reshape(counts.shape), price, size)
+
+
+def _changes(before: Ladder, after: Ladder) -> tuple[I64, I64, I64]:
+    """Give how many levels of each side have changed, and which."""
     same = before.price[..., :, None] == after.price[..., None, :]
     gone = (before.size > 0) & ~same.any(axis=-1)
     # The size before at each price after: every price is there at most once.
@@ -185,4 +202,4 @@ def changes(before: Ladder, after: Ladder) -> Changes:
     price = np.concatenate((before.price, after.price), axis=-1)
     size = np.concatenate((np.zeros_like(before.size), after.size), axis=-1)
     counts = changed.sum(axis=-1)
-    return Changes(np.cumsum(counts).reshape(counts.shape), price[changed], size[changed])
+    return counts, price[changed], size[changed]
