@@ -11,7 +11,7 @@ __all__ = ["ROWS", "ParquetLines", "needs"]
 ROWS = 65_536
 """Rows of a row group: what is kept in memory until it is written."""
 
-_NUMBERS = ("price", "bid", "ask")
+_NUMBERS = ("price", "bid", "ask", "close")
 _WHOLE = ("seq", "size", "bid_size", "ask_size", "merged", "volume")
 
 
@@ -28,8 +28,9 @@ class ParquetLines:
     """A file that is given lines of JSON and holds them as Parquet; complete when it is closed.
 
     A trade or quote is a row of the columns `type`, `symbol`, `seq`, `time` (UTC, microseconds),
-    `price`, `size`, `bid`, `bid_size`, `ask`, `ask_size`, `merged` and `volume`, null where it has
-    no such field. Any other object is a row whose column `object` has its text.
+    `price`, `size`, `bid`, `bid_size`, `ask`, `ask_size`, `merged`, `volume`, `close`, `exchange` and
+    `conditions`, null where it has no such field. Any other object is a row whose column `object` has
+    its text.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -67,6 +68,7 @@ class ParquetLines:
             name = pa.dictionary(pa.int32(), pa.string())
             fields = [("type", name), ("symbol", name), ("time", pa.timestamp("us", "UTC"))]
             fields += [(n, pa.float64()) for n in _NUMBERS] + [(n, pa.int64()) for n in _WHOLE]
+            fields += [("exchange", name), ("conditions", pa.list_(pa.string()))]
             told = {"tickerplant.synthetic": "true" if self._synthetic else "false"}
             self._schema = pa.schema([*fields, ("object", pa.string())], metadata=told)
             self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd")

@@ -136,6 +136,8 @@ class Reader:
         """How often a market-wide circuit breaker has tripped."""
         self.due: dict[str, str] = {}
         """Who is to be halted now, and why."""
+        self.crosses = False
+        """Whether somebody scripted further auctions."""
         self.halting: str | None = None
         """The reason of halts of the whole market that somebody scripted."""
         self.level = 0
@@ -287,10 +289,16 @@ class Reader:
         old, new, at = one.status, event["status"], event["time"]
         self.counts[new] += 1
         begin, session, _ = session_at(at)
-        self._limits(one, event)
-        if new in ("pre_market", "post_market", "closed"):
+        lasted = at - one.told
+        told_anew = new == old == "paused"
+        same = new == old and event["reason"] == one.reason and not told_anew
+        self._must(not same or event["reason"] == self.halting, event, "no change")
+        self._limited(one, event, lasted)
+        if new in ("pre_market", "post_market", "closed") and not (
+            self.crosses and new == "closed"
+        ):
             self._must(new == session, event, f"it is {session}")
-            if old not in ("halted", "paused"):
+            if old not in ("halted", "quoting") and not self.crosses:
                 self._must(abs(at - begin) < 1, event, f"{session} began at {begin}")
         if new == "trading":
             self._must(session == "trading", event, f"it is {session}")
@@ -304,14 +312,11 @@ class Reader:
             one.loose = event["reason"] != "LUDP"
         one.status, one.told, one.reason = new, at, event["reason"]
 
-    def _limits(self, one: Symbol, event: Event) -> None:
-        """A limit state or a pause may have begun or ended."""
+    def _limited(self, one: Symbol, event: Event, lasted: float) -> None:
+        """What a change has to do with limit up, limit down."""
         old, new, at = one.status, event["status"], event["time"]
-        lasted = at - one.told
-        told_anew = new == old == "paused"
-        self._must(new != old or told_anew or event["reason"] != one.reason, event, "no change")
         if new == "paused":
-            right = abs(lasted - 300_000) < 0.01 if told_anew else abs(lasted - 15_000) < 0.01
+            right = abs(lasted - 300_000) < 0.01 if new == old else abs(lasted - 15_000) < 0.01
             self._must(right, event, f"paused after {lasted} ms of {old}")
         if new == "limit_state":
             low, high = self._bands(one, at)
@@ -330,6 +335,7 @@ class Reader:
             expected = None  # its print comes behind
         if expected and one.status in TRADES_IN:
             plain = [code for code in one.prints if code != "5"]
+            plain = sorted(set(plain), key=plain.index) if self.crosses else plain
             self._must(plain in (expected, expected[1:]), event, f"auctions {plain}")
         if session == "pre_market":
             one.close = one.last

@@ -27,7 +27,8 @@ _OPTIONS = (
         "--replay-map",
         default="",
         metavar="FIELD=COLUMN,...",
-        help="The file's columns for time, symbol, price, size, bid, bid_size, ask, ask_size.",
+        help="The file's columns for time, symbol, price, size, bid, bid_size, ask, ask_size,"
+        " exchange, conditions.",
     ),
     click.option("--replay-loop", is_flag=True, help="Begin the tape anew at its end."),
     click.option(

@@ -14,7 +14,8 @@ from typing import Any, BinaryIO
 import orjson
 
 from feeds.replay.columns import Raw
-from feeds.replay.mapping import FIELDS, ColumnMap
+from feeds.replay.mapping import FIELDS, MARKS, ColumnMap
+from feeds.replay.marks import marks
 from ticker.marks import mark_of
 from ticker.tape import TapeError
 
@@ -107,8 +108,9 @@ class NdjsonFile(_Lines):
             if "merged" in item and "volume" in item:
                 columns["size"][i] = item["volume"]
                 columns["price"][i] = item.get("close") or columns["price"][i]
-        if any("exchange" in item or "conditions" in item for item in items):
-            columns["mark"] = [_mark(item, n) for n, item in zip(where, items, strict=True)]
+        named = [self._columns[name] for name in MARKS]
+        if any(name in item for item in items for name in named):
+            columns["mark"] = [_mark(item, named, n) for n, item in zip(where, items, strict=True)]
         return Raw(where, columns)
 
     def _check(self, columns: dict[str, Any], where: list[int]) -> None:
@@ -124,15 +126,15 @@ class NdjsonFile(_Lines):
             self._left_out[f"objects of the type {str(kind)[:20]!r}"] += 1
 
 
-def _mark(item: dict[str, Any], number: int) -> int:
+def _mark(item: dict[str, Any], named: Sequence[str], number: int) -> int:
     """Give the mark of a line; that of a trade which stands for several, and moves the last price, has no conditions."""
-    codes = item.get("conditions", ())
+    exchange, codes = item.get(named[0]), item.get(named[1], ())
     if item.get("close") is not None:
         codes = ()
     if not isinstance(codes, list | tuple):
         raise TapeError(f"line {number}: conditions {codes!r} is not a list of codes")
     try:
-        return mark_of(item.get("exchange"), codes)
+        return mark_of(exchange, codes)
     except ValueError as error:
         raise TapeError(f"line {number}: {error}") from error
 
@@ -185,4 +187,9 @@ class CsvFile(_Lines):
                         f"line {first + i} has {len(row)} values, and the header {len(names)}"
                     )
             columns = list(zip(*rows, strict=True))
-            yield Raw(range(first, first + len(rows)), {field: columns[n] for field, n in wanted})
+            where = range(first, first + len(rows))
+            fields: dict[str, Any] = {field: columns[n] for field, n in wanted}
+            if told := {name: fields.pop(name) for name in MARKS if name in fields}:
+                price = fields.get("price", [None] * len(rows))
+                fields["mark"] = marks(told, price, self.place, where)
+            yield Raw(where, fields)

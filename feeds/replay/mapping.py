@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from feeds.errors import ConfigError
 from ticker.tape import TapeError
 
-__all__ = ["FIELDS", "ColumnMap"]
+__all__ = ["FIELDS", "MARKS", "ColumnMap"]
 
 FIELDS = ("time", "symbol", "price", "size", "bid", "bid_size", "ask", "ask_size")
 """What a column of a file can be."""
+
+MARKS = ("exchange", "conditions")
+"""And of trades. Others use these names for something else, so such columns count only where they are mapped, and in recordings of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +35,23 @@ class ColumnMap:
         given: dict[str, str] = {}
         for part in filter(None, text.split(",")):
             name, _, column = (piece.strip() for piece in part.partition("="))
-            if name not in FIELDS or not column:
+            if name not in (*FIELDS, *MARKS) or not column:
+                fields = ", ".join((*FIELDS, *MARKS))
                 raise ConfigError(
-                    f"the column map {part!r} is not FIELD=COLUMN; the fields are {', '.join(FIELDS)}"
+                    f"the column map {part!r} is not FIELD=COLUMN; the fields are {fields}"
                 )
             if name in given:
                 raise ConfigError(f"the column map has {name!r} twice")
             given[name] = column
         return cls(given)
 
-    def among(self, columns: Sequence[str]) -> dict[str, str]:
+    def among(self, columns: Sequence[str], *, ours: bool = False) -> dict[str, str]:
         """
         Give the fields that a file with these columns has, with their columns.
+
+        Args:
+            columns: the names of all of them.
+            ours: whether it is a recording of ours.
 
         Raises:
             TapeError: one that was given isn't there, or there is no time, or neither price nor bid and ask.
@@ -54,7 +62,8 @@ class ColumnMap:
                 raise TapeError(
                     f"there is no column {column!r}, which {name} was mapped to; {there}"
                 )
-        found = {name: self[name] for name in FIELDS if self[name] in columns}
+        marks = MARKS if ours else [name for name in MARKS if name in self.given]
+        found = {name: self[name] for name in (*FIELDS, *marks) if self[name] in columns}
         if "time" not in found:
             raise TapeError(f"there is no column 'time' and none was mapped to it; {there}")
         if "price" not in found and not {"bid", "ask"} <= found.keys():

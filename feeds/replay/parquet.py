@@ -9,13 +9,17 @@ import numpy as np
 from feeds.errors import ConfigError
 from feeds.replay.columns import Raw
 from feeds.replay.lines import CHUNK_ROWS
-from feeds.replay.mapping import ColumnMap
+from feeds.replay.mapping import MARKS, ColumnMap
+from feeds.replay.marks import marks
 from ticker.tape import TapeError
 
 __all__ = ["ParquetFile"]
 
 _SYNTHETIC = b"tickerplant.synthetic"
 """What the metadata of a recording of ours has, and no other file."""
+
+_OURS = frozenset({"object", "volume", "close"})
+"""The columns of such a recording that are no field of a tape."""
 
 
 class ParquetFile:
@@ -65,11 +69,12 @@ class ParquetFile:
             raise TapeError(f"it can't be read as Parquet: {error}") from error
 
     def _read(self, file: Any) -> Iterator[Raw]:
-        mapping = self._columns.among(file.schema_arrow.names)
+        names = file.schema_arrow.names
         synthetic = (file.schema_arrow.metadata or {}).get(_SYNTHETIC)
         self.synthetic, ours = synthetic == b"true", synthetic is not None
+        mapping = self._columns.among(names, ours=ours)
         self._row, self._rows = 0, file.metadata.num_rows
-        wanted = {*mapping.values(), *(("object", "volume") if ours else ())}
+        wanted = {*mapping.values(), *(_OURS.intersection(names) if ours else ())}
         for batch in file.iter_batches(CHUNK_ROWS, columns=sorted(wanted), use_threads=False):
             where: Sequence[int] = range(self._row + 1, self._row + 1 + len(batch))
             self._row += len(batch)
@@ -77,23 +82,38 @@ class ParquetFile:
                 batch, where = self._events(batch, where)
             if not len(batch):
                 continue
-            columns = {}
+            columns: dict[str, Any] = {}
             for field, column in mapping.items():
                 values = batch.column(column)
                 if field in ("time", "symbol"):
                     self._refuse_nulls(values, column, where)
                 columns[field] = self._values(field, values)
+            if told := {name: columns.pop(name) for name in MARKS if name in columns}:
+                price = columns.get("price", [None] * len(batch))
+                columns["mark"] = marks(told, price, self.place, where)
             yield Raw(where, columns)
 
     def _events(self, batch: Any, where: Sequence[int]) -> tuple[Any, Sequence[int]]:
-        """Give the rows of a recording of ours that are trades and quotes; a merged trade has the shares of all."""
+        """
+        Give the rows of a recording of ours that are trades and quotes.
+
+        A merged trade has the shares of all and, where it has one, their close, and then no conditions.
+        """
         import pyarrow.compute as pc
 
         event = batch.column("object").is_null()
         where = [row for row, good in zip(where, event.to_pylist(), strict=True) if good]
         batch = batch.filter(event)
-        size = pc.coalesce(batch.column("volume"), batch.column("size"))
-        return batch.set_column(batch.schema.get_field_index("size"), "size", size), where
+        put = {"size": pc.coalesce(batch.column("volume"), batch.column("size"))}
+        if "close" in batch.schema.names:  # which older recordings lack
+            close, codes = batch.column("close"), batch.column("conditions")
+            put["price"] = pc.coalesce(close, batch.column("price"))
+            put["conditions"] = pc.if_else(
+                close.is_null(), codes, self._pa.scalar(None, codes.type)
+            )
+        for name, values in put.items():
+            batch = batch.set_column(batch.schema.get_field_index(name), name, values)
+        return batch, where
 
     def _refuse_nulls(self, values: Any, column: str, where: Sequence[int]) -> None:
         if values.null_count:
@@ -104,6 +124,8 @@ class ParquetFile:
         pa = self._pa
         if field == "symbol":
             return values.cast(pa.string()).to_pylist()
+        if field in MARKS:
+            return values.to_pylist()
         if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
             in_us = values.cast(pa.timestamp("us", getattr(values.type, "tz", None)), safe=False)
             return in_us.cast(pa.int64()).to_numpy(zero_copy_only=False)
