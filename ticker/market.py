@@ -96,7 +96,7 @@ class Market(Outlet):
         close, flow = universe.start_ticks().astype(np.int64), source.flow
         standing = np.stack((close, flow.bid, flow.ask))
         self._flow, shape = (rate, trade_share), self.model.shape
-        self._past = Past(seed, universe, start_us, standing, flow=self._flow, shape=timed.shape)
+        self._past = Past(seed, universe, start_us, standing, flow=self._flow, model=timed)
         book = DayBook(close, flow.bid, flow.ask, universe, start_us)
         book.go_on(*self._past.figures())
         super().__init__(universe, start_us, book)

@@ -6,6 +6,7 @@ A :class:`Model` is a set of parts, each a small class with its parameters and i
 signs, the negative control of :mod:`ticker.facts`.
 """
 
+import math
 from dataclasses import dataclass
 
 from ticker.arrivals import Hawkes
@@ -40,6 +41,13 @@ class Model:
     """None: coin flips."""
     spread: TenseSpread | None = None
     """None: spreads know nothing of the volatility."""
+
+    @property
+    def wildness(self) -> float:
+        """Deviation of the volatility's logarithm, in that of the default; 0: the volatility never changes."""
+        if self.volatility is None:
+            return 0.0
+        return math.sqrt(self.volatility.variance / LogVolatility().variance)
 
     @property
     def plain(self) -> bool:
