@@ -16,7 +16,7 @@ from ticker.draws import exp
 from ticker.noise import EXPONENTIAL_ONE, NORMAL_ONE, Stream, bits, exponentials, halves, normals
 from ticker.refine import share_out, share_variance, share_volume
 from ticker.spans import Spans, halved
-from ticker.tied import free
+from ticker.tied import Shared, free
 from ticker.universe import Universe
 from ticker.walk import MARKET_LOADING, OWN_LOADING, SECTOR_LOADING
 
@@ -63,8 +63,8 @@ class Mood:
         level: F64 = self._deviation / NORMAL_ONE * drawn
         return level
 
-    def news(self, symbols: I64, number: U64) -> tuple[float, F64]:
-        """Give the loading on what is a symbol's own, and what it has of market and sector in some intervals, a row a symbol."""
+    def news(self, symbols: I64, number: U64) -> Shared:
+        """Give what steps have of market and sector in some intervals, a row a symbol."""
         keys = self._sectors[self._sector[symbols]][:, None]
         market = normals(halves(bits(self._market, number))[..., 0])
         sector = normals(halves(bits(keys, number))[..., 0])

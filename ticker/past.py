@@ -202,13 +202,14 @@ class Past:
         key = Stream(self._seed, f"past.{shorter}", [self._universe.symbols[symbol]]).keys
         draws = halved(bits(key, counter))
         uneven = 1 + _UNEVEN[shorter] * (exponentials(draws[0]) / EXPONENTIAL_ONE - 1)
-        weights, wild = self._days.busy(start, shorter) * uneven, None
+        weights, wild, news = self._days.busy(start, shorter) * uneven, None, None
         if shorter == _MINUTE_S:
             level = exp(self._mood.level(number, draws[2]))
             weights *= level
             wild = self._days.variance(start, shorter) * level * level
+            news = self._mood.news(np.full(len(start), symbol), number)
         edges = share_out(spans.trades, weights, draws[3, :, 0] / 65536)
-        parts = refine(spans, start, edges, draws, wild).flat()
+        parts = refine(spans, start, edges, draws, wild, news).flat()
         return parts.take(parts.trades > 0)
 
     def _traded(self, symbol: int, seconds: Spans) -> Traded:

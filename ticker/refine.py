@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ticker.draws import mean_trade_lots, trade_sizes
 from ticker.spans import Spans
-from ticker.tied import tied
+from ticker.tied import Shared, tied
 
 __all__ = ["refine", "share_out", "share_variance", "share_volume"]
 
@@ -49,6 +49,7 @@ def refine(
     edges: I64,
     draws: Draws,
     wild: F64 | None = None,
+    shared: Shared | None = None,
 ) -> Spans:
     """
     Give the parts of some spans.
@@ -59,10 +60,11 @@ def refine(
         edges: the trade with which each part begins and the last one ends, shape (n, parts + 1).
         draws: shape (4 + 4 * walks, n, parts): the second is used, and those from the fifth on.
         wild: how much of the variance each part has, of any unit, shape (n, parts); None: as its trades have it.
+        shared: what a symbol's steps have in common with others'.
     """
     count = np.diff(edges, axis=1)
     variance = share_variance(spans, count, wild)
-    prices = tied(spans, edges, variance, draws[4:])
+    prices = tied(spans, edges, variance, draws[4:], shared)
     volume = share_volume(spans.volume, count, draws[1])
     return Spans(start, *prices, volume, count, variance)
 

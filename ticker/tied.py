@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ticker.noise import EXPONENTIAL_ONE, NORMAL_ONE, exponentials, normals
 from ticker.spans import Spans
 
-__all__ = ["Prices", "extremes", "free", "tied"]
+__all__ = ["Prices", "Shared", "extremes", "free", "tied"]
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
@@ -30,6 +30,10 @@ _STEP = 0.5826
 _FEW = 8  # trades of a part that has no halves
 _FAR = 1 << 62
 _LEAST = 1e-12  # a variance above 0, so that trades take their way
+
+
+Shared = tuple[float, F64]
+"""The loading of steps on what is a symbol's own, and what they have in common with others', shape (n, parts)."""
 
 
 class Prices(NamedTuple):
@@ -55,15 +59,14 @@ def free(
     edges: I64,
     variance: F64,
     draws: Draws,
-    shared: tuple[float, F64] | None,
+    shared: Shared | None,
     most: int,
 ) -> Prices:
     """
     Draw the prices of the parts of some spans of which only the first and the last price are known.
 
     Args:
-        spans, edges, variance: as for :func:`tied`.
-        shared: the loading on what is a symbol's own in its steps, and what it shares with others, shape (n, parts).
+        spans, edges, variance, shared: as for :func:`tied`.
         draws: eight a part, shape (8, n, parts).
         most: the highest price there may be.
     """
@@ -91,7 +94,9 @@ def _halved(opened: F64, closed: F64, count: I64, variance: F64, draws: Draws) -
     return high, low
 
 
-def tied(spans: Spans, edges: I64, variance: F64, draws: Draws) -> Prices:
+def tied(
+    spans: Spans, edges: I64, variance: F64, draws: Draws, shared: Shared | None = None
+) -> Prices:
     """
     Draw the prices of the parts of some spans.
 
@@ -100,9 +105,10 @@ def tied(spans: Spans, edges: I64, variance: F64, draws: Draws) -> Prices:
         edges: the trade with which each part begins and the last one ends, shape (n, parts + 1).
         variance: of the price from one trade to the next, in square ticks, shape (n, parts).
         draws: four for each walk there is to choose from, and part, shape (4 * walks, n, parts).
+        shared: what a symbol's steps have in common with others'.
     """
     walks = _walks(
-        spans, edges, variance, draws.reshape(len(draws) // 4, 4, *draws.shape[1:]), None
+        spans, edges, variance, draws.reshape(len(draws) // 4, 4, *draws.shape[1:]), shared
     )
     there = np.diff(edges, axis=1) > 0
     above = np.where(there, walks.high, -np.inf).max(axis=2)
@@ -151,9 +157,7 @@ def extremes(
     return np.maximum(high, top), np.minimum(low, bottom)
 
 
-def _walks(
-    spans: Spans, edges: I64, variance: F64, draws: Draws, shared: tuple[float, F64] | None
-) -> _Walk:
+def _walks(spans: Spans, edges: I64, variance: F64, draws: Draws, shared: Shared | None) -> _Walk:
     """Give walks from the first to the last price of each span, which is 0: shape (walks, n, parts)."""
     first, count = edges[:, :-1], np.diff(edges, axis=1)
     variance = np.maximum(variance, _LEAST)
