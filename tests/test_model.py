@@ -20,7 +20,7 @@ from ticker.model import FULL, GBM, Model, model_named
 from ticker.noise import Stream
 from ticker.prices import Prices
 from ticker.shape import DAY_S, DayShape
-from ticker.shocks import JumpPath, Jumps, LeadLag, StudentT, student_scales
+from ticker.shocks import JumpPath, Jumps, LeadLag, StudentT
 from ticker.signs import HiddenOrders, OrderSigns
 from ticker.spreads import Spreads, TenseSpread
 from ticker.universe import Universe
@@ -229,7 +229,7 @@ def test_the_day_begins_again() -> None:
 
 def test_student_shocks_have_six_degrees_of_freedom() -> None:
     """A normal number times the scale: variance 1, and the fourth moment of a t of six degrees is 6."""
-    scale = student_scales(Stream(1, "t", SYMBOLS), 0, 60_000)
+    scale = StudentT().scales(Stream(1, "t", SYMBOLS), 0, 60_000)
     shock = scale * Stream(1, "z", SYMBOLS).normals(0, 60_000)
     assert (scale**2).mean() == pytest.approx(1, rel=0.01)
     assert excess_kurtosis(shock.reshape(1, -1))[0] == pytest.approx(3, abs=0.7)

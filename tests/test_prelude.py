@@ -149,6 +149,6 @@ def test_the_prelude_depends_on_seed_and_symbol_alone() -> None:
     other = Market(Universe.of_size(3), seed=8).recent(2)
     assert events(other) != events(among.recent(2))
     assert digest(market(30).recent(7)) == (
-        "b33bc8cba17e76cefc15d8adb117e6f6c74d1ce89aef55a232b217dc084aa9ed"
+        "c75daef6a82065fca35cb84d354ec3c71ca6a5e915616f1d759dbcc2c746f8be"
     )
     assert BARS not in among.recent(2).channel

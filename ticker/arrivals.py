@@ -113,6 +113,10 @@ class Hawkes:
         if not 0 <= self.branching <= 0.95:
             raise ValueError(f"branching {self.branching!r} is not between 0 and 0.95")
 
+    def arrivals(self, seed: int, universe: Universe, rate: F64) -> "HawkesArrivals":
+        """Give the arrivals of a market."""
+        return HawkesArrivals(self, seed, universe, rate)
+
 
 class _Pool(NamedTuple):
     """Events that are there already, in no order."""

@@ -15,13 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ticker.arrivals import Arrivals, HawkesArrivals, PoissonArrivals, Times, event_counter
+from ticker.arrivals import Arrivals, PoissonArrivals, Times, event_counter
 from ticker.batch import QUOTES, TRADES, TickBatch
 from ticker.draws import lots, trade_sizes
 from ticker.grid import CELL_US, Grid
 from ticker.model import GBM, Model
 from ticker.noise import NORMAL_ONE, Stream, bits, halves, normals
-from ticker.signs import OrderSigns
 from ticker.spreads import Spreads
 from ticker.universe import Universe
 
@@ -63,12 +62,13 @@ class OrderFlow:
         self._events = Stream(seed, "flow.event", universe.symbols)
         rates = rate * universe.column("activity")
         self._arrivals: Arrivals = (
-            HawkesArrivals(model.arrivals, seed, universe, rates)
+            model.arrivals.arrivals(seed, universe, rates)
             if model.arrivals
             else PoissonArrivals(seed, universe, rates)
         )
-        self._signs = OrderSigns(model.signs, seed, universe.symbols) if model.signs else None
-        self._spreads = Spreads(model.spread, universe.column("spread"))
+        self._signs = model.signs.signs(seed, universe.symbols) if model.signs else None
+        mean = universe.column("spread")
+        self._spreads = model.spread.spreads(mean) if model.spread else Spreads(None, mean)
         self._trade_below = np.uint32(round(trade_share * 65536))
         self._lot = universe.column("round_lot").astype(np.int64)
         self._trade_sizes = trade_sizes()

@@ -89,16 +89,19 @@ class SessionBusyness:
     Args:
         shape: of a day.
         start: Unix time of the market's start, in seconds.
+        variance: whether it is the variance of prices that is meant, instead of trades and quotes.
     """
 
     days = 750
     """How many days the past goes back: more than 500 on which the market opens."""
+    night = 1 - _VARIANCE["trading"]
+    """The share of a day's variance between one regular session and the next."""
 
-    def __init__(self, shape: SessionShape, start: int) -> None:
+    def __init__(self, shape: SessionShape, start: int, *, variance: bool = False) -> None:
         sessions = regular_sessions(start - self.days * 86_400, start)
         self._begin, end = np.array([session[1:] for session in sessions], dtype=np.int64).T
         self._length, self._start = end - self._begin, start
-        self._day = Busyness(shape.regular, start)
+        self._day = Busyness(shape.regular, start, variance=variance)
         whole = self._day.units(self._length, self._length)
         # What happened, and how many seconds were open, up to the beginning of each.
         self._sums = np.cumsum(whole) - whole
@@ -123,8 +126,10 @@ class SessionBusyness:
         return at, np.clip(second - self._begin[at], 0, self._length[at])
 
 
-def busyness(shape: DayShape | SessionShape | None, start: int) -> Busyness | SessionBusyness:
+def busyness(
+    shape: DayShape | SessionShape | None, start: int, *, variance: bool = False
+) -> Busyness | SessionBusyness:
     """Give how much happens up to a time, by the shape of a day, before a market that starts at a second, Unix time."""
     if isinstance(shape, SessionShape):
-        return SessionBusyness(shape, start)
-    return Busyness(shape, start)
+        return SessionBusyness(shape, start, variance=variance)
+    return Busyness(shape, start, variance=variance)

@@ -99,7 +99,7 @@ class Market(Outlet):
         close, flow = universe.start_ticks().astype(np.int64), source.flow
         bid, ask = widened(universe, flow.bid, flow.ask, cents=rules == "us")
         standing, self._flow = np.stack((close, bid, ask)), (rate, trade_share)
-        self._past = Past(seed, universe, start_us, standing, flow=self._flow, shape=timed.shape)
+        self._past = Past(seed, universe, start_us, standing, flow=self._flow, model=timed)
         book = DayBook(close, bid, ask, universe, start_us)
         book.go_on(*self._past.figures())
         super().__init__(universe, start_us, book)

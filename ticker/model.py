@@ -1,15 +1,26 @@
 """
 Models: which parts a market is made of.
 
-A :class:`Model` is a set of parts, each a small class with its parameters and its source; None leaves a part out.
+A :class:`Model` is a set of parts, each a small class with its parameters and its source; None leaves a part out, and what has the
+methods of :mod:`ticker.parts` can take the place of one.
 :data:`FULL` is the default. :data:`GBM` has none: a geometric Brownian motion with Poisson arrivals and coin-flip
 signs, the negative control of :mod:`ticker.facts`.
 """
 
+import math
 from dataclasses import dataclass
 
 from ticker.arrivals import Hawkes
 from ticker.hours import SessionShape
+from ticker.parts import (
+    ArrivalPart,
+    JumpPart,
+    LagPart,
+    SignPart,
+    SpreadPart,
+    TailPart,
+    VolatilityPart,
+)
 from ticker.shape import DayShape
 from ticker.shocks import Jumps, LeadLag, StudentT
 from ticker.signs import HiddenOrders
@@ -24,22 +35,29 @@ class Model:
     """The parts of a market's model; ``dataclasses.replace`` takes one out or puts another in."""
 
     name: str
-    volatility: LogVolatility | None = None
+    volatility: VolatilityPart | None = None
     """None: constant."""
     shape: DayShape | SessionShape | None = None
     """None: all minutes of a day are alike."""
-    tails: StudentT | None = None
+    tails: TailPart | None = None
     """None: Gaussian."""
-    jumps: Jumps | None = None
+    jumps: JumpPart | None = None
     """None: the price is continuous."""
-    lags: LeadLag | None = None
+    lags: LagPart | None = None
     """None: all symbols hear the news at once."""
-    arrivals: Hawkes | None = None
+    arrivals: ArrivalPart | None = None
     """None: a Poisson process."""
-    signs: HiddenOrders | None = None
+    signs: SignPart | None = None
     """None: coin flips."""
-    spread: TenseSpread | None = None
+    spread: SpreadPart | None = None
     """None: spreads know nothing of the volatility."""
+
+    @property
+    def wildness(self) -> float:
+        """Deviation of the volatility's logarithm, in that of the default; 0: the volatility never changes."""
+        if self.volatility is None:
+            return 0.0
+        return math.sqrt(self.volatility.variance / LogVolatility().variance)
 
     @property
     def plain(self) -> bool:

@@ -36,6 +36,7 @@ MOST_SECONDS = 3_600
 _FASTEST = 50_000.0  # events a second beyond which a single second would take too long
 _SECOND_US = 1_000_000
 _MOST_A_SECOND = 20  # bits of the number of a trade in its second
+_WALKS = 12  # to choose from for the trades of a second
 _INSIDE = np.uint16(0x00F0)
 
 
@@ -65,14 +66,13 @@ def seconds_of(rate: float) -> int:
     return max(1, min(MOST_SECONDS, math.ceil(MOST_EVENTS / max(rate, 1e-9))))
 
 
-def traded(stream: Stream, seconds: Spans, variance: F64, lot: int) -> Traded:
+def traded(stream: Stream, seconds: Spans, lot: int) -> Traded:
     """
     Make the trades of some seconds.
 
     Args:
         stream: the symbol's.
         seconds: one a row, each with a trade.
-        variance: of the price from one trade to the next, in square ticks, shape (seconds,).
         lot: the round lot.
     """
     count = seconds.trades
@@ -80,15 +80,15 @@ def traded(stream: Stream, seconds: Spans, variance: F64, lot: int) -> Traded:
         return Traded(*(np.empty(0, np.int64) for _ in range(3)))
     number = np.arange(int(count.max(initial=0)))
     place = (seconds.start[:, None] << _MOST_A_SECOND) + number
-    counter = (2 * place)[..., None] + np.arange(2)
+    counter = ((1 + _WALKS) * place)[..., None] + np.arange(1 + _WALKS)
     draws = halved(bits(stream.keys, counter.astype(np.uint64)))
     edges = np.minimum(np.arange(len(number) + 1), count[:, None])
     start = np.broadcast_to(seconds.start[:, None], place.shape)
-    prices = refine(seconds, start, edges, draws, variance).open
+    prices = refine(seconds, start, edges, draws).open
     there = number < count[:, None]
     sizes = _sizes(seconds.volume, np.where(there, trade_sizes()[draws[1]], 0), lot)
     # In the order of time: the draws of a second, sorted; what isn't there comes last.
-    moment = np.where(there, draws[0].astype(np.int64) << 4 | draws[6] >> 12, 1 << 20)
+    moment = np.where(there, draws[0].astype(np.int64) << 4 | draws[2] >> 12, 1 << 20)
     moment.sort(axis=1)
     time = start * _SECOND_US + (moment * _SECOND_US >> 20)
     return Traded(time[there], prices[there], sizes[there])

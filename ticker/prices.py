@@ -17,8 +17,6 @@ from ticker.grid import CELLS_PER_SECOND, Grid
 from ticker.model import Model
 from ticker.noise import Stream
 from ticker.shape import DAY_S
-from ticker.shocks import JumpPath, student_scales
-from ticker.volatility import VolatilityPath
 from ticker.walk import MARKET_LOADING, OWN_LOADING, SECTOR_LOADING, RandomWalk
 
 __all__ = ["Prices"]
@@ -52,10 +50,8 @@ class Prices(RandomWalk):
     ) -> None:
         super().__init__(seed, symbols, sectors, start, volatility, floor)
         self._model = model
-        self._volatility = (
-            VolatilityPath(model.volatility, seed, symbols) if model.volatility else None
-        )
-        self._jumps = JumpPath(model.jumps, seed, symbols) if model.jumps else None
+        self._volatility = model.volatility.path(seed, symbols) if model.volatility else None
+        self._jumps = model.jumps.path(seed, symbols) if model.jumps else None
         if model.shape:
             shape = model.shape
             self._shape = shape.volatility(), shape.activity(), shape.strain()
@@ -110,11 +106,11 @@ class Prices(RandomWalk):
             MARKET_LOADING * market.reshape(shape),
             SECTOR_LOADING * sector.reshape(shape),
         )
-        if self._model.tails:
+        if tails := self._model.tails:
             of_market, of_sector, of_own = self._tails
-            market *= student_scales(of_market, second, early)[:, :, None]
-            sector *= student_scales(of_sector, second, early)[:, :, None]
-            own *= (OWN_LOADING * student_scales(of_own, second, seconds))[:, :, None]
+            market *= tails.scales(of_market, second, early)[:, :, None]
+            sector *= tails.scales(of_sector, second, early)[:, :, None]
+            own *= (OWN_LOADING * tails.scales(of_own, second, seconds))[:, :, None]
         else:
             own *= OWN_LOADING
         self._news = market[0, self._longest :]

@@ -1,27 +1,22 @@
 """
 Refining: a bar becomes the shorter bars that it is made of, exactly.
 
-A bar is known by its first, highest, lowest and last price, by its volume, by how many trades it has, and by which of
-these are the highest and the lowest. The shorter ones share out the trades and the volume; their first and last prices
-lie on a walk that is tied to these four (:mod:`ticker.tied`). So what is put together from them again is the bar that there was.
-
-High and low of a part are those of a Brownian bridge: the maximum of a bridge from a to b of variance s² is
-(a + b + sqrt((b - a)² - 2 s² log U)) / 2 (Karatzas and Shreve, "Brownian Motion and Stochastic Calculus", 2.8).
+A bar is known by its first, highest, lowest and last price, by its volume and by how many trades it has. The shorter ones share
+out the trades, the volume and the variance; their prices are those of a walk that is tied to these four (:mod:`ticker.tied`). So
+what is put together from them again is the bar that there was.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ticker.draws import mean_trade_lots, trade_sizes
-from ticker.noise import EXPONENTIAL_ONE, exponentials
 from ticker.spans import Spans
-from ticker.tied import ends
+from ticker.tied import Shared, tied
 
-__all__ = ["dressed", "refine", "share_out"]
+__all__ = ["refine", "share_out", "share_variance", "share_volume"]
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 Draws = NDArray[np.uint16]
 
 
@@ -48,7 +43,14 @@ def share_out(total: I64, weights: F64, phase: F64) -> I64:
     return edges
 
 
-def refine(spans: Spans, start: I64, edges: I64, draws: Draws, variance: F64) -> Spans:
+def refine(
+    spans: Spans,
+    start: I64,
+    edges: I64,
+    draws: Draws,
+    wild: F64 | None = None,
+    shared: Shared | None = None,
+) -> Spans:
     """
     Give the parts of some spans.
 
@@ -56,119 +58,36 @@ def refine(spans: Spans, start: I64, edges: I64, draws: Draws, variance: F64) ->
         spans: what is refined, shape (n,); each has a trade.
         start: when each part begins, in seconds, shape (n, parts).
         edges: the trade with which each part begins and the last one ends, shape (n, parts + 1).
-        draws: eight a part, shape (8, n, parts): of the first, :func:`share_out` may have made its weights.
-        variance: of the price from one trade to the next, in square ticks, shape (n,).
+        draws: shape (4 + 4 * walks, n, parts): the second is used, and those from the fifth on.
+        wild: how much of the variance each part has, of any unit, shape (n, parts); None: as its trades have it.
+        shared: what a symbol's steps have in common with others'.
     """
-    first, count = edges[:, :-1], np.diff(edges, axis=1)
-    opened, closed = ends(spans, first, count, draws, variance)
-    known = (
-        np.where((at[:, None] >= first) & (at[:, None] < edges[:, 1:]), at[:, None] - first, -1)
-        for at in (spans.high_at, spans.low_at)
-    )
-    return dressed(
-        start,
-        (opened, closed),
-        _volumes(spans.volume, count, draws[1]),
-        count,
-        draws[4:],
-        variance[:, None],
-        limits=(spans.high[:, None], spans.low[:, None]),
-        known=tuple(known),
-    )
+    count = np.diff(edges, axis=1)
+    variance = share_variance(spans, count, wild)
+    prices = tied(spans, edges, variance, draws[4:], shared)
+    volume = share_volume(spans.volume, count, draws[1])
+    return Spans(start, *prices, volume, count, variance)
 
 
-def dressed(
-    start: I64,
-    ends: tuple[I64, I64],
-    volume: I64,
-    count: I64,
-    draws: Draws,
-    variance: F64,
-    *,
-    limits: tuple[I64 | int, I64 | int],
-    known: tuple[I64 | int, ...] = (-1, -1),
-) -> Spans:
+def share_variance(spans: Spans, count: I64, wild: F64 | None) -> F64:
     """
-    Draw what spans lack: their highest and lowest prices, and which trades these are.
+    Give the variance of a trade in each part; the sum over all trades stays.
 
     Args:
-        start: when each begins, in seconds.
-        ends: the first and the last price of each.
-        volume: shares.
-        count: trades.
-        draws: four each, shape (4, ...).
-        variance: of the price from one trade to the next.
-        limits: the highest and the lowest price that there may be.
-        known: the trades that are at these; -1: they are elsewhere.
+        spans: what is refined, shape (n,).
+        count: the trades of each part, shape (n, parts).
+        wild: how much of the variance each part has, of any unit, shape (n, parts); None: as its trades have it.
     """
-    opened, closed = ends
-    top, bottom = np.maximum(opened, closed), np.minimum(opened, closed)
-    highest, lowest = _reach(opened, closed, np.maximum(count - 1, 0) * variance, draws[:2])
-    at_high, at_low = known
-    high = np.clip(highest, top, limits[0])
-    place, room = _place(count, ends, high, at_low, limits[1], draws[2])
-    high = np.where(room, high, top)
-    end = np.where(opened >= closed, 0, count - 1)
-    high_at = np.where(at_high >= 0, at_high, np.where(high > top, place, end))
-    high = np.where(at_high >= 0, limits[0], high)
-    low = np.clip(lowest, limits[1], bottom)
-    place, room = _place(count, ends, low, high_at, high, draws[3])
-    low = np.where(room, low, bottom)
-    end = np.where(opened <= closed, 0, count - 1)
-    low_at = np.where(at_low >= 0, at_low, np.where(low < bottom, place, end))
-    low = np.where(at_low >= 0, limits[1], low)
-    return Spans(start, opened, high, low, closed, volume, count, high_at, low_at)
+    variance = np.repeat(spans.variance[:, None], count.shape[1], axis=1)
+    if wild is None:
+        return variance
+    # Summed in the order of time, so that the last bit is always the same.
+    whole = np.cumsum(np.where(count > 0, wild, 0.0), axis=1)[:, -1:]
+    share: F64 = wild / np.maximum(1, count) * spans.trades[:, None] / np.maximum(whole, 1e-300)
+    return variance * share
 
 
-def _reach(opened: I64, closed: I64, variance: F64, draws: Draws) -> tuple[I64, I64]:
-    """Draw the highest and the lowest price of bridges of some variance."""
-    middle, squared = (opened + closed).astype(np.float64), (closed - opened).astype(np.float64)
-    squared *= squared
-    above, below = (
-        np.sqrt(squared + 2 / EXPONENTIAL_ONE * variance * exponentials(draw)) for draw in draws
-    )
-    highest = np.rint((middle + above) / 2).astype(np.int64)
-    lowest = np.maximum(1, np.rint((middle - below) / 2)).astype(np.int64)
-    return highest, lowest
-
-
-def _place(
-    count: I64,
-    ends: tuple[I64, I64],
-    extreme: I64,
-    taken: I64 | int,
-    taken_price: I64 | int,
-    draw: Draws,
-) -> tuple[I64, Flags]:
-    """
-    Draw which trade is at an extreme price: neither the first nor the last, nor one that is taken, which is at another price.
-
-    Returns:
-        The trades, and whether there is one.
-    """
-    last = count - 1
-    inside = (taken > 0) & (taken < last)
-    cut = np.where(inside, taken, last)  # it is before this one, or between this one and the last
-    before = np.maximum(0, cut - 1)
-    uniform = draw / 65536 * np.maximum(1, before + np.where(inside, last - cut - 1, 0))
-    later = uniform >= before
-    uniform = np.where(later, uniform - before, uniform)
-    begin, end = np.where(later, cut, 0), np.where(later, last, cut)
-    room = end - begin - 1
-    uniform /= np.maximum(1, room)
-    here, there = (
-        np.where(later, taken_price, ends[0]),
-        np.where(later | ~inside, ends[1], taken_price),
-    )
-    # It takes the more trades to get there, and away, the longer the way is.
-    way, back = np.abs(extreme - here), np.abs(extreme - there)
-    share = way / np.maximum(1, way + back)
-    share += 1.6 * (uniform - 0.5) * np.minimum(share, 1 - share)
-    place = begin + 1 + np.minimum(share * room, room - 1).astype(np.int64)
-    return place, room > 0
-
-
-def _volumes(volume: I64, count: I64, draw: Draws) -> I64:
+def share_volume(volume: I64, count: I64, draw: Draws) -> I64:
     """Share out volume: one share each trade, and the rest as sizes of trades are."""
     mean = 100 * mean_trade_lots()
     weights = np.where(count > 0, np.maximum(count - 1, 0) * mean + trade_sizes()[draw], 0.0)

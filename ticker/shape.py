@@ -79,15 +79,20 @@ class Busyness:
     Args:
         shape: of a day; None: all minutes are alike.
         start: Unix time of the market's start, in seconds.
+        variance: whether it is the variance of prices that is meant, instead of trades and quotes.
     """
 
     days = 500
     """How many days the past goes back."""
+    night = 0.0
+    """The share of a day's variance between its end and the beginning of the next."""
 
-    def __init__(self, shape: DayShape | None, start: int) -> None:
-        activity = np.ones(_MINUTES) if shape is None else shape.activity()
+    def __init__(self, shape: DayShape | None, start: int, *, variance: bool = False) -> None:
+        each = np.ones(_MINUTES)
+        if shape is not None:
+            each = shape.volatility() ** 2 if variance else shape.activity()
         # Whole numbers, so that what happens between two times doesn't depend on where one begins to count.
-        self._minutes = np.rint(activity * UNIT).astype(np.int64)
+        self._minutes = np.rint(each * UNIT).astype(np.int64)
         self._sums = np.concatenate(([0], np.cumsum(self._minutes))) * 60
         self._start = start
         self._opening = start - 60 * (0 if shape is None else shape.first_minute)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ticker.noise import EXPONENTIAL_ONE, Stream, exponentials, halves
 from ticker.shape import DAY_S
 
-__all__ = ["JumpPath", "Jumps", "LeadLag", "StudentT", "student_scales"]
+__all__ = ["JumpPath", "Jumps", "LeadLag", "StudentT"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -30,13 +30,12 @@ class StudentT:
     sum of three exponential ones.
     """
 
-
-def student_scales(stream: Stream, first: int, seconds: int) -> F64:
-    """Draw what to multiply a second's normal numbers by, of mean square 1: shape (names, seconds)."""
-    draws = exponentials(halves(stream.words(first, seconds))[..., :3])
-    half_chi_squared = (draws[..., 0] + draws[..., 1] + draws[..., 2]) / EXPONENTIAL_ONE
-    # At least a fiftieth: a shock is at most ten times what it would be.
-    return np.sqrt(2 / np.maximum(half_chi_squared, 0.02))
+    def scales(self, stream: Stream, first: int, seconds: int) -> F64:
+        """Draw what to multiply a second's normal numbers by, of mean square 1: shape (names, seconds)."""
+        draws = exponentials(halves(stream.words(first, seconds))[..., :3])
+        half_chi_squared = (draws[..., 0] + draws[..., 1] + draws[..., 2]) / EXPONENTIAL_ONE
+        # At least a fiftieth: a shock is at most ten times what it would be.
+        return np.sqrt(2 / np.maximum(half_chi_squared, 0.02))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +66,10 @@ class Jumps:
             self.own_a_day * self.own_size * self.own_size
             + self.market_a_day * self.market_size * self.market_size
         )
+
+    def path(self, seed: int, symbols: Sequence[str]) -> "JumpPath":
+        """Give the jumps of some symbols."""
+        return JumpPath(self, seed, symbols)
 
 
 class JumpPath:

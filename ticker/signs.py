@@ -33,6 +33,10 @@ class HiddenOrders:
         if not 1 < self.exponent <= 10:
             raise ValueError(f"exponent {self.exponent!r} is not above 1, and at most 10")
 
+    def signs(self, seed: int, symbols: Sequence[str]) -> "OrderSigns":
+        """Give the signs of some symbols."""
+        return OrderSigns(self, seed, symbols)
+
 
 class OrderSigns:
     """

@@ -30,6 +30,10 @@ class TenseSpread:
     least: float = 0.05
     """Mean ticks above one that even the tightest symbol has, so that it widens in a storm."""
 
+    def spreads(self, mean: F64) -> "Spreads":
+        """Give the spreads of symbols whose mean is so many ticks."""
+        return Spreads(self, mean)
+
 
 class Spreads:
     """

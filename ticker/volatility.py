@@ -52,6 +52,10 @@ class LogVolatility:
         if not 0 <= self.variance <= 1:
             raise ValueError(f"variance {self.variance!r} is not between 0 and 1")
 
+    def path(self, seed: int, symbols: Sequence[str]) -> "VolatilityPath":
+        """Give the volatilities of some symbols."""
+        return VolatilityPath(self, seed, symbols)
+
     def decay(self) -> F64:
         """What is left of each process after a second, shape (processes,)."""
         return exp_minus(_LN_2 / np.array(self.half_lives_s))
