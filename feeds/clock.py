@@ -19,7 +19,12 @@ from typing import Protocol
 from feeds.errors import ConfigError
 from ticker.market import DEFAULT_START_US
 
-__all__ = ["Clock", "ManualClock", "MaxClock", "ScaledClock", "parse_clock"]
+__all__ = ["PAUSE_S", "Awake", "Clock", "ManualClock", "MaxClock", "ScaledClock", "parse_clock"]
+
+PAUSE_S = 1.0
+"""From how long on this process is taken to have been stopped, where it looks at the time far more often."""
+
+_TURNS = 3.0  # between two looks, where they are long
 
 
 class Clock(Protocol):
@@ -37,7 +42,7 @@ class Clock(Protocol):
     """Whether a turn waits until every client has room, instead of conflating for those that haven't."""
 
     def seconds(self) -> float:
-        """Give the time in which silence and progress are measured: seconds, from any origin."""
+        """Give the time in which silence and progress are measured: seconds in which this process runs, from any origin."""
         ...
 
     def now_us(self) -> int | None:
@@ -47,6 +52,33 @@ class Clock(Protocol):
     async def turn_over(self, share: float = 1.0) -> None:
         """Return when it is time for the next turn, or for a share of it."""
         ...
+
+
+class Awake:
+    """
+    Real seconds in which this process runs, from any origin; it must look at them often.
+
+    A process may be stopped for a while, as by ``SIGSTOP``, ``docker pause``, a debugger, or a virtual machine that stands
+    still. Then it has not read what its clients sent, nor seen what they took, and must not hold that against them.
+
+    Args:
+        monotonic: gives all real seconds.
+        longest_s: between two looks; what is longer was a pause, and doesn't count.
+    """
+
+    __slots__ = ("_longest_s", "_lost", "_monotonic", "_seen")
+
+    def __init__(self, monotonic: Callable[[], float], longest_s: float = PAUSE_S) -> None:
+        self._monotonic, self._longest_s = monotonic, longest_s
+        self._seen, self._lost = monotonic(), 0.0
+
+    def __call__(self) -> float:
+        now = self._monotonic()
+        passed = now - self._seen
+        if passed > self._longest_s:
+            self._lost += passed
+        self._seen = now
+        return now - self._lost
 
 
 class ScaledClock:
@@ -74,8 +106,9 @@ class ScaledClock:
     ) -> None:
         self.name = "wall" if speed == 1 else f"x{speed:g}"
         self.speed = speed
-        self.seconds = monotonic
+        self.seconds = Awake(monotonic, max(PAUSE_S, _TURNS * turn_s))
         self.turn_s = turn_s
+        self._monotonic = monotonic
         self._started = self._next = monotonic()
         begun = 0.0
         if start_us is None:
@@ -86,11 +119,11 @@ class ScaledClock:
         self._started -= begun / speed
 
     def now_us(self) -> int:
-        return self.start_us + int((self.seconds() - self._started) * self.speed * 1e6)
+        return self.start_us + int((self._monotonic() - self._started) * self.speed * 1e6)
 
     async def turn_over(self, share: float = 1.0) -> None:
         # Turns keep their pace: a late one shortens the next wait, but missed ones aren't made up for.
-        now = self.seconds()
+        now = self._monotonic()
         self._next = max(self._next + share * self.turn_s, now)
         await asyncio.sleep(self._next - now)
 
@@ -110,7 +143,7 @@ class MaxClock:
 
     def __init__(self, start_us: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.start_us = start_us
-        self.seconds = monotonic
+        self.seconds = Awake(monotonic)
 
     def now_us(self) -> None:
         return None

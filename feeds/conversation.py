@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from aiohttp import WSMessage, WSMsgType
 
 from feeds.clock import Clock
-from feeds.desk import Desk
+from feeds.desk import Desk, Queue
 from feeds.drain import drained
 from feeds.errors import CloseCode, Code, RequestError
 from feeds.faults.injector import Injector
@@ -93,22 +93,29 @@ class Conversations:
                 return
             peer.heard(seconds())
             await self._pump.between_turns()
-            answers = iter(self._answers(session, call, received))
-            while not call.gone():
-                async with self._desk:
-                    reply = None if call.gone() else next(answers, None)
-                    if reply is not None and reply.message:
-                        hub.reply(member, reply.message, seconds())
-                if reply is None:
-                    break
-                if not reply.message:
-                    await asyncio.sleep(0)  # between two pieces, others have their turn
-                close, reason = reply.close, reply.reason
-                del reply  # it is kept once, where it waits to be read
-                if close is not None:
-                    await self.hang_up(call, close, reason)
-                # Who asks and doesn't read is not answered further; the hub looks after what is unread.
-                await drained(member, call.transport, hub, seconds)
+            await self._answer(session, call, received)
+
+    async def _answer(self, session: Session, call: Call, received: WSMessage) -> None:
+        """Answer one message; a long answer piece by piece."""
+        hub, seconds, member = self._feed.hub, self._clock.seconds, call.member
+        answers = iter(self._answers(session, call, received))
+        desk: Desk | Queue = self._desk
+        while not call.gone():
+            async with desk:
+                reply = None if call.gone() else next(answers, None)
+                if reply is not None and reply.message:
+                    hub.reply(member, reply.message, seconds())
+            if reply is None:
+                return
+            if not reply.message:
+                await asyncio.sleep(0)  # between two pieces, others have their turn
+                desk = desk if received.type in _CONTROL else self._desk.long
+            close, reason = reply.close, reply.reason
+            del reply  # it is kept once, where it waits to be read
+            if close is not None:
+                await self.hang_up(call, close, reason)
+            # Who asks and doesn't read is not answered further; the hub looks after what is unread.
+            await drained(member, call.transport, hub, seconds)
 
     async def _receive(self, call: Call, until: float) -> WSMessage:
         """Wait for the next message of who hasn't shown a token; close the connection when the time for it is up."""

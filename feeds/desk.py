@@ -1,4 +1,9 @@
-"""Where answers are made: one after the other, so that the event loop runs on however many are asked for at once."""
+"""
+Where answers are made: one after the other, so that the event loop runs on however many are asked for at once.
+
+Who wants much queues beforehand: only one of them at a time stands at the desk, so who wants little waits for one piece of
+a long answer at most, however many of these there are.
+"""
 
 import asyncio
 import time
@@ -7,7 +12,7 @@ from types import TracebackType
 
 from feeds.pump import Pump
 
-__all__ = ["MOST_S", "Desk"]
+__all__ = ["MOST_S", "Desk", "Queue"]
 
 MOST_S = 0.005
 """Seconds of making answers after which everything else has its turn."""
@@ -15,7 +20,7 @@ MOST_S = 0.005
 
 class Desk:
     """
-    Held by whoever makes an answer, or a piece of one: ``async with desk:``, between turns, without awaiting in it.
+    Held by whoever makes an answer, between turns, without awaiting in it: ``async with desk:``, or ``async with desk.long:``.
 
     Who comes first is served first. Where it is free, that costs about a microsecond and doesn't suspend.
 
@@ -28,6 +33,8 @@ class Desk:
         self._pump, self._timer = pump, timer
         self._lock = asyncio.Lock()
         self._began = self._spent_s = 0.0
+        self.long = Queue(self)
+        """For the pieces of long answers."""
 
     async def __aenter__(self) -> None:
         await self._lock.acquire()
@@ -51,5 +58,31 @@ class Desk:
                 await asyncio.sleep(
                     0
                 )  # held all the while, so that nobody else begins in this pass of the loop
+        finally:
+            self._lock.release()
+
+
+class Queue:
+    """Those who want much of a desk; held as the desk is."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk, self._lock = desk, asyncio.Lock()
+
+    async def __aenter__(self) -> None:
+        await self._lock.acquire()
+        try:
+            await self._desk.__aenter__()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            await self._desk.__aexit__(kind, error, trace)
         finally:
             self._lock.release()

@@ -7,9 +7,11 @@ consumer has: the no-progress time without a byte, the soft seconds in all (:mod
 
 import asyncio
 import logging
+import time
 from dataclasses import replace
 
 from feeds.backlog import MOST_BYTES, Backlog, BacklogPolicy, Eviction
+from feeds.clock import Awake
 
 __all__ = ["MOST_UNREAD", "Patience"]
 
@@ -38,6 +40,7 @@ class Patience:
         self._waiting: dict[asyncio.Transport, Backlog] = {}  # the longest first
         self._timer: asyncio.TimerHandle | None = None
         self._counts = cut_off
+        self._seconds = Awake(time.monotonic)
 
     def begin(self, transport: asyncio.Transport) -> None:
         """Note that a connection has something unread."""
@@ -54,7 +57,7 @@ class Patience:
 
     def _look(self) -> None:
         self._timer = None
-        now, total = asyncio.get_running_loop().time(), 0
+        now, total = self._seconds(), 0
         for transport, backlog in list(self._waiting.items()):
             unread = transport.get_write_buffer_size()
             reason = backlog.admit(unread, now)

@@ -13,6 +13,7 @@ from ticker.batch import BARS, DEPTH, INTERVALS, QUOTES, STATUS, TRADES
 __all__ = [
     "ACTIONS",
     "CHANNEL_NAMES",
+    "LITTLE",
     "MAX_REQUEST_BYTES",
     "MAX_REQUEST_SYMBOLS",
     "Auth",
@@ -23,11 +24,15 @@ __all__ = [
     "Symbols",
     "Unsubscribe",
     "channel_numbers",
+    "is_little",
     "parse_request",
     "request_id",
 ]
 
 MAX_REQUEST_BYTES = 256 * 1024
+
+LITTLE = 20
+"""Symbols that a request may name and still be one for little: some tenths of a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +169,16 @@ def _read_id(value: dict[str, Any]) -> Id:
         Code.INVALID_VALUE,
         f"'id' must be a string of at most 64 characters or an integer of at most 53 bits, not {show(request_id)}",
     )
+
+
+def is_little(request: Request) -> bool:
+    """Tell whether the answer to a request is a short one, whatever the market: of some symbols by name, and nothing missed."""
+    if isinstance(request, Ping | Auth):
+        return True
+    if isinstance(request, Symbols) or (isinstance(request, Subscribe) and request.since):
+        return False
+    names = request.symbols
+    return len(names) <= LITTLE and not any("*" in name or "?" in name for name in names)
 
 
 def request_id(data: bytes) -> Id:

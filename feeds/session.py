@@ -21,6 +21,7 @@ from feeds.requests import (
     Subscribe,
     Symbols,
     Unsubscribe,
+    is_little,
     parse_request,
     request_id,
 )
@@ -60,7 +61,8 @@ class Session:
         Answer one text message.
 
         A generator, because the answer to a request for many symbols is made and sent in pieces: each ``next`` is one
-        synchronous step, and between two of them the feed goes on and the client may read.
+        synchronous step, and between two of them the feed goes on and the client may read. One that may be long begins with
+        a pause, so that whoever makes answers knows before anything is done for it.
 
         Args:
             data: the message, not checked in any way.
@@ -76,6 +78,8 @@ class Session:
         try:
             request = parse_request(data)
             self._feed.stats.requests[ACTIONS[type(request)]] += 1
+            if not is_little(request):
+                yield Reply(b"")
             for said, more in self._answer(request, now):
                 self._errors = 0 if said else self._errors
                 more, replies = more and bool(said), [Reply(said)]

@@ -28,6 +28,7 @@ from feeds.group import Member
 from feeds.lookout import Lookout, Stream
 from feeds.pump import Pump
 from feeds.query import OF_EVERY_PATH, StreamQuery, parse_query
+from feeds.requests import is_little
 from feeds.session import Session
 from feeds.stats import STREAM
 from feeds.transport import SocketTransport
@@ -196,10 +197,11 @@ class Streams:
         hub, seconds = self._feed.hub, self._clock.seconds
         session = Session(self._feed, member, stream.gate, stream.visit)
         pieces = iter(session.subscriber.subscribe(query.subscribe, seconds(), query.cursor))
-        more = True
+        little = query.cursor is None and is_little(query.subscribe)
+        desk, more = self._desk if little else self._desk.long, True
         try:
             while more and not self._gone(stream, member):
-                async with self._desk:
+                async with desk:
                     if self._gone(stream, member):
                         break
                     answer, more = next(pieces)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from feeds.clock import Clock, ManualClock, MaxClock, ScaledClock, parse_clock
+from feeds.clock import PAUSE_S, Awake, Clock, ManualClock, MaxClock, ScaledClock, parse_clock
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError
 from ticker.market import DEFAULT_START_US
@@ -47,9 +47,43 @@ def test_time_goes_on_at_the_speed_chosen(speed: float, name: str) -> None:
     assert clock.name == name
     assert not clock.drains
     assert clock.now_us() == START
-    hands.now += 2.5
-    assert clock.now_us() == START + 2.5 * speed * S
-    assert clock.seconds() == 102.5, "silence and progress are measured in real seconds"
+    hands.now += 0.5
+    assert clock.now_us() == START + 0.5 * speed * S
+    assert clock.seconds() == 100.5, "silence and progress are measured in real seconds"
+
+
+@pytest.mark.parametrize("make", [ScaledClock, MaxClock])
+def test_while_the_process_is_stopped_no_time_passes_for_its_clients(make: Any) -> None:
+    """Those of a market go on: its events are made up for."""
+    hands = Hands()
+    clock = make(START, monotonic=hands)
+    began = clock.now_us()
+    seconds = [clock.seconds()]
+    for passed in (PAUSE_S, 3_600.0, 0.25, PAUSE_S + 0.125, 0.5):
+        hands.now += passed
+        seconds.append(clock.seconds())
+    assert seconds == [100.0, 101.0, 101.0, 101.25, 101.25, 101.75]
+    if began is not None:
+        assert clock.now_us() == began + (hands.now - 100) * S
+
+
+def test_where_turns_are_long_a_pause_is_longer() -> None:
+    hands = Hands()
+    clock = ScaledClock(START, turn_s=1.0, monotonic=hands)
+    for passed in (2.5, 3.0, 3.5):
+        hands.now += passed
+        clock.seconds()
+    assert clock.seconds() == 105.5
+
+
+def test_a_clock_that_steps_back_is_not_taken_for_a_pause() -> None:
+    """No monotonic clock does; if one did, nobody would be evicted for it."""
+    hands = Hands()
+    awake = Awake(hands)
+    hands.now -= 50
+    assert awake() == 50.0
+    hands.now += 0.5
+    assert awake() == 50.5
 
 
 @pytest.mark.parametrize("speed", [1, 10, 0.5])

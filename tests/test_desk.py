@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
-from wire import RawClient, running
+from wire import RawClient, eventually, running
 
 from feeds.desk import MOST_S, Desk
+from feeds.feed import Feed
+from feeds.reply import PIECE
 
 
 class Idle:
@@ -33,9 +37,9 @@ class Works:
             self.passes += 1
             await asyncio.sleep(0)
 
-    async def work(self, name: str, seconds: float, pieces: int = 1) -> None:
+    async def work(self, name: str, seconds: float, pieces: int = 1, *, long: bool = False) -> None:
         for _ in range(pieces):
-            async with self.desk:
+            async with self.desk.long if long else self.desk:
                 self.now += seconds
                 self.log.append((name, self.passes))
 
@@ -107,6 +111,73 @@ async def test_who_is_cancelled_while_a_turn_is_under_way_leaves_it_too() -> Non
     busy.over.set()
     await second
     assert served == ["second"]
+
+
+@pytest.mark.asyncio
+async def test_who_wants_little_waits_for_one_of_those_who_want_much() -> None:
+    works = Works()
+    many = [works.work(name, 2 * MOST_S, 3, long=True) for name in "abcd"]
+    few = [works.work(name, MOST_S / 10, 1) for name in "xy"]
+    await asyncio.gather(*many, *few)
+    order = "".join(name for name, _ in works.log)
+    assert order.replace("x", "").replace("y", "") == "abcd" * 3
+    assert order.index("y") <= 3
+
+
+@pytest.mark.asyncio
+async def test_who_gives_up_in_the_queue_holds_nobody_up() -> None:
+    works = Works()
+    async with works.desk.long:
+        queued = asyncio.create_task(works.work("queued", 0.0, long=True))
+        await asyncio.sleep(0)
+        queued.cancel()
+    async with works.desk:
+        first = asyncio.create_task(works.work("first", 0.0, long=True))  # has the queue behind it
+        await asyncio.sleep(0)
+        first.cancel()
+    with pytest.raises(ZeroDivisionError):
+        async with works.desk.long:
+            raise ZeroDivisionError
+    await works.work("next", 0.0, long=True)
+    assert [name for name, _ in works.log] == ["next"]
+
+
+@pytest.mark.asyncio
+async def test_in_a_storm_of_those_who_want_everything_others_are_answered_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A ping, and a subscription by name, wait for some pieces of the others' answers, not for one of each."""
+    pieces, snapshots = 0, Feed.snapshots
+
+    def counted(feed: Feed, symbols: Sequence[int], *more: Any) -> list[bytes]:
+        nonlocal pieces
+        pieces += len(symbols) == PIECE
+        return snapshots(feed, symbols, *more)
+
+    monkeypatch.setattr(Feed, "snapshots", counted)
+    async with running(symbols="5000") as server, AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(RawClient(server)) for _ in range(30)]
+        other = await stack.enter_async_context(RawClient(server))
+        for client in (*clients, other):
+            await client.message()
+        name = server.market.universe.symbols[17]
+
+        async def read(client: RawClient) -> None:
+            client.send(action="subscribe", symbols="*")
+            while any(item.get("more") for item in await client.message()):
+                pass
+
+        reading = [asyncio.create_task(read(client)) for client in clients]
+        await eventually(lambda: pieces, "the storm has begun")
+        waited = []
+        for request in ({"action": "ping"}, {"action": "subscribe", "symbols": [name]}) * 3:
+            before = pieces
+            await other.ask(**request)
+            waited.append(pieces - before)
+        assert pieces < 140, "the storm isn't over"
+        assert max(waited) < 10, waited
+        await asyncio.gather(*reading)
+        assert pieces == 150
 
 
 @pytest.mark.asyncio

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from feeds.errors import Code, RequestError
 from feeds.requests import (
     CHANNEL_NAMES,
+    LITTLE,
     MAX_REQUEST_BYTES,
     Auth,
     Ping,
@@ -21,6 +22,7 @@ from feeds.requests import (
     Subscribe,
     Symbols,
     Unsubscribe,
+    is_little,
     parse_request,
 )
 
@@ -515,3 +517,25 @@ def test_any_json_is_a_request_or_a_short_error(value: Any) -> None:
 @given(st.binary(max_size=60))
 def test_any_bytes_are_a_request_or_an_error(data: bytes) -> None:
     assert isinstance(outcome(data), RequestError)
+
+
+@pytest.mark.parametrize(
+    ("request_", "little"),
+    [
+        ({"action": "ping"}, True),
+        ({"action": "auth", "token": "t"}, True),
+        ({"action": "symbols"}, False),
+        ({"action": "snapshot", "symbols": ["A"]}, True),
+        ({"action": "unsubscribe", "symbols": [f"A{n}" for n in range(LITTLE)]}, True),
+        ({"action": "subscribe", "symbols": [f"A{n}" for n in range(LITTLE + 1)]}, False),
+        ({"action": "subscribe", "symbols": ["A", "B*"]}, False),
+        ({"action": "subscribe", "symbols": ["A?"]}, False),
+        ({"action": "subscribe", "symbols": "*"}, False),
+        ({"action": "subscribe", "symbols": ["A"], "epoch": "e", "since": {"A": {}}}, False),
+        ({"action": "subscribe", "symbols": ["A"], "epoch": "e", "since": {}}, True),
+    ],
+)
+def test_a_request_for_little_is_known_by_what_it_says(
+    request_: dict[str, Any], little: bool
+) -> None:
+    assert is_little(parse_request(orjson.dumps(request_))) is little

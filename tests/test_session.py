@@ -812,6 +812,7 @@ def test_between_two_pieces_nothing_but_the_message_is_kept(action: str) -> None
     if action != "symbols":
         asked["symbols"] = ["*"]
     answers = rig.session.handle(orjson.dumps(asked), 0.0)
+    assert next(answers).message == b"", "before a long answer there is a pause"
     assert next(answers).message
     suspended: list[Any] = [answers]
     seen = 0

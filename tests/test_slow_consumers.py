@@ -7,6 +7,7 @@ import contextlib
 import gc
 import logging
 import socket
+import time
 import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from raw_http import RawHttp
 from wire import (
     HANDSHAKE,
     TEXT,
@@ -29,6 +31,7 @@ from wire import (
 )
 
 from feeds.backlog import BacklogPolicy, Eviction
+from feeds.clock import Awake
 from feeds.server import FeedServer
 
 STREAM = {"action": "subscribe", "symbols": "*", "channels": ["trades", "quotes"]}
@@ -407,3 +410,42 @@ async def test_of_10_000_symbols_who_stops_to_read_costs_little(read: bool, most
         assert min(unread) > policy.low_water
         stopped = first + count if read else count
         assert (after - before) / stopped < most_kb * 1024
+
+
+# A server that was stopped itself.
+
+
+@on_both_loops
+async def test_a_pause_of_the_server_is_not_held_against_its_clients() -> None:
+    """Neither against one that was behind, nor against one that was pinged, nor against one with half an answer."""
+    policy = BacklogPolicy(soft_limit=20_000, low_water=4_000, no_progress_s=30.0)
+    options = FAST | {"symbols": "3000", "rate": 5, "heartbeat_s": 20.0}
+    async with (
+        running(**options, backlog=policy) as server,
+        RawClient(server, receive_buffer=4096) as slow,
+        RawClient(server) as idle,
+        RawHttp(server) as plain,
+    ):
+        await idle.message()
+        slow.send(**STREAM)
+        slow.pause()
+        await eventually(lambda: server.hub.slow.laggards, "it is conflated")
+        assert server.doors is not None
+        patience = server.doors.patience
+        for _ in range(10):
+            plain.send("GET /api/snapshot HTTP/1.1", "Host: localhost")
+        await eventually(lambda: patience._waiting, "it has an answer unread")
+        for pauses in range(1, 4):
+            for clock in (server.clock.seconds, patience._seconds):
+                assert isinstance(clock, Awake)
+                clock._monotonic = lambda n=pauses: time.monotonic() + n * 3_600.0  # type: ignore[misc]
+            turns, beats = server.pump.turns, patience._timer
+            await eventually(lambda t=turns: server.pump.turns > t + 20, "it goes on")
+            await eventually(lambda b=beats: patience._timer is not b, "it is looked at")
+        assert not any(server.hub.stats.evicted.values())
+        assert not any(server.access.stats.unread.values())
+        slow.resume()
+        follower = Follower()
+        while not follower.merged:
+            follower.feed(await slow.message())
+        assert (await idle.ask(action="ping"))["type"] == "pong"
