@@ -7,11 +7,11 @@ from bench.aged import Aged
 from bench.stats import Summary
 from bench.table import rate_text
 
-__all__ = ["headline"]
+__all__ = ["FANOUT", "ROWS", "headline"]
 
 Run = dict[str, Any]
 
-_ROWS = {
+ROWS = {
     "floor": ("a C loop of `send(2)`, the floor", None),
     "ours-uvloop": ("**tickerplant**, its hub", None),
     "ours-market": ("**tickerplant serve**, market and all", "ours"),
@@ -23,10 +23,11 @@ _ROWS = {
     "socket.io": ("Socket.IO, `emit`", "socket.io"),
 }
 """By the row of the fan-out: what it is called, and its row of the latency."""
-_FANOUT = {
+FANOUT = {
     "all-100": "100 clients on everything",
     "sub-20": "1,000 clients on 20 of 500 symbols",
 }
+"""The scenarios of the fan-out that are shown, and what they are called."""
 _RATE = 1e6
 
 
@@ -34,17 +35,17 @@ def headline(fanout: Run, latency: Run) -> Iterator[str]:
     """Give the lines of the table: deliveries a second in two scenarios, and the p99 at a million of them."""
     headings = (
         "deliveries a second, one core",
-        *_FANOUT.values(),
+        *FANOUT.values(),
         "the latter at 1 M a second: p99",
     )
     yield f"| {' | '.join(headings)} |"
     yield "|---|---:|---:|---:|"
     found = {
         name: {row["row"]: Summary(**row) for row in fanout["scenarios"][name]["rows"]}
-        for name in _FANOUT
+        for name in FANOUT
     }
     aged = {cell["row"]: cell for cell in latency["medians"] if cell["rate"] == _RATE}
-    for key, (title, old) in _ROWS.items():
+    for key, (title, old) in ROWS.items():
         rates = [rate_text(rows[key].rate) for rows in found.values()]
         yield f"| {' | '.join([title, *rates, _late(aged.get(old or ''))])} |"
 

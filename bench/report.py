@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.headline import headline
+from bench.picture import draw_fanout
 from bench.sections import SECTIONS
 from bench.tools import BENCH, OUT
 
@@ -32,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(text)
         return 0
     first = headlines(options.folder)
+    if (fanout := options.folder / "fanout.json").exists():
+        draw_fanout(json.loads(fanout.read_text()), BENCH / "fanout.svg")
     pages = {BENCH / "README.md": text, **({BENCH.parent / "README.md": first} if first else {})}
     for page, written in pages.items():
         before, old, after = between(page.read_text())

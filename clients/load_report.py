@@ -14,6 +14,8 @@ __all__ = ["Latency", "Report", "merge"]
 
 BUSY_PERCENT = 90.0
 """Of one core; above, the load generator and not the server sets the pace."""
+LATE_SHARE = 0.25
+"""Of a latency; above, too much of it may be the load generator's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Report:
     """None when there was nothing to sample, or the feed doesn't run on the wall clock."""
     cpu_percent: float
     """Of one core, of the busiest process."""
+    late_ms: float
+    """How late the event loop of the latest process was, in the worst hundredth of the time."""
     processes: int
     warnings: tuple[str, ...]
 
@@ -93,7 +97,7 @@ class Report:
             f"bytes        {megabytes:,.1f} MB a second, {size:,.1f} an event",
             f"latency      {_latency(self.latency_us)}",
             f"merged       {self.merged:,} events into {self.merged_events:,}",
-            f"own CPU      {self.cpu_percent:.0f} % of a core{share}",
+            f"own CPU      {self.cpu_percent:.0f} % of a core{share}; p99 {self.late_ms:,.1f} ms late",
         ]
         lines += [f"failed       {count:,} x {reason}" for reason, count in self.failures.items()]
         lines += [
@@ -139,7 +143,10 @@ def merge(results: Iterable[Result], clients: int, *, timed: bool = True) -> Rep
     samples = histogram.get_total_count()
     insane = sum(result.insane for result in results)
     cpu = max(result.cpu_percent for result in results)
+    late_ms = max(result.late_ms for result in results)
     sane = samples > insane
+    clock = sane or not insane or not timed
+    latency = _percentiles(histogram) if sane else None
     return Report(
         clients=clients,
         connected=sum(result.connected for result in results),
@@ -152,10 +159,11 @@ def merge(results: Iterable[Result], clients: int, *, timed: bool = True) -> Rep
         bytes=sum(result.received for result in results),
         merged_events=sum(result.merged_events for result in results),
         merged=sum(result.merged for result in results),
-        latency_us=_percentiles(histogram) if sane else None,
+        latency_us=latency,
         cpu_percent=cpu,
+        late_ms=late_ms,
         processes=len(results),
-        warnings=tuple(_warnings(cpu, clock=sane or not insane or not timed)),
+        warnings=(*_warnings(cpu, clock=clock), *_doubts(late_ms, latency)),
     )
 
 
@@ -174,3 +182,11 @@ def _warnings(cpu: float, *, clock: bool) -> Iterable[str]:
         )
     if not clock:
         yield "no latency: the feed does not run on the wall clock, or this machine's clock is off"
+
+
+def _doubts(late_ms: float, latency: Latency | None) -> Iterable[str]:
+    if latency is not None and late_ms > LATE_SHARE * latency.p99 / 1000:
+        yield (
+            f"the load generator was {late_ms:,.1f} ms late itself at p99, and so much of the latencies may be its own;"
+            " give it a core, or more processes"
+        )

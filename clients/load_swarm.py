@@ -16,6 +16,7 @@ import orjson
 from clients.connection import describe
 from clients.load_client import Address, LoadClient
 from clients.load_frames import FrameError
+from clients.load_lateness import Lateness
 from clients.load_tally import Tally
 
 __all__ = ["Figures", "Plan", "Result", "Swarm", "raise_file_limit"]
@@ -93,6 +94,8 @@ class Result:
     merged: int = 0
     insane: int = 0
     cpu_percent: float = 0.0
+    late_ms: float = 0.0
+    """How late its event loop was, in the worst hundredth of the time."""
     histogram: bytes = b""
     """As HdrHistogram encodes it; empty when there is no sample."""
 
@@ -167,11 +170,14 @@ class Swarm:
         tally.forget_latency()
         before, began, cpu = tally.traffic(), time.monotonic(), time.process_time()
         end, seen = began + duration, tally.events
+        lateness = Lateness()
+        looking = asyncio.create_task(lateness.run())
         while not stop.is_set() and (left := end - time.monotonic()) > 0:
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), min(1.0, left))
             tally.adapt(tally.events - seen)
             seen = tally.events
+        looking.cancel()
         took = time.monotonic() - began
         counts = [now - then for now, then in zip(tally.traffic(), before, strict=True)]
         frames, events, received, merged_events, merged = counts
@@ -188,6 +194,7 @@ class Swarm:
             merged=merged,
             insane=tally.insane,
             cpu_percent=(time.process_time() - cpu) / took * 100 if took else 0.0,
+            late_ms=lateness.p99_ms(),
             histogram=tally.histogram.encode() if tally.histogram.get_total_count() else b"",
         )
 

@@ -12,14 +12,14 @@ class Health:
     """
     The health of one pump.
 
-    *Stalled* is a pump that has not finished a turn for some time though it should have: the market gives more events
-    than this machine can write, or something in a turn waits for ever. A clock that stands still until it is moved asks
+    *Stalled* is a pump that has not finished a turn for some time though it should have, as something in it waits for
+    ever; and one whose market is that far behind its clock: it gives more events than this machine can write. A clock that stands still until it is moved asks
     for no turn, so that is never stalled; one that goes as fast as clients read says itself when there is nothing to do.
 
     Args:
         pump: what is judged.
         clock: its clock.
-        stall_timeout: seconds without a finished turn after which it is stalled.
+        stall_timeout: seconds without a finished turn, or behind the clock, after which it is stalled.
     """
 
     def __init__(self, pump: Pump, clock: Clock, stall_timeout: float) -> None:
@@ -34,6 +34,8 @@ class Health:
         since = timing.timer() - timing.finished
         if self._turns_by_itself and since > self._stall_timeout:
             return {"status": "stalled", "stalled_s": round(since, 3)}
+        if (behind := self._pump.behind_s) > self._stall_timeout:
+            return {"status": "stalled", "behind_s": round(behind, 3)}
         return {"status": "ok"}
 
     @property

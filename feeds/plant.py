@@ -82,7 +82,7 @@ class Plant:
         )
         # That the event loop is late is told once, not by each plant.
         slow_s = 0.0 if session else config.slow_turn_ms / 1000
-        self.pulse = Pulse(self.pump.timing, slow_s, self._behind)
+        self.pulse = Pulse(self.pump.timing, slow_s, lambda: self.pump.behind_s)
         self.health = Health(self.pump, self.clock, config.stall_timeout)
         self.clientele = _clientele(config, self.market)
         """What clients do, where that is to be known."""
@@ -117,13 +117,6 @@ class Plant:
         if self.feed.heartbeat_ms:
             watch = self.websockets.vigil.keep(self.feed.heartbeat_ms / 1000)
             self._tasks.append(asyncio.create_task(watch, name="watch"))
-
-    def _behind(self) -> float:
-        """Give how far the market is behind its clock, in real seconds; 0.0: its clock has no pace."""
-        now_us = self.clock.now_us()
-        if now_us is None or not self.clock.speed:
-            return 0.0
-        return (now_us - self.market.now_us) / 1e6 / self.clock.speed
 
     async def stop(self, code: CloseCode, reason: str, *, settle: bool) -> None:
         """

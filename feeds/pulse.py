@@ -64,7 +64,7 @@ class Pulse:
         self._turn = max(self._turn, timing.longest if timing.speed else 0.0)
         self._late = max(self._late, lag)
         timing.longest = 0.0
-        if not self._slow_s or max(self._turn, self._late) <= self._slow_s:
+        if not self._slow_s or not self._is_slow():
             self._turn = self._late = 0.0
         elif self._warned is None or now - self._warned >= QUIET_S:
             self._warned = now
@@ -76,10 +76,13 @@ class Pulse:
             )
             self._turn = self._late = 0.0
 
+    def _is_slow(self) -> bool:
+        return max(self._turn, self._late) > self._slow_s or self._behind() > FAR_BEHIND_S
+
     def _advice(self) -> str:
         """Tell who can't keep up what would help; a hiccup is over by itself."""
         behind = self._behind()
-        if behind < FAR_BEHIND_S:
+        if behind <= FAR_BEHIND_S:
             return ""
         return (
             f"; the market is {behind:.1f} s behind its clock, as it makes more events than there is CPU time for: "

@@ -1,6 +1,7 @@
 """The pump: one turn is step the market, encode once, mark, write. Then wait for the clock, and again."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 
@@ -27,6 +28,9 @@ MAX_TURN_BOOKS = 500
 
 _LONGEST_STEP_US = 10_000_000  # of the market's time, where nothing else bounds it
 _LONGEST_WORK_S = 0.004  # without letting the event loop run
+_LONGEST_TURN_S = (
+    0.25  # of a market that is behind: who asks for something is answered between turns
+)
 _CONGESTION_WAIT_S = 0.001
 _NOBODY_WAIT_S = 0.005
 
@@ -122,13 +126,27 @@ class Pump:
                 self._beat()
                 await asyncio.sleep(_CONGESTION_WAIT_S)
 
+    @property
+    def behind_s(self) -> float:
+        """How far the market is behind its clock, in real seconds; 0.0 with a clock that doesn't move by itself."""
+        now_us = self._clock.now_us()
+        if now_us is None or not self._clock.speed:
+            return 0.0
+        return (now_us - self._market.now_us) / 1e6 / self._clock.speed
+
     async def turn(self) -> None:
-        """Do one turn: everything up to the clock's time, of which no other turn may be under way."""
+        """
+        Do one turn: everything up to the clock's time, of which no other turn may be under way.
+
+        Where the clock moves by itself and the market can't keep up, a turn ends after a quarter of a second, and the
+        next one goes on from there.
+        """
         now = self._clock.now_us()
         if now is None:
             await self._turn(self._market.now_us + _LONGEST_STEP_US, self._turn_events, once=True)
         else:
-            await self._turn(now, MAX_TURN_EVENTS, phase=self.stagger.phase)
+            longest = _LONGEST_TURN_S if self._clock.speed else math.inf
+            await self._turn(now, MAX_TURN_EVENTS, phase=self.stagger.phase, longest_s=longest)
 
     async def direct(self, until_us: int, most: int | None = None) -> int:
         """
@@ -147,9 +165,15 @@ class Pump:
         return self.events - before
 
     async def _turn(
-        self, until: int, limit: int, *, once: bool = False, phase: int | None = None
+        self,
+        until: int,
+        limit: int,
+        *,
+        once: bool = False,
+        phase: int | None = None,
+        longest_s: float = math.inf,
     ) -> None:
-        """Go up to a time of the market, or, at ``once``, no further than the limit of one step."""
+        """Go up to a time of the market, for so long at the most; at ``once``, no further than the limit of one step."""
         timing, began = self.timing, self.timing.timer()
         writing = 0.0
         self._idle.clear()
@@ -170,7 +194,7 @@ class Pump:
                     writing += await self._write(phase)
                 if self._hub.slow.laggards:
                     self._hub.slow.tend(self._clock.seconds())
-                if once or self._market.now_us >= until:
+                if once or self._market.now_us >= until or timing.timer() - began > longest_s:
                     break
                 await asyncio.sleep(0)
             if self._hub.newest.active:

@@ -79,6 +79,16 @@ async def test_turns_keep_it_well_and_without_them_it_is_stalled() -> None:
     assert rig.health.ok
 
 
+def test_a_market_that_is_far_behind_its_clock_is_stalled() -> None:
+    """However short its turns: it gives more events than this machine can write."""
+    rig = Rig(wall)
+    rig.now += 5.25
+    rig.pump.timing.idle()  # a turn has ended now
+    assert rig.health.state() == {"status": "stalled", "behind_s": 5.25}
+    rig.market.now_us += 250_000
+    assert rig.health.state() == OK
+
+
 def test_a_clock_that_is_moved_by_hand_asks_for_no_turn() -> None:
     rig = Rig(lambda _: ManualClock(0))
     rig.now += 10**6

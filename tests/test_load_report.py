@@ -21,6 +21,7 @@ def result(**changes: object) -> Result:
         "events": 20_000,
         "received": 2_200_000,
         "cpu_percent": 40.0,
+        "late_ms": 0.3,
         "histogram": encoded(*range(1000, 2000)),
     }
     return Result(**(figures | changes))  # type: ignore[arg-type]
@@ -55,7 +56,7 @@ def test_the_report_is_readable() -> None:
         "bytes        0.2 MB a second, 110.0 an event",
         "latency      p50 1.5  p90 1.9  p99 2.0  p99.9 2.0  max 2.0 ms  (1,000 samples)",
         "merged       30 events into 3",
-        "own CPU      40 % of a core",
+        "own CPU      40 % of a core; p99 0.3 ms late",
         "lost         2 x close code 1006",
     ]
 
@@ -64,7 +65,8 @@ def test_failures_and_processes_are_told() -> None:
     """With their reasons."""
     report = merge([result(failures={"HTTP status 503": 2}), result()], clients=102)
     assert "failed       2 x HTTP status 503" in report.lines()
-    assert "own CPU      40 % of a core, the busiest of 2 processes" in report.lines()
+    line = "own CPU      40 % of a core, the busiest of 2 processes; p99 0.3 ms late"
+    assert line in report.lines()
 
 
 def test_a_busy_load_generator_warns_that_it_measured_itself() -> None:
@@ -73,6 +75,14 @@ def test_a_busy_load_generator_warns_that_it_measured_itself() -> None:
     (warning,) = merge([result(cpu_percent=97.2)], clients=50).warnings
     assert warning.startswith("the load generator used 97 % of a core: it may have been the bottle")
     assert merge([result(cpu_percent=97.2)], clients=50).lines()[-1] == f"warning: {warning}"
+
+
+def test_a_late_load_generator_warns_that_latencies_are_partly_its_own() -> None:
+    """Above a quarter of the 99th percentile, in any of its processes; without latencies there is nothing to doubt."""
+    assert not merge([result(late_ms=0.49)], clients=50).warnings
+    (warning,) = merge([result(), result(late_ms=0.51)], clients=100).warnings
+    assert warning.startswith("the load generator was 0.5 ms late itself at p99, and so much of")
+    assert not merge([result(late_ms=9.0, histogram=b"")], clients=50).warnings
 
 
 def test_without_a_wall_clock_there_is_no_latency() -> None:

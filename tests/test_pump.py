@@ -14,7 +14,7 @@ from doubles import FakeDialect, RecordingTransport, ScriptedMarket, StalledTran
 from feeds import hub as hub_module
 from feeds import pump as pump_module
 from feeds.backlog import BacklogPolicy, Slow
-from feeds.clock import ManualClock, MaxClock
+from feeds.clock import ManualClock, MaxClock, ScaledClock
 from feeds.hub import Hub
 from feeds.interest import Interest
 from feeds.pump import MAX_TURN_EVENTS, Pump
@@ -66,6 +66,44 @@ def seqs(transport: RecordingTransport) -> list[int]:
 
 
 # Turns with a clock that has time.
+
+
+@pytest.mark.parametrize(
+    ("clock", "seconds"),
+    [
+        (ScaledClock(30_000_000, speed=10.0, monotonic=lambda: 7.0), 3.0),
+        (MaxClock(0), 0.0),
+        (ManualClock(9), 0.0),
+    ],
+)
+async def test_it_knows_how_far_the_market_is_behind(clock: Any, seconds: float) -> None:
+    """In real seconds: 30 of a market's at ten times their pace are 3. A clock that doesn't move is never ahead."""
+    assert Rig(clock).pump.behind_s == seconds
+
+
+async def test_who_asks_is_answered_though_the_market_never_catches_up() -> None:
+    """Each step takes half a second here, in which the clock moves on by two steps: turns end, and nothing is left out."""
+    now = 0.0
+    clock = ScaledClock(0, monotonic=lambda: now)
+    rig = Rig(clock, timer=lambda: now)
+    transport = RecordingTransport()
+    rig.join(transport)
+    step = rig.market.step
+
+    def slow_step(until_us: int, most: int) -> Any:
+        nonlocal now
+        now += 0.5
+        return step(min(until_us, rig.market.now_us + 250_000), most)
+
+    rig.market.step = slow_step  # type: ignore[method-assign]
+    now = 1.0
+    async with rig.running():
+        await spin(lambda: rig.pump.turns == 3)
+        await asyncio.wait_for(rig.pump.between_turns(), 10)
+        assert rig.pump.behind_s > 1.0
+    got = seqs(transport)
+    assert got == list(range(1, len(got) + 1))
+    assert len(got) == 250 * rig.pump.turns
 
 
 async def test_a_turn_gives_everything_up_to_the_clocks_time_in_one_write() -> None:

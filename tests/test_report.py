@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from documents import ROOT
 
-from bench.headline import headline
+from bench.headline import FANOUT, headline
+from bench.picture import draw_fanout
 from bench.report import BEGIN, END, between
+from bench.sections import SECTIONS
 from bench.table import rate_text
 
 SUMMARY: dict[str, Any] = {
@@ -57,6 +60,39 @@ def test_the_first_page_has_the_rates_of_both_scenarios_and_the_p99_of_who_keeps
     assert lines[4] == "| **tickerplant serve**, market and all | 2.00 M | 150 k | 15 ms |"
     assert lines[5] == "| uWebSockets (C++), `publish` | 2.00 M | 150 k |  |"
     assert lines[8] == "| Node `ws`, `clients.forEach(send)` | 2.00 M | 150 k | delivers 10% |"
+
+
+def run_of(rounds: int) -> dict[str, Any]:
+    """A fan-out of so many rounds, with a row that couldn't run."""
+    rows = [
+        SUMMARY | {"row": key, "rate": 1000.0 + n, "low": 900.0, "high": 1100.0}
+        for n, key in enumerate(KEYS)
+    ]
+    rows[3] |= {"rate": 0.0, "low": 0.0, "high": 0.0}
+    machine = {"cpu": "C", "cores": 2, "system": "S", "server_core": 1, "client_core": 0}
+    about = {"machine": machine, "versions": {}, "command": "c", "date": "d", "seconds": 2}
+    scenarios = {name: {"title": name, "rows": rows} for name in FANOUT}
+    return {"about": about | {"rounds": rounds}, "scenarios": scenarios}
+
+
+def test_fewer_rounds_than_the_rules_ask_for_are_a_doubt() -> None:
+    """The page's own rule 3; a claim that doesn't keep it says so itself."""
+    _, section = SECTIONS["fanout"]
+    doubt = "**Doubt**: these are 3 rounds, where rule 3 asks for 5."
+    assert doubt in list(section(run_of(3)))
+    assert not [line for line in section(run_of(5)) if "Doubt" in line]
+
+
+def test_the_fan_out_is_drawn(tmp_path: Path) -> None:
+    """Each row by its name and rate, also one that couldn't run; the same run gives the same bytes."""
+    one, two = tmp_path / "a" / "fanout.svg", tmp_path / "b" / "fanout.svg"
+    for path in (one, two):
+        path.parent.mkdir()
+        draw_fanout(run_of(5), path)
+    text = one.read_text()
+    assert one.read_bytes() == two.read_bytes()
+    assert text.count("uWebSockets (C++), publish") == 1  # one axis of names for both
+    assert "100 clients on everything: deliveries/s" in text
 
 
 def test_every_figure_of_the_first_page_is_in_the_report() -> None:
