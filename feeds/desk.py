@@ -1,4 +1,4 @@
-"""Where answers are made: one after the other, so that the event loop runs on however many are asked for at once."""
+"""Where answers are made: one after the other, so that the event loop keeps running however many are asked for at once."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ class Desk:
     """
     Held by whoever makes an answer, or a piece of one: ``async with desk:``, between turns, without awaiting in it.
 
-    Who comes first is served first. Where it is free, that costs about a microsecond and doesn't suspend.
+    First come, first served. While the desk is free, that costs about a microsecond and doesn't suspend.
 
     Args:
         pump: tells when no turn is under way.

@@ -1,4 +1,4 @@
-"""The director: drives one session's market and time, for tests. What it does is written when its methods return."""
+"""The director: drives one session's market and time, for tests. When a method returns, its effects are written to clients."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -149,7 +149,7 @@ class Director(Timekeeper):
 
     async def reset(self, **changes: Unpack[MarketOptions]) -> None:
         """
-        Begin anew: the same market from its start, no client, an empty journal.
+        Start over: the same market from its start, no client, an empty journal.
 
         Args:
             changes: options in which this run differs, until the next reset.

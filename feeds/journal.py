@@ -1,4 +1,4 @@
-"""The journal: what came in, what went out, who came and went and why; the newest of it, for tests that failed."""
+"""The journal: what came in, what went out, who came and went and why. It keeps the newest entries, for tests that fail."""
 
 import time
 from collections import deque

@@ -1,4 +1,4 @@
-"""The pump: one turn is step the market, encode once, mark, write. Then wait for the clock, and again."""
+"""The pump. One turn: step the market, encode once, mark, write. Then it waits for the clock, and goes on."""
 
 import asyncio
 import time
@@ -123,7 +123,7 @@ class Pump:
                 await asyncio.sleep(_CONGESTION_WAIT_S)
 
     async def turn(self) -> None:
-        """Do one turn: everything up to the clock's time, of which no other turn may be under way."""
+        """Do one turn: everything up to the clock's time. No other turn may be under way."""
         now = self._clock.now_us()
         if now is None:
             await self._turn(self._market.now_us + _LONGEST_STEP_US, self._turn_events, once=True)

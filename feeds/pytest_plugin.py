@@ -3,7 +3,7 @@ The pytest plugin: fixtures that give a :class:`feeds.testing.TickerFeed`.
 
 It is loaded in every run of pytest where tickerplant is installed, so nothing is imported here before it is used.
 
-What an option is, is said by the first of these that says it: the command line (``--ticker-feed-seed``), the environment
+An option comes from the first of these that sets it: the command line (``--ticker-feed-seed``), the environment
 (``TICKER_FEED_SEED``), the test's marker, the fixture ``ticker_feed_config``, the ini file (``ticker_feed_seed``). The first
 two are for one run: to see whether a test passes with another seed, or to repeat one that failed.
 """

@@ -1,4 +1,4 @@
-"""The server: plants, each one market and what brings it to clients, behind one listening socket."""
+"""The server: one or more plants behind a listening socket."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -34,7 +34,7 @@ from ticker.venue import Venue
 __all__ = ["FeedServer"]
 
 _ACCEPTING_TURNS = 8
-"""Of the event loop, until who was accepted just now is a connection that is closed with the others. It takes about four."""
+"""Passes of the event loop until a socket accepted just before is a connection, to be closed with the others. It takes about four."""
 
 _KEEP_ALIVE_S = 75.0
 
@@ -98,7 +98,7 @@ class FeedServer:
 
     @property
     def feed(self) -> Feed:
-        """The market and its history, as clients are told of them."""
+        """The market and its history, as clients see them."""
         return self.plants.default.feed
 
     @property

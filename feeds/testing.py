@@ -1,8 +1,8 @@
 """
 A feed for tests: a real server with a market that the test directs.
 
-* :class:`TickerFeed` for tests that are no coroutines, or coroutines of any other loop: it has a thread of its own.
-* :class:`AsyncTickerFeed` for the loop that it is entered in.
+* :class:`TickerFeed` has a thread of its own: for tests that aren't coroutines, or run in any other loop.
+* :class:`AsyncTickerFeed` runs in the loop that it is entered in.
 
 Both have the methods of :class:`feeds.director.Director`. With pytest, the fixture ``ticker_feed`` gives a
 :class:`TickerFeed`.

@@ -1,11 +1,11 @@
 """
-The days before a market started, and the day on which it did so far: walked back from the first price.
+The days before a market started, and its first day up to the start: walked back from the first price.
 
-Days are of universal time, as bars of ``1d`` are, and the market was always open, or in the regular sessions of
-:mod:`ticker.hours`. Its minutes are as busy as the model's day has them (:mod:`ticker.shape`), its days as the exponential of a slow Gaussian process and of double exponential shocks
-make them: the tails of their volume are a power law (Gopikrishnan, Plerou, Gabaix, Stanley, Phys. Rev. E 62, 2000), and
-their returns are as wild as they are busy (Clark, Econometrica 41, 1973). The day of the start is as any is on average,
-so that the market goes on as it was.
+Days are UTC days, like bars of ``1d``, and the market was always open, or in the regular sessions of
+:mod:`ticker.hours`. How busy a minute is follows the model's day (:mod:`ticker.shape`); how busy a day is, the exponential of a slow
+Gaussian process and of double exponential shocks: the tails of daily volume are a power law (Gopikrishnan, Plerou, Gabaix, Stanley,
+Phys. Rev. E 62, 2000), and busy days have large returns (Clark, Econometrica 41, 1973). The day of the start is an average one, so
+that the market goes on as it was.
 """
 
 import math

@@ -1,5 +1,5 @@
 """
-Marks: where a trade was made and which conditions it has, as one number, which a trade's row of a batch has in ``ask``.
+Marks: where a trade was made and which conditions it has, as one number; it stands in ``ask`` of the trade's row of a batch.
 
 The lowest six bits are the number of the exchange, the others the conditions. A mark of 0 is a regular trade of which
 nobody says where it was made: so are all of a market without rules.

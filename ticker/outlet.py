@@ -1,5 +1,5 @@
 """
-The outlet: hands out trades and quotes by time, adds the bars that they make, and keeps the books.
+The outlet: hands out trades and quotes by time, adds the bars that they make, and keeps records.
 
 What is handed out depends on time alone, never on how the blocks were cut or on the step length: stream equals batch,
 byte for byte. The books (last prices, day statistics, bars) lag behind what was handed out and are brought up to date

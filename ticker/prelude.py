@@ -59,7 +59,7 @@ class Traded:
 
 
 def seconds_of(rate: float) -> int:
-    """Tell how many seconds to go back where there are so many events a second; 0 where they are too many."""
+    """Tell how many seconds to go back at some rate of events a second; 0 if there are too many."""
     if rate > _FASTEST:
         return 0
     return max(1, min(MOST_SECONDS, math.ceil(MOST_EVENTS / max(rate, 1e-9))))

@@ -1,5 +1,5 @@
 """
-Refining: a bar becomes the shorter bars that it is made of, exactly.
+Refining: splits a bar into the shorter bars that it is made of, exactly.
 
 A bar is known by its first, highest, lowest and last price, by its volume, by how many trades it has, and by which of
 these are the highest and the lowest. The shorter ones share out the trades and the volume; their first and last prices

@@ -36,7 +36,7 @@ class Terms:
     """How to play a tape."""
 
     loop: bool = False
-    """Whether to begin anew at its end."""
+    """Whether to start over at its end."""
     scale: float = 1.0
     """Multiplies each price, which is then put on the grid of the tape's tick size."""
     rename: Mapping[str, str] | None = None

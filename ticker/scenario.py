@@ -2,7 +2,7 @@
 Scenarios: what happens to some symbols for a while, as data.
 
 A :class:`Scenario` says how prices, volatility, spreads and activity change over time, when symbols halt, and when
-nothing comes of them. It is laid over the walk (:mod:`ticker.play`), so that several of them at once add up, and the
+they fall silent. It is laid over the walk (:mod:`ticker.play`), so that several of them at once add up, and the
 market goes on from where they leave it. Those that have a name are in :mod:`ticker.scenarios`.
 """
 

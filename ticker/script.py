@@ -1,5 +1,5 @@
 """
-Scripted events: a trade, a quote or a change of status that somebody wants at a time, and the list of those to come.
+Scripted events: trades, quotes and changes of status that are wanted at given times, and the list of those still to come.
 
 They are laid over the walk by :mod:`ticker.overlay`; the walk knows nothing of them.
 """

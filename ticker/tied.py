@@ -1,9 +1,9 @@
 """
-The tied walk: prices at trades of a span, of which the first, highest, lowest and last price are known.
+The tied walk: prices of the trades of a span whose first, highest, lowest and last price are known.
 
 A random walk in trades (the clock of trades: Ané, Geman, J. Finance 2000) is tied to these four, as a Brownian bridge is to its
-two ends, and reflected into the range. Going from one of the four to the next moves the price as well, so the walk has only
-what is left of the variance: at any refinement, the moves are as large as the volatility says.
+two ends, and reflected into the range. Going from one of the four to the next moves the price as well, so the walk gets only
+the rest of the variance: at any refinement, moves are as large as the volatility says.
 """
 
 import numpy as np
