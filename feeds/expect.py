@@ -43,7 +43,7 @@ class Expectations:
 
     @property
     def clients(self) -> list[Client]:
-        """The connections since the last reset, in the order in which they came, with those that are over."""
+        """All connections since the last reset, in the order in which they came, closed ones included."""
         return list(self._clientele.clients)
 
     @property

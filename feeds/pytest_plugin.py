@@ -56,7 +56,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show the end of the journal with a test that failed; of one that the error shows already, what came since."""
+    """Show the end of the journal with a failed test; if its error shows one already, what came after that."""
     report = yield
     if report.failed and report.when != "teardown" and call.excinfo is not None:
         told = str(call.excinfo.value).splitlines()

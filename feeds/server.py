@@ -49,7 +49,7 @@ class FeedServer:
         config: the options.
         market: serve this one, instead of one that the options describe.
         encoder: encode its events with this.
-        progress: is told how far a tape that is to be replayed was gone through, from 0 to 1.
+        progress: called with how much of a tape to be replayed has been checked, from 0 to 1.
 
     Raises:
         ConfigError: an option isn't allowed, or, on entering, the port is in use or the address isn't ours.
@@ -205,7 +205,7 @@ class FeedServer:
             await self._runner.cleanup()
 
     async def wait(self) -> None:
-        """Wait until a pump fails, which none should; raises what it failed with, once clients are told."""
+        """Wait until a pump fails, which none should; then raise its error, once clients are told."""
         raise await self.plants.failure()
 
     async def __aenter__(self) -> Self:

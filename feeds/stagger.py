@@ -60,7 +60,7 @@ class Stagger:
             self._pending[phase] = 0
 
     def wrote(self, took: float) -> None:
-        """Note that the phase was written to, and how long that took, in seconds; then choose the number of phases again."""
+        """Note that the phase was written to, and how long that took, in seconds; then decide again whether to stagger."""
         if self.phase is None:
             if self._on or (took > _BUSY * self._turn_s > 0 and self._worth_while()):
                 self._roster.spread()

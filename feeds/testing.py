@@ -125,8 +125,8 @@ class TickerFeed(Methods, _Place):
     """
     A feed for tests with a thread of its own: ``with TickerFeed(symbols=["AAPL"], seed=7) as feed:``.
 
-    Its methods return when what they do is written. In a coroutine, take those of :attr:`aio` to wait for what its own
-    event loop has to do meanwhile, such as a client that connects.
+    Its methods return once their effects are written to clients. In a coroutine, await the methods of :attr:`aio` instead
+    when its own event loop has something to do meanwhile, such as connecting a client.
 
     Args:
         options: of the server and its market; see :func:`feed_config`.
@@ -147,7 +147,7 @@ class TickerFeed(Methods, _Place):
 
     @property
     def clients(self) -> list[Client]:
-        """The connections since the last reset, in the order in which they came, with those that are over."""
+        """All connections since the last reset, in the order in which they came, closed ones included."""
         return self.director.clients
 
     @property

@@ -1,8 +1,8 @@
 """
 The past: bars, trades and quotes from before the market started, so that a chart is full in its first second.
 
-It is made from the top. Days are walked back from the first price (:mod:`ticker.days`), for all symbols at once, so that the
-figures of the day that is under way at the start are there from the beginning. What somebody asks for is refined from them
+It is made from the top down. Days are walked back from the first price (:mod:`ticker.days`), for all symbols at once, so that
+the figures of the day under way at the start are there from the beginning. What somebody asks for is refined from them
 (:mod:`ticker.refine`), one symbol at a time: a day to hours, these to five minutes, to minutes, to seconds, and the last
 seconds to the trades of the :mod:`~ticker.prelude`. So all intervals agree with each other, and with the snapshot.
 """

@@ -1,9 +1,9 @@
 """
 Refining: splits a bar into the shorter bars that it is made of, exactly.
 
-A bar is known by its first, highest, lowest and last price, by its volume, by how many trades it has, and by which of
-these are the highest and the lowest. The shorter ones share out the trades and the volume; their first and last prices
-lie on a walk that is tied to these four (:mod:`ticker.tied`). So what is put together from them again is the bar that there was.
+Of a bar are known its first, highest, lowest and last price, its volume, its number of trades, and which of
+these are the highest and the lowest. The shorter bars share out the trades and the volume; their first and last prices
+lie on a walk that is tied to the four prices (:mod:`ticker.tied`). So putting them together again gives the original bar.
 
 High and low of a part are those of a Brownian bridge: the maximum of a bridge from a to b of variance s² is
 (a + b + sqrt((b - a)² - 2 s² log U)) / 2 (Karatzas and Shreve, "Brownian Motion and Stochastic Calculus", 2.8).

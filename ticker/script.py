@@ -45,7 +45,7 @@ class ScriptedTrade:
     price: int
     size: int
     exchange: str | None = None
-    """One of :data:`~ticker.exchanges.EXCHANGES`; None: where it was made isn't told."""
+    """One of :data:`~ticker.exchanges.EXCHANGES`; None: not given."""
     conditions: tuple[str, ...] = ()
     """Codes of :data:`~ticker.conditions.CONDITIONS`."""
 
@@ -79,7 +79,7 @@ class ScriptedStatus:
     """
     A change of status: the symbol's id, one of :data:`~ticker.status.STATUSES`, one of :data:`~ticker.status.REASONS`.
 
-    From then on, the walk makes what it may in this status.
+    From then on, the walk makes only what this status allows.
     """
 
     symbol: int
