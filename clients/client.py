@@ -36,24 +36,26 @@ DEFAULT_URL = "ws://127.0.0.1:8765/ws"
 class TickerClient:
     """A connection to a feed, kept up across failures; an asynchronous iterator of `Event`s.
 
-    Entering the context connects, and subscribes to *symbols* if there are any; ConnectError when
-    the server can't be reached then. Later the client connects again by itself, with *backoff*,
-    subscribes to what it had, and says so by the events `Disconnected` and `Connected` (not with
-    `connection_events=False`). Snapshots then come for every symbol. Lost events show as `Gap`.
+    Entering the context connects, and subscribes to *symbols* if any are given; it raises
+    ConnectError if the server can't be reached. Later, the client reconnects by itself, with
+    *backoff*, and resumes: it gets exactly the events that it missed, or a `Gap` and a snapshot
+    for what the server no longer has. `Disconnected` and `Connected` report it, unless
+    *connection_events* is false.
 
-    A task reads the socket, so requests work whether or not somebody iterates. When *buffer* events
-    wait to be taken, it stops reading; the server then sees a slow consumer and sends the newest
-    event of each symbol later, instead of a queue growing here. It goes on while a request waits.
+    A task reads the socket, so requests work whether or not anybody iterates. Once *buffer* events
+    are waiting, it stops reading, unless a request waits for its reply. The server then sees a slow
+    consumer and sends the newest event of each symbol later, so no queue grows here.
 
-    Iteration ends after `close()`, and raises ClosedError when the server closed the connection
-    for good or, with `reconnect=False`, at all; RequestError when it refuses what it once granted.
+    Iteration ends after `close()`. It raises ClosedError if the server closed the connection for
+    good, or at all with `reconnect=False`, and RequestError if it refuses what it once granted.
 
-    *on_message* is called with the text and the objects of each message, whether or not its events
-    are taken yet. *token* is what the server wants to see, if it wants any. *ssl* is as in
-    aiohttp: a context, or False, which accepts any certificate. Times are in seconds.
+    *on_message* is called with the text and the objects of each message, even before its events
+    are taken. *token* is the server's token, if it asks for one. *ssl* is as in aiohttp: a context,
+    or False, which accepts any certificate. Times are in seconds.
 
-    Where *fallback_after* WebSockets in a row (when entering: one) bring no `hello`, it is Server-Sent
-    Events; *retry_websocket* later, and less and less often, a WebSocket is tried again.
+    If *fallback_after* WebSockets in a row (only one when entering) bring no `hello`, the client
+    uses Server-Sent Events; after *retry_websocket*, and then less and less often, it tries a
+    WebSocket again.
     """
 
     def __init__(
@@ -132,7 +134,7 @@ class TickerClient:
 
     @property
     def transport(self) -> str:
-        """Over what it is connected: `websocket` or `sse`."""
+        """What it is connected over: `websocket` or `sse`."""
         return self._link.transport
 
     @property

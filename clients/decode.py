@@ -1,4 +1,4 @@
-"""From the text of a server message to typed events."""
+"""Turns the text of a server message into typed events."""
 
 from __future__ import annotations
 

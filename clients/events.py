@@ -35,7 +35,7 @@ NOT_LAST = frozenset("CHIMNPQRTUVWZ47")
 
 @dataclass(frozen=True, slots=True)
 class TradeTotal:
-    """What several trades in a row come to: shares, and the first, highest, lowest and last price.
+    """The sum of several trades in a row: shares, and the first, highest, lowest and last price.
 
     The prices are None where no trade among them moves them; see the protocol's table of conditions.
     """
@@ -51,7 +51,7 @@ class TradeTotal:
 class Trade:
     """One trade: *size* shares changed hands at *price*.
 
-    Where it replaces earlier ones, *total* is what they and this one come to; None else, or where
+    Where it replaces earlier ones, *total* sums up them and this one; otherwise None, as where
     there were too many: then a `Snapshot` follows.
     """
 

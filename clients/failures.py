@@ -50,7 +50,7 @@ class MalformedMessageError(TickerError):
 
 
 class BookError(TickerError):
-    """A book isn't what the server's is, or can't be: subscribe again, and it begins anew with a snapshot."""
+    """A book differs from the server's, or can't be right: subscribe again, and it starts over with a snapshot."""
 
 
 class ClosedError(TickerError):

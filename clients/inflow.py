@@ -1,4 +1,4 @@
-"""The event streams of one connection: opened, closed and read, and their messages in one line."""
+"""The event streams of one connection: opens, closes and reads them, and puts their messages into one order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From server messages to the events that a client sees. No I/O."""
+"""Turns server messages into the events that a client sees. No I/O."""
 
 from __future__ import annotations
 

@@ -24,9 +24,9 @@ TRANSPORTS = ("websocket", "sse")
 AnyConnection = Connection | StreamConnection
 
 FATAL_CODES = frozenset({1002, 1007, 1008, 1009})
-"""Close codes after which the client must be mended; connecting again would only repeat them."""
+"""Close codes that say that the client is at fault; connecting again would only repeat them."""
 FATAL_STATUSES = frozenset({400, 401, 403})
-"""HTTP statuses of which the same is true."""
+"""HTTP statuses that mean the same."""
 
 
 @dataclass(eq=False)

@@ -156,7 +156,7 @@ def split(text: str, items: list[Item]) -> list[str]:
     """Cut the text of a message into the texts of its objects, one line each.
 
     The cut is at `,{"type":"`, which no JSON string can hold, as a quote is escaped there. Should
-    the server write its messages otherwise, the objects are written anew, with the same values.
+    the server write its messages otherwise, the objects are written again, with the same values.
     """
     start = '{"type":"'
     head, *tail = text[1:-1].split("," + start)

@@ -88,7 +88,7 @@ def complain(error: Exception) -> int:
 
 
 def advice(error: ConnectError) -> str:
-    """What may help who can't connect; nothing, where the error says it."""
+    """What may help against a failure to connect; nothing, if the error says it already."""
     why = error.cause
     if error.status == 401:
         return "; give it with --token, or in the variable TICKERPLANT_TOKEN"

@@ -1,7 +1,7 @@
-"""What stands in for a WebSocket where none gets through: Server-Sent Events, and HTTP for the rest.
+"""The replacement for a WebSocket where none gets through: Server-Sent Events, and plain HTTP for the rest.
 
 It takes the same requests and gives the same messages as `Connection`. When a subscription changes,
-the streams that it concerns are opened anew after what is here: nothing is lost or comes twice.
+the streams concerned are opened again after what is already here: nothing is lost or comes twice.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ class SyncTickerClient:
 
     @property
     def transport(self) -> str:
-        """Over what it is connected: `websocket` or `sse`."""
+        """What it is connected over: `websocket` or `sse`."""
         return self._client.transport
 
     @property

@@ -47,7 +47,7 @@ class Wanted:
                 del self.entries[channel]
 
     def names(self, request: Item, symbols: Mapping[str, Iterable[str]]) -> list[str]:
-        """Give the symbols that a request comes to."""
+        """Give the symbols that a request stands for."""
         if request["action"] == "subscribe":
             channels = split(request)
         else:

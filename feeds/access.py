@@ -1,4 +1,4 @@
-"""Who is answered: every HTTP request passes here first, upgrades to WebSocket too."""
+"""Decides which requests are answered: every HTTP request passes here first, upgrades to WebSocket included."""
 
 import math
 from collections.abc import Awaitable, Callable
@@ -72,7 +72,7 @@ class Access:
         app.on_response_prepare.append(self._tell)
 
     def gate(self, request: web.Request, limits: Limits, seconds: Callable[[], float]) -> Gate:
-        """Give the gate of a connection that was let pass and will go on, so that a token in its request is a right one."""
+        """Give the gate of a connection that was let in and will last; a token in its request was therefore a right one."""
         door, budget = _door(request), None
         if door is not None:
             door.flowing, budget = True, door.budget
@@ -132,7 +132,7 @@ class Access:
         return Refusal(401, HttpCode.INVALID_TOKEN, "the token is wrong")
 
     async def _tell(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Say to the browser who may read an answer, and to who is one too many that it is the last one."""
+        """Tell the browser which pages may read an answer, and a client over the connection limit that it is the last one."""
         response.headers["Server"] = SERVER
         if response.status == 101:
             return
@@ -175,7 +175,7 @@ def _owed(door: Door) -> Refusal | None:
 
 
 def spend(request: web.Request, symbols: float) -> None:
-    """Pay for an answer, by the symbols that it comes to."""
+    """Pay for an answer, by the number of symbols in it."""
     if (door := _door(request)) is not None:
         door.budget.spend(symbols)
 

@@ -1,5 +1,5 @@
 """
-What the kernel knows of a connection's peer: whether it has something to acknowledge, and how long ago it was heard.
+What the kernel knows of a connection's peer: whether it has anything left to acknowledge, and when it was last heard.
 
 Read from ``TCP_INFO`` (Linux, ``struct tcp_info`` in ``linux/tcp.h``); other systems aren't asked.
 """

@@ -1,4 +1,4 @@
-"""Answers over HTTP that are one JSON object: what was asked for, and why it isn't given."""
+"""Answers over HTTP that are one JSON object: what was asked for, or the error that says why not."""
 
 from typing import Any
 

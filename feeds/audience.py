@@ -1,4 +1,4 @@
-"""How many deliveries were made: counted when somebody asks, not when they are made."""
+"""Counts deliveries when somebody asks, not when they are made."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,8 +1,8 @@
 """
-Bearer tokens (RFC 6750): who may read. No I/O.
+Bearer tokens (RFC 6750). No I/O.
 
-A token is never kept: only its keyed digest is, so that nothing that shows an object shows it. Two digests of the same
-length are compared in constant time, so the time tells nothing either, not even the token's length.
+A token is never kept, only its keyed digest, so that no repr or dump of an object can show it. Digests have the same
+length and are compared in constant time, so the time reveals nothing either, not even the token's length.
 """
 
 import hmac

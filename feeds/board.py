@@ -1,5 +1,5 @@
 """
-The board: what happened on some channels since they were last written, by symbol; most often, in a turn.
+The board: what has happened on some channels since they were last written (usually one turn), by symbol.
 
 Fragments of one symbol are put together once, whoever wants them. A group then *takes* its symbols off the board: for a
 subscription to twenty symbols that is one C call that picks twenty entries, where handing each event to each subscriber

@@ -1,5 +1,5 @@
 """
-Envelopes for HTTP: a response that goes on, of the same fragments as everything else.
+Envelopes for HTTP: a response that goes on, made of the same fragments as everything else.
 
 ``EventStream`` is Server-Sent Events (WHATWG HTML, section 9.2): each event's ``data`` is the array that a WebSocket
 message would be, its ``id`` the cursor after it. ``Lines`` is one JSON object a line. Where the client speaks

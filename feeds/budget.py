@@ -1,8 +1,8 @@
 """
-What answers may come to: how many symbols a second, of one connection and of all from its address. No I/O.
+Budgets for answers: how many symbols a second, for one connection and for all connections from its address. No I/O.
 
-A request costs little or much, which is known only when it is resolved. So an answer is made as soon as nothing is owed,
-whatever it comes to, and is paid afterwards. One symbol stands for a snapshot: about 10 µs of work.
+A request costs little or much, which isn't known until it is resolved. So an answer is made as soon as nothing is owed,
+however large it turns out, and is paid for afterwards. The unit is one symbol's snapshot: about 10 µs of work.
 """
 
 import time
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 SYMBOLS_S, BURST = 2_000.0, 50_000
-"""Symbols a second that the answers to one connection may come to, and at once."""
+"""Symbols a second in the answers to one connection, and how many at once."""
 
 ADDRESS_S, ADDRESS_BURST = 20_000.0, 500_000
 """Those of all connections from one address; more where it may have more than :data:`ADDRESS_CONNECTIONS` of them."""

@@ -1,4 +1,4 @@
-"""The clients of one plant, and waiting for what they do: answered by the server, so that nothing is polled."""
+"""The clients of one plant, and waiting for what they do; the server answers, so nothing is polled."""
 
 import asyncio
 import re

@@ -31,7 +31,7 @@ class Clock(Protocol):
     """Where the pump gets the market's time from."""
 
     name: str
-    """How the clock is called on the command line."""
+    """The clock's name on the command line."""
     start_us: int
     """The market's time at the start: a whole second, in microseconds."""
     speed: float
@@ -39,7 +39,7 @@ class Clock(Protocol):
     turn_s: float
     """The pace of turns, in real seconds; 0: they have none."""
     drains: bool
-    """Whether a turn waits until every client has room, instead of conflating for those that haven't."""
+    """Whether a turn waits until every client has room, instead of conflating those that have none."""
 
     def seconds(self) -> float:
         """Give the time in which silence and progress are measured: seconds in which this process runs, from any origin."""
@@ -86,7 +86,7 @@ class ScaledClock:
     The time of day, from the start on at a chosen speed.
 
     Args:
-        start_us: the market's time at the start; None: the second of the day that has just begun.
+        start_us: the market's time at the start; None: the current second.
         turn_s: the pace of turns, in real seconds.
         speed: market seconds a real second.
         monotonic: gives real seconds, from any origin.

@@ -47,7 +47,7 @@ class FeedConfig:
     rules: str = "open"
     """``open``: the market is always open, and has no rules; ``us``: sessions, halts and conditions of the US market."""
     scenario: str | Iterable[str] = ()
-    """What is played from the start on: names of scenarios and TOML files, or one of them."""
+    """Scenarios from the start on: names of scenarios and TOML files, or one of them."""
     clock: str = "wall"
     """``wall``, ``manual``, ``max``, or ``x10``."""
     start_us: int | None = None
@@ -61,7 +61,7 @@ class FeedConfig:
     history_mb: float = 64.0
     """Memory for the newest events of all symbols, from which clients resume, in megabytes; 0: none."""
     compress: bool = False
-    """Compress messages for clients that offer permessage-deflate: once a group and turn, at some cost of latency."""
+    """Compress messages for clients that offer permessage-deflate: once per group and turn, at some cost in latency."""
     stall_timeout: float = 5.0
     """Seconds without a finished turn after which ``/health`` says that the feed is stalled."""
     shutdown_timeout: float = 5.0
@@ -85,7 +85,7 @@ class FeedConfig:
     origin: str | Iterable[str] = ()
     """Origins, or one, of other web pages that may read, such as ``https://app.example``; ``*``: all."""
     journal: int = 0
-    """Entries kept of what clients do, and is done with them, for tests; 0: none."""
+    """Journal entries to keep, for tests: what clients do, and what is done with them; 0: none."""
     control: bool = False
     """Whether ``/control/*`` lets tests drive it; then there is a journal, of 1,000 entries unless told otherwise."""
     replay: ReplayOptions | None = None
@@ -180,10 +180,10 @@ class FeedConfig:
 
 def check_names(names: Iterable[str]) -> None:
     """
-    Check that options are options.
+    Check the names of options.
 
     Raises:
-        ConfigError: one is none; the message names the one that was meant, or all.
+        ConfigError: there is no such option; the message names the one that was meant, or all.
     """
     known = [option.name for option in fields(FeedConfig)] + ["market"]
     for name in names:

@@ -1,4 +1,4 @@
-"""What is said on a WebSocket: the greeting, then requests and their answers, one after the other."""
+"""The conversation on a WebSocket: the greeting, then requests and their answers, one after the other."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -114,7 +114,7 @@ class Conversations:
             del reply  # it is kept once, where it waits to be read
             if close is not None:
                 await self.hang_up(call, close, reason)
-            # Who asks and doesn't read is not answered further; the hub looks after what is unread.
+            # A client that asks and doesn't read gets no further answers; the hub looks after what is unread.
             await drained(member, call.transport, hub, seconds)
 
     async def _receive(self, call: Call, until: float) -> WSMessage:
@@ -134,7 +134,9 @@ class Conversations:
         if received.type is WSMsgType.PING:
             if link.open and not link.hits("no_pong"):
                 self._feed.hub.control(link.member, pong_frame(received.data), now)
-            return [Reply(b"")]  # who pings and doesn't read is waited for, as who asks is
+            return [
+                Reply(b"")
+            ]  # a client that pings and doesn't read is waited for, like one that asks
         if received.type is WSMsgType.PONG:
             refused = call.inbound.refused  # after the last message that was read, comes a pong
             return [] if refused is None else [Reply(b"", *refused)]

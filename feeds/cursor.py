@@ -1,5 +1,5 @@
 """
-Cursors: one short text that says up to where a client has everything.
+Cursors: a short text that says up to where a client has everything.
 
 A sequence counts one symbol on one channel, so a client of 500 symbols holds a thousand of them. A *place* is one time of
 the market instead, and means the same for all of them; a *cursor* is a place in a run of the market, as clients see it.

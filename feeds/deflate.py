@@ -1,11 +1,11 @@
 """
-Shared compression: permessage-deflate (RFC 7692), once a group and turn, whatever the number of its members.
+Shared compression: permessage-deflate (RFC 7692), once per group and turn, whatever the number of its members.
 
-A stateful stream compresses several times better than messages one by one, but what it sends can only be read by who
-has everything that was sent since the stream began. In a group all live members have, but for those who join. So a
-stream begins anew (a full flush: no reference goes behind it) with the first message after somebody joined, or came
-back after conflation; and what goes to one member alone, replies and catching up, isn't compressed, which the
-extension allows for any message, and which doesn't touch the stream.
+A stateful stream compresses several times better than messages one by one, but only a client that has everything
+since the stream began can read it. In a group, all live members have that, except those who have just joined. So a
+stream starts over (a full flush: no reference goes behind it) with the first message after somebody joined, or came
+back after conflation. What goes to one member alone, replies and catching up, isn't compressed; the extension
+allows that for any message, and it doesn't touch the stream.
 
 A group of one has nobody to share the cost with. It is compressed only while that pays: see :class:`Budget`.
 """
@@ -162,7 +162,7 @@ class Deflation:
 
     def envelope(self, wbits: int, agreed: str) -> Envelope:
         """
-        Give what was agreed on; who wants every message compressed by itself gets them plain, which is allowed too.
+        Give what was agreed on. A client that wants each message compressed by itself gets them plain, which is allowed too.
 
         Args:
             wbits: the window, as a power of two; 0: nothing was agreed on.

@@ -1,9 +1,9 @@
 """
 The loops over connections: a message to a group, a message to each of many groups of one.
 
-A *flowing* member has nothing unread, so its bytes go the short way, straight to the kernel, and what the kernel
-didn't take tells all there is to know about its backlog: no other look at it is needed. A *clogged* one has something
-unread; its bytes go behind that, and its backlog is looked at each time.
+A *flowing* member has nothing unread, so its bytes go straight to the kernel, and what the kernel
+didn't take is all there is to know about its backlog: it isn't looked at otherwise. A *clogged* one has something
+unread; its bytes queue behind that, and its backlog is looked at each time.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence

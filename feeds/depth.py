@@ -3,7 +3,7 @@ Depth: the books of one market, as events.
 
 A book is a function of its quote (:mod:`ticker.ladder`), and so is what changes from one quote to the next. So nothing
 is computed of a symbol whose books nobody wants, and nothing is kept of any: events are made beside the quotes as they
-are published, and who comes back is given those that it missed by the quotes that the history has.
+are published, and a client that comes back gets those that it missed, made from the quotes in the history.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -1,8 +1,8 @@
 """
-Where answers are made: one after the other, so that the event loop runs on however many are asked for at once.
+Where answers are made: one after the other, so that the event loop keeps running however many are asked for at once.
 
-Who wants much queues beforehand: only one of them at a time stands at the desk, so who wants little waits for one piece of
-a long answer at most, however many of these there are.
+Long answers queue separately, and only one of them at a time is at the desk. So a small request waits for one piece of a long
+answer at most, however many of these there are.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ class Desk:
     """
     Held by whoever makes an answer, between turns, without awaiting in it: ``async with desk:``, or ``async with desk.long:``.
 
-    Who comes first is served first. Where it is free, that costs about a microsecond and doesn't suspend.
+    First come, first served. While the desk is free, that costs about a microsecond and doesn't suspend.
 
     Args:
         pump: tells when no turn is under way.

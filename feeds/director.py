@@ -1,4 +1,4 @@
-"""The director: drives one session's market and time, for tests. What it does is written when its methods return."""
+"""The director: drives one session's market and time, for tests. When a method returns, its effects are written to clients."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ class Director(Timekeeper):
 
     @property
     def fault(self) -> FaultCommands:
-        """The faults, as methods: ``director.fault.stall(client=c)``. What is done at once is done on return."""
+        """The faults, as methods: ``director.fault.stall(client=c)``. A fault that strikes at once has done so on return."""
         return commanding(self.plant.faults, self.at_us)
 
     async def trade(
@@ -54,7 +54,7 @@ class Director(Timekeeper):
             size: shares.
             exchange: the letter of where it is made, one of :data:`ticker.exchanges.EXCHANGES`.
             conditions: codes of :data:`ticker.conditions.CONDITIONS`, such as ``["I"]``, which doesn't move the last price.
-            raw: send the values as they are; the books, and so snapshots and bars, have the nearest that is allowed.
+            raw: send the values as they are; snapshots and bars have the nearest values that are allowed.
         """
         trade = {"type": "trade", "symbol": symbol, "price": price, "size": size}
         marks = {"exchange": exchange, "conditions": conditions}
@@ -84,11 +84,11 @@ class Director(Timekeeper):
 
         Args:
             events: what happens; all of it is checked before anything does.
-            wait: return when it has happened: a manual clock is moved to just after the last of it. Else they come
-                when it is their time.
+            wait: return once all of it has happened; a manual clock is moved to just after the last event. Otherwise
+                events happen when their time comes.
 
         Returns:
-            How many they were.
+            How many events there are.
         """
         items = Scripts(self.plant.market.universe).items(events)
         self._note("play", events=len(items), wait=wait)
@@ -99,11 +99,11 @@ class Director(Timekeeper):
         """
         Play a tape: a file with one event a line, as :meth:`play` takes them and as ``tickerplant record`` writes them.
 
-        Lines of a record that the market makes itself are passed over: hello, snapshot, bar and gap.
+        Lines that the market makes itself are skipped: hello, snapshot, bar and gap.
 
         Args:
             path: the file.
-            rebase: let the first event's ``time`` be now, and all others as much later as they are than that.
+            rebase: move the first event's ``time`` to now, and all others by as much.
             wait: as in :meth:`play`.
 
         Returns:
@@ -149,7 +149,7 @@ class Director(Timekeeper):
 
     async def reset(self, **changes: Unpack[MarketOptions]) -> None:
         """
-        Begin anew: the same market from its start, no client, an empty journal.
+        Start over: the same market from its start, no client, an empty journal.
 
         Args:
             changes: options in which this run differs, until the next reset.

@@ -1,9 +1,9 @@
 """
 The door: what happens to a connection before its first request has come.
 
-aiohttp knows a connection from its first whole request on. A door stands before aiohttp's protocol, counts, and gives
-nobody longer than the handshake time to say what he wants. Those that are too many are let as far as their request, so
-that they can be answered, but only so many at a time: beyond that they are dropped.
+aiohttp knows of a connection only from its first whole request on. A door stands before aiohttp's protocol: it counts
+connections, and gives each no longer than the handshake time to send its request. Those over a limit are still read up to
+their request, so that they can be answered; but only a limited number at a time, beyond which they are dropped.
 """
 
 import asyncio
@@ -127,7 +127,7 @@ class Door(asyncio.Protocol):
 
     @property
     def budget(self) -> Budget:
-        """What the answers on this connection may come to."""
+        """What the answers on this connection may cost."""
         if self._budget is None:
             doors = self._doors
             shared = doors.turnstile.budget(self._address or "", doors.seconds())

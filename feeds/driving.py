@@ -1,4 +1,4 @@
-"""Moving the time of a plant: by its clock where that stands still, past it where it doesn't; and what it takes to script it."""
+"""Moves the time of a plant, by its clock where that stands still, past it where it doesn't; and scripts its events."""
 
 import asyncio
 from collections.abc import Iterable

@@ -35,7 +35,7 @@ class Envelope(Protocol):
         ...
 
     def restart(self) -> None:
-        """Make the next message one that needs no earlier one: somebody joins who has none of them."""
+        """Make the next message independent of earlier ones: a member joins that has none of them."""
         ...
 
     def audience(self, members: int, /) -> None:

@@ -1,4 +1,4 @@
-"""What a test waits for and asserts, answered by the server: it knows what clients did, so nothing is polled."""
+"""What a test waits for and asserts. The server answers, as it knows what clients did, so nothing is polled."""
 
 from collections.abc import Callable
 from itertools import count
@@ -43,7 +43,7 @@ class Expectations:
 
     @property
     def clients(self) -> list[Client]:
-        """The connections since the last reset, in the order in which they came, with those that are over."""
+        """All connections since the last reset, in the order in which they came, closed ones included."""
         return list(self._clientele.clients)
 
     @property
@@ -57,7 +57,7 @@ class Expectations:
 
     async def wait_for_client(self, n: int = 1, *, timeout: Duration = DEFAULT_TIMEOUT) -> Client:  # noqa: ASYNC109
         """
-        Wait until so many connections have come since the last reset; gives the n-th, which may be over already.
+        Wait until ``n`` connections have come since the last reset; return the n-th, which may have ended already.
 
         Raises:
             WaitTimeout: fewer came in so many real seconds; the message shows what happened.

@@ -1,5 +1,5 @@
 """
-The director's methods for those who aren't in its event loop: made from it, one line each, with its types and documents.
+The director's methods for callers outside of its event loop, generated from it with their types and docstrings.
 """
 
 from collections.abc import Callable, Coroutine

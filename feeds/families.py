@@ -1,4 +1,4 @@
-"""Metric families in Prometheus's shape, made of plain numbers and of our histograms."""
+"""Metric families in Prometheus's shape, made from plain numbers and our histograms."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The end of all connections: each gets what is pending, then its close frame, and nobody holds up the rest for long."""
+"""Ends all connections: each gets what is pending, then its close frame, and none holds up the others for long."""
 
 import asyncio
 from dataclasses import dataclass

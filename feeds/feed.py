@@ -181,7 +181,7 @@ class Feed:
         return objects, wanting
 
     def resumed(self, resume: Resume, symbols: Sequence[int], channel: int) -> list[int]:
-        """Give the symbols of which a client says what it has of a channel, and so is told all after that, or a gap."""
+        """Give the symbols for which a client says what it has of a channel; it gets everything after that, or a gap."""
         names = self.market.universe.symbols
         return [i for i in symbols if resume.tells(names[i], channel)]
 

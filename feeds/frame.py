@@ -1,7 +1,7 @@
 """
 WebSocket frames, server to client (RFC 6455, section 5.2).
 
-A server's frames are not masked, so a frame is the same bytes for every client: it is built once and written to all.
+A server's frames aren't masked, so a frame is the same bytes for every client: it is built once and written to all.
 """
 
 from struct import Struct

@@ -24,7 +24,7 @@ class Gate:
         limits: what the connection may use.
         seconds: gives real seconds, from any origin.
         authenticated: whether the connection has shown a token already.
-        budget: what its answers may come to; None: what one connection may without others.
+        budget: what its answers may cost; None: what a connection alone may.
     """
 
     __slots__ = ("_bucket", "_limits", "_seconds", "_tokens", "budget", "hurried", "locked", "over")
@@ -41,7 +41,7 @@ class Gate:
         self._tokens, self._limits, self._seconds = tokens, limits, seconds
         self._bucket: TokenBucket | None = None  # full until something is asked
         self.budget = budget or Budget(seconds)
-        """What the answers may come to; whoever makes them pays."""
+        """What the answers may cost; whatever makes one pays for it here."""
         self.locked = bool(tokens) and not authenticated
         """Whether a token is wanted before anything else."""
         self.hurried = self.locked
@@ -90,7 +90,7 @@ class Gate:
             raise RequestError(Code.UNAUTHORIZED, text, request_id)
 
     def check_budget(self, request_id: Id) -> None:
-        """Refuse a request for symbols while more is owed for those before than a connection may come to."""
+        """Refuse a request for symbols while the connection is in debt for earlier answers."""
         if (owed := self.budget.owed()) is not None:
             self.over += 1
             raise RequestError(Code.RATE_LIMITED, owed[0], request_id)
@@ -98,7 +98,7 @@ class Gate:
     def check_symbols(
         self, interests: Iterable[Interest], more: Sequence[int], request_id: Id
     ) -> None:
-        """Refuse a subscription that would come to too many symbols."""
+        """Refuse a subscription to too many symbols."""
         limit = self._limits.max_symbols
         have = [symbols for interest in interests for _, symbols in interest.channels]
         if len(more) + sum(map(len, have)) <= limit:

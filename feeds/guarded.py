@@ -1,8 +1,8 @@
 """
 Routes behind the rules of access, without a middleware.
 
-aiohttp keeps three frames of a middleware for as long as a connection lasts: 0.9 KB of each WebSocket. So here the rules are
-asked by the handlers, and what no route is for has a route too.
+aiohttp keeps three stack frames of a middleware for as long as a connection lasts: 0.9 KB of each WebSocket. So here the
+handlers ask the rules, and paths without a route get a route that says so.
 """
 
 from collections.abc import Awaitable, Callable

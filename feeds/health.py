@@ -1,4 +1,4 @@
-"""Whether the feed does what it is there for: one function decides, ``/health`` and ``/metrics`` tell."""
+"""Whether the feed is healthy: one function decides, and ``/health`` and ``/metrics`` report it."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
 """
 Histograms that cost next to nothing to fill: plain lists where things happen, Prometheus's shape when somebody asks.
 
-Bounds are upper ones and belong to their bucket, as Prometheus has it; what is over the last one is counted beside.
+Bounds are inclusive upper bounds, as in Prometheus; values above the last one are counted apart.
 """
 
 from bisect import bisect_left
@@ -53,7 +53,7 @@ class AgeHistogram:
     How old events were when they were written, every one of them.
 
     In a turn, the batch's times are only laid aside. They are counted later, when somebody asks or calls
-    :meth:`count_up`: numpy's code is then in the cache, where a turn would have to fetch it anew. Times of a batch never
+    :meth:`count_up`: numpy's code is then in the cache, while a turn would have to fetch it again. Times of a batch never
     go back, so a bound's count is a matter of bisection, and ten events cost as much as a thousand.
 
     Args:

@@ -1,8 +1,8 @@
 """
-History: the newest events of every slot, already encoded, so that who comes back gets what it missed.
+History: the newest events of every slot, already encoded, so that a client that comes back gets what it missed.
 
-A ring a slot, each of the same length, chosen so that all of them together stay within a budget. Nothing is encoded
-again and nothing is copied: an answer is made of the very fragments that went out live.
+There is one ring for each slot, all of the same length, chosen so that together they stay within a budget. Nothing is
+encoded again and nothing is copied: an answer is made of the very fragments that went out live.
 """
 
 from bisect import bisect_left

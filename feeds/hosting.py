@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for those who have none, or another."""
+"""An event loop in a thread of its own, for callers that have none, or another one."""
 
 import asyncio
 import sys

@@ -7,13 +7,13 @@ Rules:
   events it gets.
 * Connections with the same interest are one *group*: their bytes are put together once and shared.
 * The loop over connections has no per-connection allocation, and no branch but the backlog check.
-* A connection that falls behind leaves the loop. Nothing is queued for it and nothing done for it in a turn, but for
+* A connection that falls behind leaves the loop. Nothing is queued for it, and a turn does nothing for it but take
   one look at its backlog (see :mod:`feeds.slow`): what it missed is the difference between two rows of sequences.
-* Who wants only the latest isn't in the loop either: it is looked at when its window ends (see :mod:`feeds.lanes`).
+* Subscriptions to the latest only aren't in the loop either: they are looked at when a window ends (:mod:`feeds.lanes`).
 * Between ``publish`` and the end of ``flush``, nobody may subscribe, unsubscribe or join, only leave: a snapshot taken
-  there would cross events that are still pending. The pump sees to it.
-* A flush may be for one *phase* of the members. What is then pending for the others stays so until theirs, unless they
-  are told how things stand: before that they get it (see :mod:`feeds.roster`).
+  there would cross events that are still pending. The pump makes sure of that.
+* A flush may be for one *phase* of the members. What is pending for the others stays so until their phase, unless a
+  snapshot is due: they get what is pending before it (see :mod:`feeds.roster`).
 """
 
 from collections.abc import Callable, Iterator

@@ -1,9 +1,9 @@
 """
 What a client's WebSocket sends, looked at frame by frame before it is read (RFC 6455, section 5.2). No I/O.
 
-A request has its price elsewhere (:mod:`feeds.gate`). Here is what becomes no request: control frames, and the pieces of
-messages, which may be empty and without end. Whoever sends too many of them, or a frame that isn't masked, is refused
-before anything is done with it.
+Requests are limited elsewhere (:mod:`feeds.gate`). This module limits what never becomes a request: control frames, and
+fragments of messages, which may be empty and endless. A client that sends too many of them, or a frame that isn't masked, is
+refused before anything is done with it.
 """
 
 import time
@@ -19,7 +19,7 @@ FRAMES_S, FRAMES_BURST = 100.0, 1_000
 """Control frames, and frames of messages in several, a second of one connection, and at once."""
 
 GRACE = 1_000
-"""Frames of who was refused in which the answer to our close frame is still looked for."""
+"""How many frames of a refused client are still searched for the answer to our close frame."""
 
 _CLOSE, _PONG = 0x88, 0x8A
 _FREE = frozenset((0x81, 0x82, 0xC1, 0xC2, _CLOSE))  # whole messages, compressed or not

@@ -1,4 +1,4 @@
-"""The journal: what came in, what went out, who came and went and why; the newest of it, for tests that failed."""
+"""The journal: what came in, what went out, who came and went and why. It keeps the newest entries, for tests that fail."""
 
 import time
 from collections import deque
@@ -28,7 +28,7 @@ class Entry:
     client: int | None
     """The client's id, if it is about one."""
     detail: dict[str, Any]
-    """What there is to say, as JSON has it."""
+    """Details, as values of JSON."""
 
     def __str__(self) -> str:
         who = "" if self.client is None else f" client {self.client}"

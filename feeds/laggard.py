@@ -5,7 +5,7 @@ While a connection is behind, nothing happens for it: when it fell behind, the s
 *marks*, one row shared by all members of a group that fell behind in the same turn). When it has drained, a slot whose
 newest sequence is beyond its mark is dirty; its newest event goes out, and the difference says how many that replaces.
 
-A row is kept as small distances from one that all connections share that are behind: two bytes a slot, instead of eight.
+A row is kept as small distances from a row shared by all connections that are behind: two bytes a slot, instead of eight.
 """
 
 from collections.abc import Callable

@@ -2,7 +2,7 @@
 Lanes: what is paced, and when it is due.
 
 A *lane* is some slots of one connection that share a window: it gets the newest of them, in one message, at most once in
-each. Nothing is done for an event and a connection. All lanes lie end to end in two arrays, the slots and the *marks*
+each. Nothing is done per event and connection. All lanes lie end to end in two arrays, the slots and the *marks*
 (the sequence up to which each slot was sent), so that one look tells, for all connections, which lanes are due and dirty.
 
 Times are whole microseconds: windows end exactly, however many there were.

@@ -1,4 +1,4 @@
-"""How much a client may use: the limits, and the rate of its requests. No I/O."""
+"""How much a client may use: its limits, and the rate of its requests. No I/O."""
 
 import math
 from collections.abc import Mapping
@@ -56,9 +56,9 @@ class Limits:
     """
 
     max_connections: int = 10_000
-    """Connections in all; who comes then gets HTTP 503."""
+    """Connections in all; further ones get HTTP 503."""
     max_per_address: int = 1_000
-    """Connections from one address, loopback too; who comes then gets HTTP 429."""
+    """Connections from one address, loopback too; further ones get HTTP 429."""
     handshake_s: float = 10.0
     """Seconds for TLS, for the first request's head, and for a token, each."""
     max_requests_s: float = 50.0
@@ -87,7 +87,7 @@ class Limits:
 
 class TokenBucket:
     """
-    A rate that may be passed for a moment: one token a request, and so many tokens a second come back.
+    A rate that may be exceeded for a moment (a token bucket): a request takes a token, and tokens come back at the rate.
 
     Args:
         rate: tokens a second.
@@ -120,7 +120,7 @@ class TokenBucket:
         return max(0.0, -self._tokens / self.rate)
 
     def full(self, now: float) -> bool:
-        """Tell whether nothing was taken for as long as it takes to fill."""
+        """Tell whether nothing was taken for as long as it takes to refill."""
         self._fill(now)
         return self._tokens >= self.burst - _ROUNDING
 

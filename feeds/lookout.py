@@ -1,8 +1,8 @@
 """
-The lookout: which streams over plain HTTP are over, and whose peer is gone without a word.
+The lookout: finds streams over plain HTTP that have ended, and those whose peer is gone without a word.
 
-aiohttp tells a handler that only writes nothing of a lost connection, so all streams are looked at by one task. A stream
-can't be pinged: what shows there is that nothing acknowledges what was sent, heartbeats at least.
+aiohttp doesn't tell a handler that only writes of a lost connection, so one task looks at all streams. A stream can't be
+pinged: a dead peer shows in that nothing acknowledges what was sent, heartbeats at least.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Memory that connections gave back, given back to the system."""
+"""Gives memory that connections have freed back to the system."""
 
 import ctypes
 import mmap

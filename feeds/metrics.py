@@ -1,8 +1,8 @@
 """
 What Prometheus asks for: the plain counters of the feed, put into its shape when it asks and at no other time.
 
-Each server has a registry of its own, so that several in one process don't get into each other's way. What the names
-mean is the table in ``README.md``, which a test holds to this.
+Each server has a registry of its own, so that several in one process don't get into each other's way. ``README.md`` has
+a table of what the names mean, which a test compares with this.
 """
 
 import asyncio

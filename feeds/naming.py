@@ -1,4 +1,4 @@
-"""Symbols and channels as tests name them: a wrong name is told with the one that was meant."""
+"""Symbols and channels as tests name them; the error for a wrong name suggests the one that was meant."""
 
 from difflib import get_close_matches
 from typing import Any

@@ -25,7 +25,7 @@ _HIDDEN = "***"
 
 
 class House(Protocol):
-    """What a client needs of the place where it is."""
+    """What a client needs from its surroundings."""
 
     journal: Journal
     symbols: tuple[str, ...]
@@ -37,7 +37,7 @@ class House(Protocol):
 
 
 class Client:
-    """One connection, as the server sees it; still there after it is over."""
+    """One connection, as the server sees it; kept after it has ended."""
 
     def __init__(self, house: House, number: int, transport: str, about: Mapping[str, str]) -> None:
         self._house = house
@@ -71,12 +71,12 @@ class Client:
 
     @property
     def sent(self) -> list[Any]:
-        """What it sent, in order: a request as an object, what is no JSON as text; tokens are hidden."""
+        """What it sent, in order: requests as objects, anything that isn't JSON as text; tokens are hidden."""
         return list(self._sent)
 
     @property
     def unknown(self) -> list[tuple[Any, str]]:
-        """What it sent and was no request, and why."""
+        """What it sent that was no request, and why."""
         return list(self._unknown)
 
     @property

@@ -1,4 +1,4 @@
-"""Opening time: the clock and the venue that the options describe."""
+"""Makes the clock and the venue that the options describe."""
 
 from collections.abc import Callable
 

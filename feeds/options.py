@@ -17,13 +17,13 @@ Symbols = int | str | PathLike[str] | Iterable[str]
 
 
 class MarketOptions(TypedDict, total=False):
-    """In what one run of a market may differ from another on the same server."""
+    """The options in which one run of a market may differ from another on the same server."""
 
     symbols: Symbols
     seed: int
     clock: str
     market: Literal["walk", "quiet"]
-    """``quiet``: nothing happens but what a test commands."""
+    """``quiet``: nothing happens except what a test commands."""
     rate: float
     model: str
     rules: Literal["open", "us"]

@@ -1,4 +1,4 @@
-"""The loop over those that want only the latest, at a pace: who is due gets the newest of what changed, in one message."""
+"""The loop over subscriptions to the latest only: each one that is due gets the newest of what changed, in one message."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,7 +42,7 @@ class Pacer:
 
     def send_due(self, now: float, most: int) -> Iterator[None]:
         """
-        Write to who is due, up to now in the clock's seconds; pause after about so many writes.
+        Write to all that are due up to now, in the clock's seconds; pause after about so many writes.
 
         A member that is behind gets its update when it has drained. While it pauses, members may leave, or wish for something else.
         """

@@ -1,8 +1,8 @@
 """
-Plain answers over HTTP that nobody reads: for how long they are kept, and how much of them.
+Plain answers over HTTP that nobody reads: how long they are kept, and how many bytes of them.
 
-An answer waits in asyncio's transport until the client takes it, which may be never. A client has as long for it as a slow
-consumer has: the no-progress time without a byte, the soft seconds in all (:mod:`feeds.backlog`).
+An answer waits in asyncio's transport until the client takes it, which may be never. A client has as much time for it as a
+slow consumer: the no-progress time without a byte, the soft seconds in all (:mod:`feeds.backlog`).
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Which symbols a pattern stands for, looked for once and in slices: with many symbols, one pattern takes 20 ms."""
+"""Which symbols a pattern stands for; looked up once and in slices, as one pattern over many symbols takes 20 ms."""
 
 from array import array
 from collections.abc import Collection, Sequence
@@ -8,7 +8,7 @@ from ticker.universe import Universe
 __all__ = ["MOST_KEPT", "WORK", "Patterns"]
 
 WORK = 50_000
-"""After so many symbols looked at, who resolves a list should pause: about 10 ms."""
+"""How many symbols to look at before pausing, while resolving a list: about 10 ms."""
 
 MOST_KEPT = 1_000_000
 """Symbol ids kept of patterns that were asked for, 4 bytes each; beyond them the oldest pattern is forgotten."""

@@ -1,9 +1,9 @@
 """
-Dead peers: finding a silent death, where TCP alone would take a quarter of an hour.
+Dead peers: notices a silent death, where TCP alone would take a quarter of an hour.
 
-Whoever was not heard for a heartbeat is pinged (RFC 6455, section 5.5.2); whoever doesn't answer for another one is
-taken for dead. A client that is behind answers late, because our ping waits behind what it has yet to read: while
-something is unread, the backlog's rules say when it is over (:mod:`feeds.backlog`), not this one.
+A peer that wasn't heard for a heartbeat is pinged (RFC 6455, section 5.5.2); one that doesn't answer for another heartbeat
+counts as dead. A client that is behind answers late, because our ping waits behind what it has yet to read. So while
+something is unread, the backlog's rules decide (:mod:`feeds.backlog`), not these.
 """
 
 from enum import Enum
@@ -67,7 +67,7 @@ class Receipts:
         self._since: float | None = None
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Start over."""
         self._since = None
 
     def missing(self, outstanding: bool, heard: float, now: float) -> float:

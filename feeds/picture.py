@@ -1,8 +1,8 @@
 """
 Snapshots of many symbols, as of one moment, without holding anybody up.
 
-They are made in slices, between which turns go on; then those of what has changed meanwhile are made again, at once. Only
-one such answer is being made at a time: who asks meanwhile waits, and all who wait for the same get the next one.
+They are made in slices, between which turns go on; then those that have changed meanwhile are made again, at once. Only
+one such answer is made at a time: further requests wait, and all that wait for the same one share the next.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ class Pictures:
 
     async def _next(self, symbols: tuple[int, ...]) -> Picture:
         async with self._drawing:
-            del self._coming[symbols]  # who comes from now on gets one that begins later
+            del self._coming[symbols]  # requests from now on get one that begins later
             return await self._draw(symbols)
 
     async def _draw(self, symbols: tuple[int, ...]) -> Picture:

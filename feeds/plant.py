@@ -1,4 +1,4 @@
-"""A plant: one market with all that brings it to clients. A server has one, or several that know nothing of each other."""
+"""A plant: one market and everything that brings it to clients. A server has one, or several that know nothing of each other."""
 
 import asyncio
 import logging

@@ -137,7 +137,7 @@ class Plants:
         """
         old = self[session]
         if not session and self._given:
-            raise CommandError("a market or encoder that was handed in can't be made anew")
+            raise CommandError("a market or encoder that was handed in can't be made again")
         new = Plant(_changed(self._configs[session], changes), self._access, session=session)
         self._plants[session] = new
         if self._started:

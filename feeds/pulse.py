@@ -1,4 +1,4 @@
-"""The pulse of the event loop: how late it is, and a word in the log when that or a turn is slow."""
+"""The pulse of the event loop: how late it is; logs when that, or a turn, is slow."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""The pump: one turn is step the market, encode once, mark, write. Then wait for the clock, and again."""
+"""The pump. One turn: step the market, encode once, mark, write. Then it waits for the clock, and goes on."""
 
 import asyncio
 import math
@@ -136,7 +136,7 @@ class Pump:
 
     async def turn(self) -> None:
         """
-        Do one turn: everything up to the clock's time, of which no other turn may be under way.
+        Do one turn: everything up to the clock's time. No other turn may be under way.
 
         Where the clock moves by itself and the market can't keep up, a turn ends after a quarter of a second, and the
         next one goes on from there.

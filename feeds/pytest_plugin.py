@@ -3,7 +3,7 @@ The pytest plugin: fixtures that give a :class:`feeds.testing.TickerFeed`.
 
 It is loaded in every run of pytest where tickerplant is installed, so nothing is imported here before it is used.
 
-What an option is, is said by the first of these that says it: the command line (``--ticker-feed-seed``), the environment
+An option comes from the first of these that sets it: the command line (``--ticker-feed-seed``), the environment
 (``TICKER_FEED_SEED``), the test's marker, the fixture ``ticker_feed_config``, the ini file (``ticker_feed_seed``). The first
 two are for one run: to see whether a test passes with another seed, or to repeat one that failed.
 """
@@ -56,7 +56,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show the end of the journal with a test that failed; of one that the error shows already, what came since."""
+    """Show the end of the journal with a failed test; if its error shows one already, what came after that."""
     report = yield
     if report.failed and report.when != "teardown" and call.excinfo is not None:
         told = str(call.excinfo.value).splitlines()

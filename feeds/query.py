@@ -1,4 +1,4 @@
-"""Query strings of ``/sse`` and ``/stream``: a ``subscribe`` written as a URL, checked by the same rules."""
+"""Query strings of ``/sse`` and ``/stream``: a ``subscribe`` request as a URL, checked by the same rules."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

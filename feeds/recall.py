@@ -1,4 +1,4 @@
-"""What is still known of a symbol's events: the history, and before it what happened before the market started."""
+"""What is still known of a symbol's events: the history, and before that the past from before the market started."""
 
 from feeds.dialects.native import NativeEncoder
 from feeds.history import History
@@ -12,7 +12,7 @@ class Recall:
     """
     The events of one market, as far back as they are known.
 
-    Those from before the start have sequences of 0 and less. They are made anew each time: about a millisecond.
+    Those from before the start have sequences of 0 and below. They are made each time: about a millisecond.
 
     Args:
         market: whose.

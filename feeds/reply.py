@@ -1,4 +1,4 @@
-"""What a session says to an answer's way out: messages, one after the other, and whether to close. No I/O."""
+"""What a session replies: messages, one after the other, and whether to close. No I/O."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

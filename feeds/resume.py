@@ -1,8 +1,8 @@
 """
-Resuming: what a client that comes back is told of a symbol, so that it can prove that nothing was lost.
+Resuming: what a client that comes back gets of a symbol, so that it can prove that nothing was lost.
 
-For each channel, either exactly the events that it missed, or a ``gap`` that says which ones it won't get and why, with
-a snapshot after it. Never a part of them.
+For each channel that is either exactly the events that it missed, or a ``gap`` that says which ones it won't get and why,
+with a snapshot after it. It never gets only a part of them.
 """
 
 from collections import Counter
@@ -42,7 +42,7 @@ class Resume:
         self, name: str, symbol: int, symbols: int, channels: Sequence[int], newest: Sequence[int]
     ) -> tuple[list[bytes], bool]:
         """
-        Give what to tell of one symbol.
+        Give what to send of one symbol.
 
         Args:
             name: the symbol.
@@ -80,7 +80,7 @@ class Resume:
         return channel_name(channel) in self.since.get(name, ())
 
     def weight(self, name: str, channels: Sequence[int], newest: Sequence[int]) -> int:
-        """Give about how many events there are to tell of one symbol, for cutting an answer into pieces."""
+        """Give about how many events there are to send of one symbol, for cutting an answer into pieces."""
         had = self.since.get(name, {})
         missed = (n - had.get(channel_name(c), n) for c, n in zip(channels, newest, strict=True))
         weights = (2 if channel == DEPTH else 1 for channel in channels)  # a book's are longer

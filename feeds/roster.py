@@ -1,9 +1,9 @@
 """
-Who wants what: members in groups, groups on boards, and for each slot how many there are of them.
+Who wants what: members in groups, groups on boards, and the number of members for each slot.
 
-Where turns are short of time, not everybody is written to in each: members are in *phases*, one of which is written to in
-a turn, with all that is pending for it (see :mod:`feeds.stagger`). A phase has boards of its own. Who joins, changes over
-or comes back does so in the phase with nothing pending, so that nothing is got twice.
+When turns are short of time, not everybody is written to in each: members are in *phases*, and each turn writes to one phase
+all that is pending for it (see :mod:`feeds.stagger`). A phase has boards of its own. A member that joins, changes groups
+or comes back does so in the phase with nothing pending, so that it gets nothing twice.
 """
 
 from collections.abc import Callable

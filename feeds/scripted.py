@@ -1,4 +1,4 @@
-"""Events as people write them, like those on the wire, turned into what a market can be given: grid, names, times."""
+"""Turns events as people write them, in the form that they have on the wire, into what a market takes: ticks, ids, times."""
 
 import math
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""The server: plants, each one market and what brings it to clients, behind one listening socket."""
+"""The server: one or more plants behind a listening socket."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -34,7 +34,7 @@ from ticker.venue import Venue
 __all__ = ["FeedServer"]
 
 _ACCEPTING_TURNS = 8
-"""Of the event loop, until who was accepted just now is a connection that is closed with the others. It takes about four."""
+"""Passes of the event loop until a socket accepted just before is a connection, to be closed with the others. It takes about four."""
 
 _KEEP_ALIVE_S = 75.0
 
@@ -49,7 +49,7 @@ class FeedServer:
         config: the options.
         market: serve this one, instead of one that the options describe.
         encoder: encode its events with this.
-        progress: is told how far a tape that is to be replayed was gone through, from 0 to 1.
+        progress: called with how much of a tape to be replayed has been checked, from 0 to 1.
 
     Raises:
         ConfigError: an option isn't allowed, or, on entering, the port is in use or the address isn't ours.
@@ -98,7 +98,7 @@ class FeedServer:
 
     @property
     def feed(self) -> Feed:
-        """The market and its history, as clients are told of them."""
+        """The market and its history, as clients see them."""
         return self.plants.default.feed
 
     @property
@@ -205,7 +205,7 @@ class FeedServer:
             await self._runner.cleanup()
 
     async def wait(self) -> None:
-        """Wait until a pump fails, which none should; raises what it failed with, once clients are told."""
+        """Wait until a pump fails, which none should; then raise its error, once clients are told."""
         raise await self.plants.failure()
 
     async def __aenter__(self) -> Self:

@@ -30,7 +30,7 @@ class SlowConsumers:
         seq: the newest sequence published, by slot; the hub goes on writing it.
         newest: the newest events.
         stats: the hub's counters.
-        slow: what is done for them; None: nothing, who is over the soft limit is ``congested``, for the pump to wait.
+        slow: what is done for them; None: nothing, and those over the soft limit are ``congested``, so that the pump waits.
         states: tells where things stand, where events are left out.
     """
 

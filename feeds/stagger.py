@@ -2,9 +2,9 @@
 Staggered turns: while writing to everybody takes a good part of a turn, each turn writes to one phase of the members.
 
 An event waits for the end of its turn, and then for its place in the loop over connections. Where that loop takes as long
-as a turn, the two are half a turn each, on average. In phases the turns are as many times shorter, and each writes to its
-share of the members all that is pending for them. An event then waits half a turn, and a fraction of one; there are no
-more writes than before.
+as a turn, the two are half a turn each, on average. With four phases, turns are four times shorter, and each writes all
+that is pending to a quarter of the members. An event then waits half a turn and an eighth; there are no more writes than
+before.
 """
 
 from feeds.roster import PHASES, Roster
@@ -60,7 +60,7 @@ class Stagger:
             self._pending[phase] = 0
 
     def wrote(self, took: float) -> None:
-        """Note that who was to be written to was, and how long that took, in seconds; and choose anew."""
+        """Note that the phase was written to, and how long that took, in seconds; then decide again whether to stagger."""
         if self.phase is None:
             if self._on or (took > _BUSY * self._turn_s > 0 and self._worth_while()):
                 self._roster.spread()

@@ -1,4 +1,4 @@
-"""What tells a client that doesn't have every event where things stand: snapshots, and gaps that say what is missing."""
+"""Snapshots, and gaps that say what is missing: where a client stands that doesn't have every event."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol

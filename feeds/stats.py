@@ -1,4 +1,4 @@
-"""Counters: plain numbers where things happen. What ``/health``, ``/metrics`` and the tests read."""
+"""Counters: plain numbers, counted where things happen, for ``/health``, ``/metrics`` and the tests."""
 
 from collections import Counter
 from dataclasses import dataclass, field

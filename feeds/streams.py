@@ -1,8 +1,8 @@
 """
-Streams over plain HTTP, for whoever can't have a WebSocket: ``/sse`` and ``/stream``.
+Streams over plain HTTP, for clients that can't have a WebSocket: ``/sse`` and ``/stream``.
 
-aiohttp reads the request, writes the head of the response and ends it; what is between is written past it, by the same hub
-that serves the WebSockets. So groups, conflation, eviction and heartbeats are theirs as well.
+aiohttp reads the request, writes the head of the response and ends it. What comes in between is written past it, by the same
+hub that serves the WebSockets, so groups, conflation, eviction and heartbeats work for streams as well.
 """
 
 import asyncio

@@ -1,5 +1,5 @@
 """
-What one connection is subscribed to, and the answers that come of changing it, in pieces. No I/O.
+What one connection is subscribed to; changes it, and gives the answers in pieces. No I/O.
 
 Each piece is one synchronous step: it changes the subscription and takes the snapshots with nothing in between, so that
 the next event of a symbol is the one after its snapshot.
@@ -40,7 +40,7 @@ class Subscriber:
     Args:
         feed: what all connections share.
         member: the connection's place in the hub.
-        gate: what the connection may do; what an answer comes to is paid there.
+        gate: what the connection may do; answers are paid for there.
         visit: is told what it is subscribed to.
     """
 

@@ -1,8 +1,8 @@
 """
 A feed for tests: a real server with a market that the test directs.
 
-* :class:`TickerFeed` for tests that are no coroutines, or coroutines of any other loop: it has a thread of its own.
-* :class:`AsyncTickerFeed` for the loop that it is entered in.
+* :class:`TickerFeed` has a thread of its own: for tests that aren't coroutines, or run in any other loop.
+* :class:`AsyncTickerFeed` runs in the loop that it is entered in.
 
 Both have the methods of :class:`feeds.director.Director`. With pytest, the fixture ``ticker_feed`` gives a
 :class:`TickerFeed`.
@@ -125,8 +125,8 @@ class TickerFeed(Methods, _Place):
     """
     A feed for tests with a thread of its own: ``with TickerFeed(symbols=["AAPL"], seed=7) as feed:``.
 
-    Its methods return when what they do is written. In a coroutine, take those of :attr:`aio` to wait for what its own
-    event loop has to do meanwhile, such as a client that connects.
+    Its methods return once their effects are written to clients. In a coroutine, await the methods of :attr:`aio` instead
+    when its own event loop has something to do meanwhile, such as connecting a client.
 
     Args:
         options: of the server and its market; see :func:`feed_config`.
@@ -147,7 +147,7 @@ class TickerFeed(Methods, _Place):
 
     @property
     def clients(self) -> list[Client]:
-        """The connections since the last reset, in the order in which they came, with those that are over."""
+        """All connections since the last reset, in the order in which they came, closed ones included."""
         return self.director.clients
 
     @property

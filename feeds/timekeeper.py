@@ -18,7 +18,7 @@ class Timekeeper(Expectations):
     """
     Moves the time of one session, in the event loop of its server.
 
-    Under a manual clock, time stands between commands. What is commanded happens at the market's time; each such event
+    Under a manual clock, time stands still between commands. What is commanded happens at the market's time; each such event
     takes a microsecond, and :meth:`advance` counts that in, so that round times stay round. Under a clock that
     moves by itself, it happens at once, and :meth:`advance` and :meth:`run_until` wait.
 

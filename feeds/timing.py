@@ -1,4 +1,4 @@
-"""How long turns take, how old events are when they were written, and when the last turn was: what a pump notes."""
+"""What a pump notes: how long turns take, how old events are once they are written, and when the last turn was."""
 
 import time
 from collections.abc import Callable

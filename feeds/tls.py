@@ -1,4 +1,4 @@
-"""TLS: certificates from files, or one made at the start that nobody but its finder trusts."""
+"""TLS: certificates from files, or a self-signed one made at the start."""
 
 import datetime
 import hashlib

@@ -1,8 +1,8 @@
 """
-Recent trades, kept while somebody may need to hear of several as one: what were the shares and extremes of those?
+Recent trades, kept while somebody may need several of them merged into one: their shares and their extremes.
 
-A ring a symbol, in one table: a trade's place is its sequence modulo the length, so that keeping a turn's trades is three
-assignments, nothing is ever moved or trimmed, and the trades from one sequence to another are where they are.
+There is one ring for each symbol, in one table. A trade's place is its sequence modulo the length, so keeping a turn's
+trades is three assignments, nothing is ever moved or trimmed, and the trades between two sequences are easy to find.
 """
 
 from typing import NamedTuple
@@ -71,7 +71,7 @@ class TradeRings:
 
     def sum_up(self, symbols: I64, last: I64, counts: I64) -> list[MergedTrades | None]:
         """
-        Give what some trades come to; None where one of them is no longer kept.
+        Give the sum of some trades; None if one of them is no longer kept.
 
         Linear in trades, about 10 ns each.
 

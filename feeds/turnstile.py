@@ -1,4 +1,4 @@
-"""The connections that are there, in all and by address, and what those of one address have together. No I/O."""
+"""Counts open connections, in all and by address, and keeps the budget that those of one address share. No I/O."""
 
 from collections import Counter
 
@@ -14,7 +14,7 @@ MOST_BUDGETS = 10_000
 
 class Turnstile:
     """
-    Counts the connections that are there, in all and by address, and says who can't come in.
+    Counts open connections, in all and by address, and refuses those over a limit.
 
     Args:
         limits: how many there may be.
@@ -48,9 +48,9 @@ class Turnstile:
 
     def budget(self, address: str, now: float) -> TokenBucket:
         """
-        Give what the answers to all connections from an address may come to.
+        Give the budget for the answers to all connections from an address.
 
-        It is kept beyond the last of them, so that nobody is rid of what he owes by coming anew.
+        It outlives the last of them, so that connecting again doesn't get rid of a debt.
 
         Args:
             address: whose.

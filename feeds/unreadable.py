@@ -1,8 +1,8 @@
 """
-What isn't HTTP, or too much of it: answered as every other error is, and neither repeated nor logged.
+Requests that aren't HTTP, or are too long: answered like every other error, and neither repeated nor logged.
 
 aiohttp answers such requests with what it couldn't read, in plain text, and logs it as an error with a traceback. There may
-be a token in it, and whoever can connect could fill the log.
+be a token in it, and anybody who can connect could fill the log.
 """
 
 import asyncio
@@ -92,7 +92,7 @@ class HttpProtocols:
 
 
 class _HttpProtocol(web.RequestHandler):
-    """aiohttp's protocol of one connection, with answers of ours to what never comes to a handler of ours."""
+    """aiohttp's protocol of one connection, with our answers to requests that never reach one of our handlers."""
 
     __slots__ = ("refused",)
 
@@ -116,7 +116,7 @@ class _HttpProtocol(web.RequestHandler):
         self.refused[refusal.code] += 1
         if request.writer.output_size > 0:
             raise ConnectionError("a part of another answer has been sent")
-        # Who is refused gets an answer in the version that we speak; some WebSocket libraries read no other. There is no public way.
+        # A refusal is answered in the version that we speak; some WebSocket libraries read no other. There is no public way.
         request._version = HttpVersion11
         return _last_answer(refusal)
 

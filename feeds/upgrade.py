@@ -1,4 +1,4 @@
-"""From a request over HTTP to a WebSocket: what is agreed on, and who is refused."""
+"""From an HTTP request to a WebSocket: what is agreed on, and what is refused."""
 
 import base64
 import sys

@@ -1,4 +1,4 @@
-"""The vigil: who is silent is pinged, who doesn't answer is let go, and memory goes back when others have gone."""
+"""The vigil: pings silent peers, drops those that don't answer, and gives memory back after others have gone."""
 
 import asyncio
 
@@ -37,7 +37,7 @@ class Vigil:
         """When each was heard last; whoever serves a connection enters it, and takes it out."""
 
     async def keep(self, heartbeat_s: float) -> None:
-        """Ping who is silent, and let go of who doesn't answer, until cancelled."""
+        """Ping peers that are silent, and drop those that don't answer, until cancelled."""
         while True:
             await asyncio.sleep(min(heartbeat_s / 8, _LONGEST_WATCH_S))
             self._tidy()

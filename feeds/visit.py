@@ -1,4 +1,4 @@
-"""What a connection tells of itself while it lasts, to whoever wants to know: in tests, everything; else nobody."""
+"""What a connection reports about itself while it lasts: in tests everything, otherwise nothing."""
 
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
@@ -25,7 +25,7 @@ M = TypeVar("M", bound=Message)
 
 
 class Visit(Protocol):
-    """What a connection tells of itself while it lasts."""
+    """What a connection reports about itself while it lasts."""
 
     id: int
     """By which it is known; 0: by none."""

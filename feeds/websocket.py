@@ -1,4 +1,4 @@
-"""WebSocket connections: aiohttp does handshakes, reads and closes; everything else is written past it."""
+"""WebSocket connections: aiohttp does handshakes, reads and closes; everything else is written past it, by the hub."""
 
 import asyncio
 import logging

@@ -2,7 +2,7 @@
 When things happen: a Poisson process, or one that excites itself.
 
 Self-exciting arrivals (Hawkes, Biometrika 1971; for markets: Bacry, Mastromatteo, Muzy, "Hawkes processes in finance",
-2015): each event brings forth others soon after it. They are made by their branching structure (Hawkes and Oakes,
+2015): each event causes others soon after it. They are made from their branching structure (Hawkes and Oakes,
 J. Applied Probability 1974), exactly and without a loop over events: immigrants come at a Poisson rate, each has
 a Poisson number of children at random delays, these have children too, generation after generation, until none is
 left in the block; children of a later time wait for their block. An event draws its children from its own 64 bits,

@@ -1,4 +1,4 @@
-"""When bands are wide, and when a pause ends: what of limit up, limit down goes by the hours of a session."""
+"""When bands are wide, and when a pause ends: the part of limit up, limit down that depends on the hours of a session."""
 
 from ticker.rules import NO_REOPENING_S, PAUSE_S, doubled
 from ticker.sessions import Session, session_at

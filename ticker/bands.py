@@ -223,7 +223,7 @@ class Bands:
         self._set((self.bid + self.ask) / 2, time)
 
     def _open_at(self, price: int, time: int) -> None:
-        """Begin anew around the price of an auction, which is the first that counts."""
+        """Start over around the price of an auction, which is the first that counts."""
         self.sums, self.counts = (price,), (1,)
         self._set(price, time)
 

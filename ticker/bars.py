@@ -96,7 +96,7 @@ class _OpenBars:
         )
 
     def clear(self, at: NDArray[np.int32]) -> None:
-        """Begin anew for some symbols."""
+        """Start over for some symbols."""
         self.low[at] = _NEVER_LOW
         for column in (self.open, self.high, self.volume, self.notional, self.trades):
             column[at] = 0

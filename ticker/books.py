@@ -1,4 +1,4 @@
-"""The books of a venue: what was handed out, as sequences, snapshots and bars."""
+"""A venue's records of what was handed out: sequences, snapshots, bars."""
 
 from collections.abc import Callable
 

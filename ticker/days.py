@@ -1,5 +1,5 @@
 """
-The days before a market started, and the day on which it did so far: walked back from the first price.
+The days before a market started, and its first day up to the start: walked back from the first price.
 
 Days are of universal time, as bars of ``1d`` are, and the market was always open, or in the regular sessions of
 :mod:`ticker.hours`: then there are nights between them, over which the price moves without a trade. Minutes are as busy and as

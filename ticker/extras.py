@@ -1,7 +1,7 @@
 """
-The events that a scenario adds to those of the walk: more of them where it is busier, bursts of quotes, auctions.
+The events that a scenario adds to those of the walk: higher activity, bursts of quotes, auctions.
 
-They have no price yet, but a place in the quote that stands: :mod:`ticker.repricing` gives them one.
+They have no price yet, only a place in the standing quote: :mod:`ticker.repricing` gives them a price.
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 
 LEAST_RATE = 2.0
-"""A symbol with fewer events a second counts as one with so many where a scenario makes it busier."""
+"""Events a second: the least that a symbol is taken to have when a scenario makes it busier."""
 
 MOST_QUOTES_S = 200_000
 """The most quotes a second that one play adds, of all its symbols together."""

@@ -2,8 +2,9 @@
 The order flow: trades and quotes at random times, laid over the walk.
 
 Times come from :mod:`ticker.arrivals`; prices are those of a Brownian bridge between the two ends of the walk's cell.
-So the path of the walk is the same at any rate of events; a higher rate only shows more of it. A quote sets bid and ask around the bridge, on the tick grid, bid < ask always. A trade prints
-inside the quote that stands at that moment: mostly at the ask (a buyer came) or at the bid (a seller).
+So the path of the walk is the same at any rate of events; a higher rate only shows more of it. A quote sets bid and ask around the
+bridge, on the tick grid, bid < ask always. A trade prints inside the quote that stands at that moment: mostly at the ask (a buyer
+came) or at the bid (a seller).
 
 Rows are made in *symbol order* (by symbol, then time) because everything that runs along one symbol's time, the
 sequence, the bridge, the standing quote, is then a running sum or maximum over one flat array. Sums are of integers:

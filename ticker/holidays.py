@@ -1,8 +1,8 @@
 """
 The days on which the US market doesn't trade, or only until 13:00: NYSE Rule 7.2 and the exchange's calendar, as rules.
 
-Rules instead of a table, so that any year has its holidays; those of today, the newest of which, Juneteenth, is from 2022. Days on
-which the market was closed for once, as for mourning, are not here.
+Rules rather than a table give every year its holidays, by today's rules, of which the newest is Juneteenth, since 2022. Single days on
+which the market was closed, as for mourning, aren't included.
 """
 
 from datetime import date, timedelta

@@ -1,9 +1,9 @@
 """
-The shape of a day with sessions: a regular session as ever, less around it, and nothing at night.
+The shape of a day with sessions: the usual regular session, less before and after it, and nothing at night.
 
 A tenth of the volume is traded before and after the regular session, as in 2025 (Nasdaq and NYSE monthly statistics); what
 happens outside of the regular session makes up 15 % of a day's variance (French and Roll, J. Financial Economics 1986, found 12 % to
-20 % for the nights), all of which is here in the sessions that trade, so that nobody finds a gap without a trade.
+20 % for the nights). Here all of that falls into the sessions that trade, so that there is no price gap without a trade.
 """
 
 from dataclasses import dataclass

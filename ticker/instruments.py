@@ -51,7 +51,7 @@ class Instrument:
     """Events a second relative to the market's rate."""
     # Without the rules of the US market these change no event, so they are no part of an epoch.
     exchange: str = field(default="", repr=False)
-    """Where it is listed, one of :data:`~ticker.exchanges.LISTING`; ``""``: that isn't told."""
+    """Where it is listed, one of :data:`~ticker.exchanges.LISTING`; ``""``: not known."""
     tier: int = field(default=2, repr=False)
     """Tier of limit up, limit down: 1 (S&P 500, Russell 1000, some funds) or 2 (the others)."""
 
@@ -94,7 +94,7 @@ class Instrument:
 
     @property
     def tape(self) -> str:
-        """The tape of its trades and quotes: ``A``, ``B`` or ``C``; ``""``: where it is listed isn't told."""
+        """The tape of its trades and quotes: ``A``, ``B`` or ``C``; ``""``: its listing isn't known."""
         return tape_of(self.exchange)
 
 

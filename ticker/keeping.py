@@ -1,4 +1,4 @@
-"""Keeping: what of a block's events comes out, by bands, statuses and silences, numbered and with its marks."""
+"""Decides which of a block's events come out, by bands, statuses and silences, then numbers and marks them."""
 
 from dataclasses import dataclass, replace
 from typing import NamedTuple

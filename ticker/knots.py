@@ -1,4 +1,4 @@
-"""Lines between points in time: how what a scenario changes goes up and down."""
+"""Piecewise linear functions of time: how a scenario raises and lowers what it changes."""
 
 from collections.abc import Sequence
 

@@ -1,8 +1,8 @@
 """
-Limiting: prices of whole blocks are kept inside the bands of :mod:`ticker.bands`.
+Limiting: keeps the prices of whole blocks inside the bands of :mod:`ticker.bands`.
 
-Most symbols are well inside theirs all the time. Of these, a block is gone through in a few passes over all of them; only those
-of which something turns are gone through one by one.
+Most symbols are well inside their bands all the time, and are done together in a few passes over a block; only those that
+reach a band or change their status are gone through one by one.
 """
 
 from collections.abc import Mapping

@@ -5,7 +5,7 @@ Plan: the walk and the order flow are made a *block* of whole cells ahead, for a
 :meth:`Market.step` hands out slices of the block. What is handed out depends on time alone, never on how the block
 was cut or on the step length: stream equals batch, byte for byte.
 
-What is scheduled and played is laid over the blocks by :mod:`ticker.overlay`; :mod:`ticker.books` keep what was handed out.
+What is scheduled and played is laid over the blocks by :mod:`ticker.overlay`; :mod:`ticker.books` records what was handed out.
 """
 
 import hashlib
@@ -132,8 +132,8 @@ class Market(Outlet):
         """
         Add events to those of the walk.
 
-        They come behind all others of their time, in the order given, and are numbered and go into snapshots and bars
-        as any other. The walk doesn't know of them: its prices go on as they were.
+        They come after all others of their time, in the order given, and are numbered and go into snapshots and bars
+        like any other. The walk doesn't know of them: its prices go on as they were.
 
         Args:
             at_us: Unix time in microseconds, :attr:`now_us` or later.
@@ -174,8 +174,8 @@ class Market(Outlet):
         """
         Give the newest bars of a symbol, oldest first, at most ``limit``, which is at least 1.
 
-        They begin before the market did, with those of the :class:`~ticker.past.Past`. That of the interval that was
-        under way at the start has the trades from before it as well.
+        They reach back before the start, into the :class:`~ticker.past.Past`. The bar of an interval that was under way
+        at the start includes the trades from before it.
 
         Returns:
             The bars, and whether the last of them is of an interval that is still under way.

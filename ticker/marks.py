@@ -1,8 +1,8 @@
 """
-Marks: where a trade was made and which conditions it has, as one number, which a trade's row of a batch has in ``ask``.
+Marks: where a trade was made and which conditions it has, as one number; it stands in ``ask`` of the trade's row of a batch.
 
-The lowest six bits are the number of the exchange, the others the conditions. A mark of 0 is a regular trade of which
-nobody says where it was made: so are all of a market without rules.
+The lowest six bits are the number of the exchange, the others the conditions. A mark of 0 is a regular trade at no
+particular exchange, as are all trades of a market without rules.
 """
 
 from collections.abc import Iterable

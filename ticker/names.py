@@ -1,4 +1,4 @@
-"""The built-in instruments: thirty well-known US names, and as many synthetic ones as anybody wants."""
+"""The built-in instruments: thirty well-known US names, and any number of synthetic ones."""
 
 from ticker.instruments import Instrument
 from ticker.noise import key

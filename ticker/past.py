@@ -221,7 +221,7 @@ class Past:
         """
         Give the sum of price times size of some intervals: those of the shortest ones that there are, summed.
 
-        Those of which no shorter ones are known were traded at their typical price.
+        Bars without known shorter ones count as traded at their typical price.
         """
         typical = np.rint((spans.high + spans.low + spans.close) / 3 * spans.volume)
         if length == 1:

@@ -1,10 +1,10 @@
 """
 The prelude: the last trades and quotes from before the market started, of one symbol, made when somebody asks.
 
-The trades are those of the seconds of the :class:`~ticker.past.Past`: of each the first, highest, lowest and last price,
-the number and the volume are known, and the trades are made to fit. Quotes are then put around them, so that each trade prints at
-the bid or at the ask that stands, or between. The last quote is the one that stands at the start, the last trade is at the
-first price, and sequences end with 0, so that the market's own events follow on.
+The trades are those of the seconds of the :class:`~ticker.past.Past`: the first, highest, lowest and last price of each second,
+its number of trades and its volume are known, and the trades are made to fit. Quotes are then put around them, so that each trade
+prints at the standing bid, at the standing ask, or between them. The last quote is the one that stands at the start, the last trade
+is at the first price, and sequences end with 0, so that the market's own events follow on.
 """
 
 import math
@@ -60,7 +60,7 @@ class Traded:
 
 
 def seconds_of(rate: float) -> int:
-    """Tell how many seconds to go back where there are so many events a second; 0 where they are too many."""
+    """Tell how many seconds to go back at some rate of events a second; 0 if there are too many."""
     if rate > _FASTEST:
         return 0
     return max(1, min(MOST_SECONDS, math.ceil(MOST_EVENTS / max(rate, 1e-9))))

@@ -1,9 +1,9 @@
 """
-The price process of a model: the walk of :mod:`ticker.walk`, whose volatility is alive.
+The price process of a model: the walk of :mod:`ticker.walk`, with a volatility that changes.
 
 In each second, a symbol's return is its annual volatility, times the day's shape, times its stochastic volatility,
 times the sum of what the market, its sector and itself contribute; jumps come on top. Each part can be left out.
-Everything that changes from second to second is made for whole seconds, whoever asks.
+Everything that changes from second to second is made for whole seconds, whatever the step.
 """
 
 import math

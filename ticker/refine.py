@@ -1,5 +1,5 @@
 """
-Refining: a bar becomes the shorter bars that it is made of, exactly.
+Refining: splits a bar into the shorter bars that it is made of, exactly.
 
 A bar is known by its first, highest, lowest and last price, by its volume and by how many trades it has. The shorter ones share
 out the trades, the volume and the variance; their prices are those of a walk that is tied to these four (:mod:`ticker.tied`). So

@@ -1,8 +1,8 @@
 """
 A replay: a tape played as a market, with sequences and bars of its own.
 
-Nothing of the tape is kept but a chunk: the one that is played. When it ends, the time goes on without events, or the
-tape begins anew, with later times.
+Of the tape, only the chunk that is being played is kept. When it ends, time goes on without events, or the tape starts
+over, with later times.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ class Terms:
     """How to play a tape."""
 
     loop: bool = False
-    """Whether to begin anew at its end."""
+    """Whether to start over at its end."""
     scale: float = 1.0
     """Multiplies each price, which is then put on the grid of the tape's tick size."""
     rename: Mapping[str, str] | None = None
@@ -44,7 +44,7 @@ class Terms:
     synthetic: bool = False
     """Whether what is on the tape was invented."""
     seed: int = 0
-    """The seed that is told; only the books behind the quotes depend on it."""
+    """The seed to report; only the books behind the quotes depend on it."""
 
 
 class Replay(Outlet):
@@ -53,7 +53,7 @@ class Replay(Outlet):
 
     Args:
         tape: what to play.
-        survey: what a pass over the tape told.
+        survey: what a first pass over the tape found.
         terms: how to play it.
         start_us: the time at which it begins, in place of the tape's first second; whole seconds.
 

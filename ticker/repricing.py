@@ -1,8 +1,8 @@
 """
-Repricing: what plays make of the walk's prices.
+Repricing: what plays do to the walk's prices.
 
-A quote's middle is multiplied by the plays' factor and its spread by theirs, on the tick grid; a trade keeps its place
-inside the quote that stands. Where nothing is played, every event stays exactly as it is.
+A quote's middle and its spread are multiplied by the plays' factors, on the tick grid; a trade keeps its place
+inside the standing quote. Where nothing is played, every event stays exactly as it is.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ class Prices:
     shown: I64
     """What plays made of it."""
     newest: I64
-    """The newest quote as the walk would have made it, be it the walk's or a scripted one."""
+    """The newest quote as the walk would have made it, whether it is the walk's or scripted."""
     newest_shown: I64
     """The same as it went out."""
     level: I64

@@ -1,4 +1,4 @@
-"""Rows of a batch, as what is laid over it needs them: put in, grouped, followed, counted, numbered."""
+"""Rows of a batch, for what is laid over it: inserting, grouping, following, counting and numbering them."""
 
 from typing import Any, NamedTuple
 

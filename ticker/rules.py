@@ -2,8 +2,8 @@
 Rules of the US market, as data.
 
 Tick sizes: 17 CFR 242.612 (Rule 612). Its 0.005 for stocks with narrow spreads, adopted in 2024, isn't in force before November 2027
-(SEC Release 34-105656): it is for who asks for it. Round lots: 17 CFR 242.600(b)(93), by the price, which in truth is a mean over a
-month, since November 2025. Circuit breakers of the whole market: NYSE Rule 7.12, Nasdaq Equity 4, 4121. Limit up, limit down: the NMS
+(SEC Release 34-105656), so only instruments that ask for it have it. Round lots: 17 CFR 242.600(b)(93), by the price (really its mean
+over a month), since November 2025. Circuit breakers of the whole market: NYSE Rule 7.12, Nasdaq Equity 4, 4121. Limit up, limit down: the NMS
 "Plan to Address Extraordinary Market Volatility" (luldplan.com), sections I, V to VII and appendix A, with the 18th amendment
 (SEC Release 34-85623), by which bands are no longer doubled after the opening.
 """
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 REFERENCE_S = 300
-"""The reference price is the mean price of the trades of so many seconds."""
+"""Seconds over which the reference price is the mean price of trades."""
 
 REFERENCE_CHECK_S = 30
 """It is looked at so often,"""
@@ -38,7 +38,7 @@ REFERENCE_MOVE = 0.01
 """and replaced when it has moved by so much."""
 
 LIMIT_STATE_S = 15
-"""A limit state of so many seconds ends in a pause."""
+"""Seconds of a limit state after which a pause comes."""
 
 PAUSE_S = 300
 """The length of a pause."""

@@ -2,7 +2,7 @@
 Scenarios: what happens to some symbols for a while, as data.
 
 A :class:`Scenario` says how prices, volatility, spreads and activity change over time, when symbols halt, and when
-nothing comes of them. It is laid over the walk (:mod:`ticker.play`), so that several of them at once add up, and the
+they fall silent. It is laid over the walk (:mod:`ticker.play`), so that several of them at once add up, and the
 market goes on from where they leave it. Those that have a name are in :mod:`ticker.scenarios`.
 """
 
@@ -40,7 +40,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Print:
-    """A trade of somebody's own."""
+    """A trade of one's own."""
 
     at_s: float
     """Seconds since the beginning."""
@@ -48,7 +48,7 @@ class Print:
     """In currency units, on the grid of its symbols."""
     size: int = 100
     exchange: str | None = None
-    """One of :data:`~ticker.exchanges.EXCHANGES`; None: where it was made isn't told."""
+    """One of :data:`~ticker.exchanges.EXCHANGES`; None: not given."""
     conditions: tuple[str, ...] = ()
     """Codes of :data:`~ticker.conditions.CONDITIONS`."""
 
@@ -82,13 +82,13 @@ class Scenario:
     changes: tuple[Change, ...] = ()
     """Changes of status."""
     silences: Points = ()
-    """From when to when nothing comes of the symbols, and nothing says so."""
+    """From when to when the symbols are silent, without a status that says so."""
     bands: int | None = None
     """The tier of limit-up/limit-down bands that hold from the beginning on; None: none."""
     trades: tuple[Print, ...] = ()
     """Trades that come on top, as they are, whatever the status."""
     everybody: bool = True
-    """Whether it happens to all symbols where nobody says to which; else to the first one."""
+    """Whether it happens to all symbols by default; otherwise to the first one."""
 
     def __post_init__(self) -> None:
         limits = {

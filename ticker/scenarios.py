@@ -2,7 +2,7 @@
 The scenarios that have a name: functions of how far the price goes, how long it takes, and how wild it is.
 
 They are caricatures with the right order of events, for testing what shows or trades on a feed; sizes and durations are
-free. Sources stand with each.
+free. Each names its source.
 """
 
 from collections.abc import Callable

@@ -1,5 +1,5 @@
 """
-Scenes: which scenario happens to which symbols, and when; by name, or as a TOML file describes it.
+Scenes: which scenario happens to which symbols, and when; given by name, or in a TOML file.
 
 A file has a table ``[[scene]]`` for each; those of several files add up.
 """

@@ -1,5 +1,5 @@
 """
-Scripted events: a trade, a quote or a change of status that somebody wants at a time, and the list of those to come.
+Scripted events: trades, quotes and changes of status that are wanted at given times, and the list of those still to come.
 
 They are laid over the walk by :mod:`ticker.overlay`; the walk knows nothing of them.
 """
@@ -45,7 +45,7 @@ class ScriptedTrade:
     price: int
     size: int
     exchange: str | None = None
-    """One of :data:`~ticker.exchanges.EXCHANGES`; None: where it was made isn't told."""
+    """One of :data:`~ticker.exchanges.EXCHANGES`; None: not given."""
     conditions: tuple[str, ...] = ()
     """Codes of :data:`~ticker.conditions.CONDITIONS`."""
 
@@ -79,7 +79,7 @@ class ScriptedStatus:
     """
     A change of status: the symbol's id, one of :data:`~ticker.status.STATUSES`, one of :data:`~ticker.status.REASONS`.
 
-    From then on, the walk makes what it may in this status.
+    From then on, the walk makes only what this status allows.
     """
 
     symbol: int

@@ -2,8 +2,8 @@
 Sessions: when the US market trades, in New York's time, on any day.
 
 Hours: NYSE Rule 7.34 and Nasdaq Equity 4, 1.3: 4:00 to 9:30, 9:30 to 16:00, 16:00 to 20:00; on half days the regular session ends at
-13:00 and the last one at 17:00. Daylight saving: 15 U.S.C. 260a, as it is since 2007. That it is computed here, instead of read
-from the machine's time zones, makes it the same everywhere: Windows has none without a further package.
+13:00 and the last one at 17:00. Daylight saving: 15 U.S.C. 260a, as it has been since 2007. It is computed here rather than read
+from the machine's time zones, so that it is the same everywhere: Windows has none without a further package.
 """
 
 from bisect import bisect_right

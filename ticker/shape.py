@@ -4,8 +4,8 @@ The shape of a trading day: volatile and busy after the opening, calm at noon, b
 A reverse J in the volatility, a U in the activity (Wood, McInish, Ord, J. Finance 1985; Andersen and Bollerslev,
 J. Empirical Finance 1997; Ozenbas, "Intra-day trading volume patterns of equity markets", 2008).
 
-The market is always open and replays the shape of a regular day of 390 minutes. It starts an hour after an opening, so
-that who asks for a rate gets about that rate at first.
+The market is always open and repeats the shape of a regular day of 390 minutes. It starts an hour after an opening, so
+that it has about the rate that was asked for at first.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """
 What makes returns fatter-tailed and less simultaneous than a Gaussian walk's: Student-t shocks, jumps, lead and lag.
 
-Each is a small part that the price process (:mod:`ticker.prices`) takes or leaves.
+Each is a small part that the price process (:mod:`ticker.prices`) can be made with or without.
 """
 
 from collections.abc import Sequence

@@ -1,9 +1,9 @@
 """
 Who trades: the sign of each trade, a buyer's or a seller's.
 
-Signs remember: large orders are hidden, and worked in many small trades. Their lengths follow a power law, and so
-does the autocorrelation of signs (Lillo, Mike, Farmer, "Theory for long memory in supply and demand", Phys. Rev. E
-2005). Between them come trades of everybody else, whose signs are coin flips.
+Signs have a memory: large orders are hidden, and worked in many small trades of the same sign. Their lengths follow a power
+law, and so does the autocorrelation of signs (Lillo, Mike, Farmer, "Theory for long memory in supply and demand", Phys. Rev. E
+2005). In between come everybody else's trades, whose signs are coin flips.
 """
 
 from collections.abc import Sequence

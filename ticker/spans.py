@@ -1,4 +1,4 @@
-"""Spans: bars that can be refined, as a struct of arrays, and the draws that it takes."""
+"""Spans: bars that can be refined, as a struct of arrays, and the random draws that this takes."""
 
 from dataclasses import dataclass, fields
 

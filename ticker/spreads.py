@@ -1,8 +1,8 @@
 """
 How wide a quote is.
 
-A spread is one tick, plus an exponential number of further ticks: that of a liquid symbol stands at one tick most of
-the time. Who quotes wants to be paid for volatility (Copeland and Galai, J. Finance 1983; Wyart, Bouchaud, Kockelkoren,
+A spread is one tick, plus an exponential number of further ticks: that of a liquid symbol is one tick most of
+the time. Market makers want to be paid for volatility (Copeland and Galai, J. Finance 1983; Wyart, Bouchaud, Kockelkoren,
 Potters, Vettorazzo, Quant. Finance 2008: the spread is proportional to the volatility of a trade), so what is above one
 tick grows with the market's strain.
 """

@@ -1,7 +1,7 @@
 """
-A tape: recorded trades and quotes as arrays, chunk by chunk, and what one has to know of all of it before it plays.
+A tape: recorded trades and quotes as arrays, chunk by chunk, and what has to be known of the whole before it plays.
 
-Where the chunks come from (files, formats) is not for here: see :class:`Tape`.
+Where the chunks come from (files, formats) isn't its concern: see :class:`Tape`.
 """
 
 import hashlib
@@ -129,7 +129,7 @@ class Survey:
 
     @property
     def period_us(self) -> int:
-        """The whole seconds that the tape takes up: after so long, it can begin anew."""
+        """The whole seconds that the tape takes up, after which it can start over."""
         return (self.last_us - self.start_us) // _SECOND_US * _SECOND_US + _SECOND_US
 
     def _add(self, rows: TapeRows, symbols: int) -> None:
@@ -177,7 +177,7 @@ class Survey:
 
     def tick(self, symbol: int, smallest: int) -> int:
         """
-        Give the tick size, in 1 / :data:`UNIT`: one over a whole number of which all prices of a symbol are multiples.
+        Give the tick size, in 1 / :data:`UNIT`: the largest 1/n, n whole, of which all prices of a symbol are multiples.
 
         Args:
             symbol: the symbol's place.

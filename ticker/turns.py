@@ -1,4 +1,4 @@
-"""What happens to all symbols at once: changes of session with their auctions, halts of the whole market and their ends."""
+"""What happens to all symbols at once: changes of session with their auctions, market-wide halts and their ends."""
 
 from typing import NamedTuple
 

@@ -99,10 +99,10 @@ class Universe(Sequence[Instrument]):
 
     def suggest(self, symbol: str) -> str | None:
         """
-        Give the known symbol that an unknown one is a slip of the pen away from: the first, in order, that there is.
+        Give the first known symbol that is one typing error away from an unknown one.
 
-        A slip is another case, a letter too many or too few, another letter, or two that have changed places (Damerau
-        1964). Each is looked up, so that the cost, some 50 us, doesn't depend on how many symbols there are.
+        A typing error is another case, a letter too many or too few, a wrong letter, or two that are swapped (Damerau
+        1964). Each is looked up, so the cost, some 50 µs, doesn't depend on how many symbols there are.
         """
         upper = symbol.upper()
         if upper in self._ids:

@@ -1,8 +1,8 @@
 """
 The rules of the US market, as they are laid over the walk: sessions with their auctions, marks of trades, cents above a dollar.
 
-What trades say of themselves is drawn by their sequence, so it is the same however time is cut. That nearly half of the
-trades are odd lots comes from their sizes (:mod:`ticker.draws`); how many are sweeps and so on is plausible, not measured.
+A trade's exchange and conditions are drawn by its sequence, so they are the same however time is cut. That nearly half of the
+trades are odd lots follows from their sizes (:mod:`ticker.draws`); how many are sweeps and so on is plausible, not measured.
 """
 
 from dataclasses import replace
@@ -125,7 +125,7 @@ class UsRules:
         return session_at(time_us // 1_000_000).begin_s == time_us // 1_000_000
 
     def day_ends(self, second: int) -> bool:
-        """Tell whether a day's statistics begin anew at a second, Unix time: where the first session begins."""
+        """Tell whether a day's statistics start over at a second, Unix time: where the first session begins."""
         session = session_at(second)
         return session.begin_s == second and session.status == "pre_market"
 

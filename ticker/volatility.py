@@ -97,7 +97,7 @@ class VolatilityPath:
             (Stream(seed, f"volatility.{k}", symbols), Stream(seed, f"volatility.market.{k}", [""]))
             for k in range(processes)
         ]
-        # It starts as if it had run forever: in its stationary distribution, but for the correlation of processes.
+        # It starts as if it had run forever: in its stationary distribution, except for the correlation of processes.
         start = [self._draw(k, 0, 1)[0] for k in range(processes)]
         self._level = np.array(start) * (self._scale / np.sqrt(1 - self._decay * self._decay))
         self._second = 1

@@ -116,7 +116,7 @@ class RandomWalk:
         return growth
 
     def _reflect(self, path: NDArray[np.float64], rows: NDArray[np.intp]) -> None:
-        """Walk some symbols anew, cell by cell, mirrored at their floor and ceiling. Rare, and slow."""
+        """Walk some symbols again, cell by cell, reflected at their floor and ceiling. Rare, and slow."""
         growth = self._growth(path.shape[1])[rows]
         price, floor, ceiling = self.price[rows], self._floor[rows], self._ceiling[rows]
         for cell in range(path.shape[1]):

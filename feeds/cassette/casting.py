@@ -1,4 +1,4 @@
-"""Which recorded connection a client gets: the one on which the same was asked for. No I/O."""
+"""Chooses the recorded connection that a client gets: the one on which the same was asked for. No I/O."""
 
 from collections import Counter, deque
 from collections.abc import Sequence

@@ -47,7 +47,7 @@ class Head:
     recorded: str
     """When, as ISO 8601 in UTC."""
     redact: Sequence[str] = ()
-    """Names that were taken for secrets beside the usual ones."""
+    """Names whose values were redacted, besides the usual ones."""
     keep: Sequence[str] = ()
     """Names that weren't, though they sound like it."""
 

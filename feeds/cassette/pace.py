@@ -1,4 +1,4 @@
-"""When what is recorded is played: at its own pace, as fast as it is read, or when told."""
+"""When a recording is played: at its own pace, as fast as it is read, or on command."""
 
 import asyncio
 import heapq
@@ -137,7 +137,7 @@ class ManualPace:
             await future
         finally:
             del self._told[news]
-            if future.cancelled():  # else who has woken it has counted it in
+            if future.cancelled():  # otherwise whoever woke it has counted it already
                 self._work()
 
     def tell(self, news: asyncio.Event) -> None:

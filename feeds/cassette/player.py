@@ -26,7 +26,7 @@ __all__ = ["NOT_RECORDED", "Player"]
 log = logging.getLogger("feeds")
 
 NOT_RECORDED = 4404
-"""Close code for who asks for what isn't on the tape."""
+"""Close code for a client that asks for what isn't on the tape."""
 
 
 _NAMED = 5
@@ -39,7 +39,7 @@ class Player(Seated):
     Args:
         path: the cassette.
         timing: ``original``, ``max`` (as fast as clients read), ``manual`` (see :meth:`advance`), or ``x10``.
-        loop: whether what comes after a connection's last request begins anew when it is over.
+        loop: whether what comes after a connection's last request starts over at its end.
         ignored: names of fields that don't count when requests are compared.
         host: address to listen on.
         port: port to listen on; 0: any free one.

@@ -1,4 +1,4 @@
-"""When two requests are the same, though a program may write them in many ways. No I/O."""
+"""When two requests count as the same, though programs may write them in many ways. No I/O."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What recorder and player have in common: a web server of one WebSocket handler, behind the rules of :mod:`feeds.access`."""
+"""What recorder and player have in common: a web server with one WebSocket handler, behind the rules of :mod:`feeds.access`."""
 
 import asyncio
 from collections import Counter
@@ -64,7 +64,7 @@ class Site:
         self.port = self._listener.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Listen no more, and let the handlers come to their ends."""
+        """Stop listening, and let the handlers finish."""
         if self._listener is not None:
             self._listener.close()
         await self._runner.cleanup()

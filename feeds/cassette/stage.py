@@ -1,4 +1,4 @@
-"""Plays to one client."""
+"""Plays a recorded connection to one client."""
 
 import asyncio
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ class Stage:
         casting: chooses what is played.
         requests: compares requests.
         pace: says when.
-        loop: whether what comes after the last request begins anew when it is over.
+        loop: whether what comes after the last request starts over at its end.
         ws: the client.
     """
 

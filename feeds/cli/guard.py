@@ -1,4 +1,4 @@
-"""The options of ``serve`` that say who may read, and how much; and the system's own limit."""
+"""The options of ``serve`` that say who may read, and how much; and the system's limit on open files."""
 
 import logging
 import math

@@ -1,4 +1,4 @@
-"""The end of whoever started us: then its end of our stdin closes."""
+"""Notices the end of the program that started us: its end of our stdin closes."""
 
 import asyncio
 import os

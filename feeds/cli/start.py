@@ -1,4 +1,4 @@
-"""An option that is the market's time at the start."""
+"""An option that is the market's starting time."""
 
 import time
 from typing import Any

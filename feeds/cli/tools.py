@@ -1,4 +1,4 @@
-"""The other commands: what they do is in ``clients`` and ``ticker``; here are their options."""
+"""The options of the other commands; what these do is in ``clients`` and ``ticker``."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""The OpenAPI document of the control API, made of the table of operations. No I/O."""
+"""The OpenAPI document of the control API, made from the table of operations. No I/O."""
 
 from typing import Any
 

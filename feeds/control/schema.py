@@ -1,5 +1,5 @@
 """
-JSON Schema, as far as the control API needs it: the same schemas check what comes in and are told in the document. No I/O.
+JSON Schema, as far as the control API needs it: the same schemas check what comes in and stand in the document. No I/O.
 
 A schema's ``description`` is a noun phrase: what is allowed, in the document and in messages.
 """

@@ -1,4 +1,4 @@
-"""An encoder that says of some events what nobody's books have: values off the grid, for those who test with them."""
+"""An encoder that gives some events values that the books don't have: off the grid, for tests that want them."""
 
 from typing import Any
 

@@ -1,5 +1,5 @@
 """
-Faults on command: what can go wrong between a feed and its clients, when it is told to.
+Faults on command: makes go wrong what can go wrong between a feed and its clients.
 
 ======================  ==============================================================
 :mod:`.kinds`           the table of faults: names, parameters, what they do
@@ -9,11 +9,11 @@ Faults on command: what can go wrong between a feed and its clients, when it is 
 :mod:`.envelope`        what puts that into the messages of one connection
 :mod:`.valve`           a transport that can be held up
 :mod:`.link`            one connection, and what may be done to it
-:mod:`.links`           all of a plant, and which fault gets at which
+:mod:`.links`           all connections of a plant, and which fault hits which
 :mod:`.injector`        brings the faults of the plan to a plant's connections
-:mod:`.upgrade`         what is done to a connection before it is one
+:mod:`.upgrade`         what is done to an upgrade
 :mod:`.commands`        ``fault.<name>(...)``, with handles (:mod:`.handle`) that are context managers
 ======================  ==============================================================
 
-The first six take and return values. Who isn't hit by a fault stays in the groups of the hub, with everybody else.
+The first six take and return values. Clients that no fault hits stay in the hub's groups, with everybody else.
 """

@@ -24,7 +24,7 @@ class FaultCommands:
     Args:
         add: puts a fault in force.
         time_us: turns what ``at`` was given into the market's time in microseconds.
-        active: gives those in force.
+        active: gives the faults in force.
         clear: takes one out of force, or all.
     """
 
@@ -39,7 +39,7 @@ class FaultCommands:
 
     @property
     def active(self) -> list[FaultHandle]:
-        """Those in force, in the order in which they were added."""
+        """The faults in force, in the order in which they were added."""
         return self._active()
 
     def clear(self, fault_id: int | None = None) -> None:
@@ -236,7 +236,7 @@ def commanding(
     Args:
         injector: the plant's faults.
         time_us: turns what ``at`` was given into the market's time in microseconds.
-        run: calls a function in the plant's event loop and gives what it gives; by default, that is where we are.
+        run: calls a function in the plant's event loop and returns its result; by default, calls it here.
     """
 
     def handle(armed: Armed) -> FaultHandle:

@@ -39,7 +39,7 @@ class Fault:
     symbol: str | None = None
     """Target: events of this symbol only. For what is done to connections: count only these with ``after``."""
     after: int | None = None
-    """Trigger: so many were let pass: events of the target, or, for handshakes, tries."""
+    """Trigger: how many are let through first: events of the target, or, for handshakes, attempts."""
     at: int | None = None
     """Trigger: the market's time, in microseconds, has been reached."""
     on: str | None = None

@@ -1,4 +1,4 @@
-"""What a fault is asked for with, and what is given for it, so that it can be cleared."""
+"""How a fault is asked for, and the handle that clears it."""
 
 from collections.abc import Callable
 from typing import Any, Self, TypedDict

@@ -1,4 +1,4 @@
-"""The faults of one plant: commands to it come in here, and what the plant asks is answered."""
+"""The faults of one plant: takes commands, and answers the plant's questions about what to spoil."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Faults of the market itself: bursts and halts, laid over its walk as any scripted event."""
+"""Faults of the market itself: bursts and halts, laid over its walk like any scripted event."""
 
 from feeds.faults.fault import Fault, FaultError
 from ticker.market import Market

@@ -1,4 +1,4 @@
-"""What faults do to the upgrade of a connection, before it is one."""
+"""What faults do to an upgrade, before there is a WebSocket."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from feeds.faults.plan import Armed, Faults
 
 __all__ = ["Answer", "Upgrades"]
 
-_LOOK_S = 0.25  # who has gone is looked for; nothing tells of it
+_LOOK_S = 0.25  # how often to look for clients that have gone; nothing announces it
 _WRONG_ACCEPT = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n"

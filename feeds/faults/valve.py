@@ -1,4 +1,4 @@
-"""A transport that can be held up: shut, narrowed to a rate, cut into pieces, or a hole into which everything falls."""
+"""A transport that can be held up: shut, throttled, cut into pieces, or turned into a black hole."""
 
 from collections import deque
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Columns of a file, as they were read, turned into the arrays of a tape; what isn't allowed is named with its row."""
+"""Turns columns of a file, as they were read, into the arrays of a tape; errors name the value and its row."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ _MOST_SIZE = 2.0**53
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _UNITS = ((1e11, 1e6), (1e14, 1e3), (1e17, 1.0), (float("inf"), 1e-3))
-"""Numbers below the first are times in units of so many microseconds: seconds, ms, µs, ns, from 1973 to 5138."""
+"""Bound and unit: numbers below a bound are times in that many microseconds (seconds, ms, µs, ns), from 1973 to 5138."""
 
 
 @dataclass(slots=True)

@@ -38,7 +38,7 @@ class FileTape:
         path: the file; the end of its name tells its format.
         columns: which of its columns is what.
         size_scale: multiplies each size, which is then rounded to whole shares.
-        most_late: how many rows too late a row may come; so many are held in memory.
+        most_late: how many rows late a row may be; that many are held in memory.
 
     Raises:
         ConfigError: the format is unknown, or what reads it isn't installed.

@@ -122,7 +122,7 @@ class NdjsonFile(_Lines):
     def _leave_out(self, item: dict[str, Any], kind: Any) -> None:
         if kind == "hello":
             self.synthetic = item.get("synthetic") is True
-        elif kind not in ("snapshot", "bar", "depth"):  # bars and books are made anew
+        elif kind not in ("snapshot", "bar", "depth"):  # bars and books are made again
             self._left_out[f"objects of the type {str(kind)[:20]!r}"] += 1
 
 

@@ -32,7 +32,7 @@ class ReplayOptions:
     columns: ColumnMap = field(default_factory=ColumnMap)
     """Which of its columns is what."""
     loop: bool = False
-    """Whether to begin anew at its end."""
+    """Whether to start over at its end."""
     rename: Mapping[str, str] = field(default_factory=dict)
     """Other names, by the symbol in the file."""
     scale: float = 1.0

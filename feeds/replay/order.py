@@ -1,4 +1,4 @@
-"""Puts rows that are a little out of the order of time into it, in bounded memory."""
+"""Sorts rows that are a little out of time order, in bounded memory."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ class InOrder:
 
     Args:
         place: what a row is called: ``line`` or ``row``.
-        most_rows: how many rows too late a row may come; so many are held.
+        most_rows: how many rows late a row may be; that many are held.
     """
 
     def __init__(self, place: str, most_rows: int = MOST_ROWS) -> None:

@@ -1,4 +1,4 @@
-"""The judge: all facts about a panel, in the order of the literature's table."""
+"""The judge: verdicts on all facts about a panel, in the order of the literature's table."""
 
 from ticker.facts.flow import FLOW_FACTS
 from ticker.facts.panel import Panel

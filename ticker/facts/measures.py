@@ -1,7 +1,7 @@
 """
 The statistics behind the verdicts: pure functions of arrays.
 
-Returns have the shape (symbols, sessions, intervals); what looks back in time never looks over the end of a session.
+Returns have the shape (symbols, sessions, intervals); lags never reach across the end of a session.
 A statistic of a symbol without variation is NaN.
 """
 
@@ -128,7 +128,7 @@ def log_log_slope(lags: NDArray[np.int64], values: F64) -> float:
 
 
 def aggregate(returns: F64, intervals: int) -> F64:
-    """Add up so many intervals of a session; what is left at its end is dropped."""
+    """Add up every so many intervals of a session; a remainder at its end is dropped."""
     symbols, sessions, count = returns.shape
     whole = count // intervals
     kept = returns[:, :, : whole * intervals]

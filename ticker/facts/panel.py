@@ -1,8 +1,8 @@
 """
 The evidence: what is kept of a tape while it passes by, session by session.
 
-Of each second: the standing quote, trades and volume, until its session is over. Of each minute: the middle price, the
-spread, the volume and the range of trades. Of what is only needed as a sum: the sum. So a tape of any number of events
+For each second: the standing quote, trades and volume, until its session is over. For each minute: the middle price, the
+spread, the volume and the range of trades. Where only a sum is needed: the sum. So a tape of any number of events
 takes the memory of one session's seconds and of all sessions' minutes.
 """
 

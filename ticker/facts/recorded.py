@@ -1,4 +1,4 @@
-"""A recorded tape, to be judged."""
+"""Turns a recorded tape into a panel, to be judged."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Recording:
     symbols: Sequence[str]
     """In the order in which they appear."""
     tick_sizes: Sequence[float]
-    """The largest number of which all prices of a symbol are multiples."""
+    """The largest number that divides all prices of a symbol."""
     ticks: Ticks
     """In the order of time, not of symbols; times are Unix time in microseconds."""
 

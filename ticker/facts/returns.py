@@ -1,4 +1,4 @@
-"""Facts about returns: tails, memory, clustering, leverage, correlation. Where nothing else is said, of a minute."""
+"""Facts about returns, of one minute unless it says otherwise: tails, memory, clustering, leverage, correlation."""
 
 import math
 from itertools import pairwise

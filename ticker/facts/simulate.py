@@ -1,4 +1,4 @@
-"""Let a market run for the judge."""
+"""Runs a market for the judge."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A verdict: one fact, what was measured, the band it must be in, whose band it is, and whether it is."""
+"""A verdict: one fact, what was measured, the band that it must be in and its source, and whether it is."""
 
 import math
 from dataclasses import dataclass

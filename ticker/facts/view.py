@@ -1,4 +1,4 @@
-"""What the facts look at: the evidence of a panel, as far as it is worth a verdict."""
+"""What the facts are measured on: the evidence of a panel, as far as it suffices for a verdict."""
 
 import math
 

@@ -1,1 +1,1 @@
-"""Pictures of what the market makes: a day, a crash, the verdicts. Need matplotlib."""
+"""Pictures of what the market makes: a day, a crash, the verdicts. They need matplotlib."""
