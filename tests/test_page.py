@@ -390,7 +390,7 @@ def test_the_book_shown_is_the_quote_shown(browser: Browser) -> None:
         page = browser.new_page(viewport=WIDE)
         page.goto(feed.url)
         page.locator("#rows .open").first.click()
-        page.wait_for_function("document.querySelector('#d-bids').rows[9].textContent !== ''")
+        expect(page.locator("#d-bids tr").nth(9)).not_to_have_text("")
         looks = page.evaluate("""async () => {
             const looks = [];
             const text = (id) => document.querySelector(id).textContent;
