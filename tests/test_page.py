@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from browser_feed import CSP, WEB, FakeFeed
@@ -390,7 +392,7 @@ def test_the_book_shown_is_the_quote_shown(browser: Browser) -> None:
         page = browser.new_page(viewport=WIDE)
         page.goto(feed.url)
         page.locator("#rows .open").first.click()
-        page.wait_for_function("document.querySelector('#d-bids').rows[9].textContent !== ''")
+        expect(page.locator("#d-bids tr").nth(9)).not_to_have_text("")
         looks = page.evaluate("""async () => {
             const looks = [];
             const text = (id) => document.querySelector(id).textContent;
@@ -405,6 +407,32 @@ def test_the_book_shown_is_the_quote_shown(browser: Browser) -> None:
         }""")
         assert [look for look in looks if look[0] != look[1] or look[2] != look[3]] == []
         page.close()
+
+
+class Hesitant(FakeFeed):
+    """A feed that trades AAPL before it says which symbols there are, and says so only when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__(["AAPL"], heartbeat_ms=60_000)
+        self.let = asyncio.Event()
+
+    async def _answer(self, client: Any, request: dict[str, Any]) -> None:
+        if request["action"] == "symbols":
+            self.seq["AAPL", "trades"] = 1
+            trade = {"type": "trade", "symbol": "AAPL", "seq": 1, "time": self.now()}
+            await client.send(json.dumps([trade | {"price": 55.5, "size": 100}]), "")
+            await self.let.wait()
+        await super()._answer(client, request)
+
+
+def test_trades_before_the_history(visit: Callable[..., Page]) -> None:
+    """Of a symbol that the address names: the panel is open before anything is known of it."""
+    with Hesitant() as feed:
+        page = visit(feed, "#AAPL")
+        expect(page.locator("#d-legend")).to_contain_text("C 55.50")
+        expect(page.locator("#d-name")).to_have_text("")
+        feed._call(feed.let.set)
+        expect(page.locator("#d-name")).to_have_text("Aapl Inc.")
 
 
 def test_chart(page: Page, feed: FakeFeed) -> None:

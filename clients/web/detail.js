@@ -32,6 +32,7 @@ export class Detail {
     this.#history = history;
     this.#changed = changed;
     this.#chart = new CandleChart(find("d-chart"), { changed });
+    this.#chart.bars = this.#bars; // trades may come before there is a history
     this.#ladder = new Ladder({ client, changed });
     this.#chart.onhover = (bar) => { this.#hovered = bar; };
     find("d-close").addEventListener("click", () => this.close());
