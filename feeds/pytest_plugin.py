@@ -27,8 +27,9 @@ _OPTIONS = {
     "clock": ("CLOCK", "Clock of the market: manual, wall, max, or xN."),
     "symbols": ("N|A,B|FILE", "Symbols of the market: a number, names, or a file."),
     "market": ("walk|quiet", "Whether anything happens but what a test commands."),
+    "rules": ("open|us", "Whether it is always open, or has the rules of the US market."),
 }
-_DEFAULTS = {"seed": "7", "clock": "manual", "symbols": "30", "market": "walk"}
+_DEFAULTS = {"seed": "7", "clock": "manual", "symbols": "30", "market": "walk", "rules": "open"}
 _feeds = pytest.StashKey[list["TickerFeed"]]()
 
 
@@ -42,7 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        "ticker_feed(symbols=..., seed=..., clock=..., market=..., ...): the market of the fixture ticker_feed in this test",
+        "ticker_feed(symbols=..., seed=..., clock=..., market=..., rules=..., ...): the market of the fixture ticker_feed in this test",
     )
     _for_this_run(config)  # a wrong one is told before the first test
 

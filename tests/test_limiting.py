@@ -92,6 +92,17 @@ def test_a_block_at_once_is_the_same_as_symbol_by_symbol(
     assert quick[1] == whole[1]
 
 
+def test_what_the_rules_make_of_several_symbols_is_in_the_order_of_time() -> None:
+    """Also where nothing else happens in between."""
+    one = {i: bands(from_us=NOON) for i in range(2)}
+    # The second one stands at its band first.
+    made = [(2 * SECOND, 0, QUOTES, 10_600, 2, WALK), (SECOND, 1, QUOTES, 10_600, 2, WALK)]
+    batch, _, _ = limited(*batch_of(made), one, NOON + 800 * SECOND)
+    assert (np.diff(batch.time) >= 0).all()
+    paused = batch[(batch.channel == STATUS) & (batch.price == STATUSES.index("paused"))]
+    assert paused.symbol.tolist() == [1, 0]
+
+
 def test_a_pause_goes_on_for_as_long_as_the_price_is_outside_the_collars() -> None:
     """They are 5 % around the band, and widen by as much; each time it is told."""
     one = bands(us=True, from_us=us("2026-01-05T12:00"))
@@ -159,7 +170,7 @@ def test_a_pause_that_would_last_into_the_last_ten_minutes_lasts_until_the_close
 
 
 def test_a_symbol_that_is_paused_closes_with_its_print() -> None:
-    """Which comes behind the change of status, wherever the price has gone meanwhile; bands don't hold it."""
+    """Behind the change of status and a quote, wherever the price has gone meanwhile; bands don't hold it."""
     squeeze = Scenario("squeeze", path=((0, 0), (10, 0.3), (900, 0.3)), everybody=False)
     m = market("2026-01-05T15:55", 0, rate=10.0)
     m.play(squeeze)

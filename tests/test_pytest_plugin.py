@@ -39,7 +39,7 @@ CONNECT = """
 def own_settings(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """Warnings are errors there too; nothing of the run around it counts, and no plugins but those that it is about."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    for name in ("SEED", "CLOCK", "SYMBOLS", "MARKET"):
+    for name in ("SEED", "CLOCK", "SYMBOLS", "MARKET", "RULES"):
         monkeypatch.delenv(f"TICKER_FEED_{name}", raising=False)
     pytester.makeini(INI)
 
@@ -213,10 +213,36 @@ def test_what_is_nearer_to_this_run_counts(
     passes(pytester, code, *arguments)
 
 
+@pytest.mark.parametrize("where", ["ini", "environment", "command line", "marker"])
+def test_a_whole_project_may_have_the_rules_of_the_us_market(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Wherever that is said."""
+    if where == "ini":
+        pytester.makeini(f"{INI}\nticker_feed_rules = us")
+    if where == "environment":
+        monkeypatch.setenv("TICKER_FEED_RULES", "us")
+    marker = "@pytest.mark.ticker_feed(rules='us')" if where == "marker" else ""
+    code = f"""
+        import pytest
+
+        import json
+        from websockets.sync.client import connect
+
+        {marker}
+        def test(ticker_feed):
+            with connect(ticker_feed.ws_url) as ws:
+                assert json.loads(ws.recv())[0]["rules"] == "us"
+    """
+    passes(pytester, code, *["--ticker-feed-rules=us"][: where == "command line"])
+
+
 def test_the_header_names_the_seed(pytester: pytest.Pytester) -> None:
     """And the help says how to choose it."""
     result = pytester.runpytest_inprocess("--ticker-feed-seed=11", "--ticker-feed-market=quiet")
-    result.stdout.fnmatch_lines(["ticker feed: seed 11, clock manual, symbols 30, market quiet"])
+    result.stdout.fnmatch_lines(
+        ["ticker feed: seed 11, clock manual, symbols 30, market quiet, rules open"]
+    )
     result = pytester.runpytest_inprocess("--help")
     result.stdout.fnmatch_lines(["*--ticker-feed-seed=INT*"])
 
@@ -230,6 +256,7 @@ def test_the_header_names_the_seed(pytester: pytest.Pytester) -> None:
         ),
         ("--ticker-feed-clock=sundial", "*unknown clock 'sundial'; the clocks are*"),
         ("--ticker-feed-market=loud", "*market 'loud' is not one of walk, quiet*"),
+        ("--ticker-feed-rules=uk", "*rules 'uk' is not one of open, us*"),
     ],
 )
 def test_a_wrong_option_is_told(pytester: pytest.Pytester, argument: str, message: str) -> None:

@@ -7,7 +7,7 @@ reach a band or change their status are gone through one by one.
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,6 @@ def limited(
     """
     if not bands:
         return batch, origin, {}
-    places: list[int] = []
     made: list[tuple[int, ...]] = []
     after = dict(bands)
     counts = np.ones(len(batch), dtype=bool) if counts is None else counts
@@ -70,17 +69,19 @@ def limited(
         batch.price[at], batch.ask[at] = rows.price, rows.ask
         for row, values in rows.made:
             behind = np.searchsorted(batch.time, values[0], "right") if row is None else at[row] + 1
-            places.append(int(behind))
-            made.append((symbol, *values))
-    if not made:
-        return batch, origin, after
-    return *insert(batch, origin, _rows(made), EXTRA, np.array(places)), after
+            made.append((int(behind), symbol, *values))
+    if made:
+        batch, origin = _put(batch, origin, made)
+    return batch, origin, after
 
 
-def _rows(made: list[tuple[int, ...]]) -> TickBatch:
-    """Give what the rules make happen as rows without numbers."""
-    symbol, time, channel, price, size, ask, ask_size = np.array(made, dtype=np.int64).T
-    return TickBatch.unnumbered(
+def _put(
+    batch: TickBatch, origin: NDArray[np.uint8], made: list[tuple[int, ...]]
+) -> tuple[TickBatch, NDArray[np.uint8]]:
+    """Put what the rules make happen, without numbers, before some rows; before the same one, in the order of time."""
+    made = sorted(made, key=itemgetter(2))
+    place, symbol, time, channel, price, size, ask, ask_size = np.array(made, dtype=np.int64).T
+    rows = TickBatch.unnumbered(
         symbol=symbol,
         channel=channel,
         time=time,
@@ -89,6 +90,7 @@ def _rows(made: list[tuple[int, ...]]) -> TickBatch:
         ask=ask,
         ask_size=ask_size,
     )
+    return insert(batch, origin, rows, EXTRA, place)
 
 
 def _inside(
