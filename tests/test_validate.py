@@ -60,7 +60,8 @@ def test_a_recorded_tape_is_judged(tape: Path, capsys: pytest.CaptureFixture[str
     facts = {fact["number"]: fact for fact in found["facts"]}
     assert list(facts) == FACTS
     assert (found["symbols"], found["sessions"], found["passed"]) == (6, 1, True)
-    assert facts["1b"]["passed"] is facts["13"]["passed"] is facts["14"]["passed"] is True
+    assert facts["1b"]["passed"] is facts["13"]["passed"] is True
+    assert facts["14"]["missing"] == f"10000 trades, not {found['trades']}"
     assert facts["2"]["passed"] is None
     assert facts["2"]["missing"] == "300 minutes, not 12"
     assert facts["1b"]["measured"]["ACF lag 1"] < -0.02

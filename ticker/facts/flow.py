@@ -13,7 +13,9 @@ _DAY = 390
 _SMOOTH = 15
 
 
-@fact("1b", "bid-ask bounce", "Roll 1984", trades=500)
+# Of n trades that know nothing of each other, two of three autocorrelations are within 1 / sqrt(n): there must be enough of them
+# that this is far less than what is between the band and a market.
+@fact("1b", "bid-ask bounce", "Roll 1984", trades=500, together=3_000)
 def bounce(view: View) -> Measured:
     """Trade prices jump between bid and ask, so that their changes turn back at once, and only once."""
     found = view.panel.bounce()[view.kept]
@@ -60,7 +62,7 @@ def clustered_arrivals(view: View) -> Measured:
     }
 
 
-@fact("14", "order-sign memory", "Lillo, Farmer 2004", trades=500)
+@fact("14", "order-sign memory", "Lillo, Farmer 2004", trades=500, together=10_000)
 def sign_memory(view: View) -> Measured:
     """Buyers follow buyers; who started a trade is told by Lee and Ready's rule."""
     found = view.panel.signs()[view.kept]

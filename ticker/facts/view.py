@@ -65,6 +65,7 @@ class View:
         sessions: int = 1,
         symbols: int = 1,
         trades: int = 0,
+        together: int = 0,
     ) -> str:
         """
         Tell what is missing for a verdict; empty: nothing.
@@ -75,6 +76,7 @@ class View:
             sessions: how many there must be.
             symbols: that were quoted and moved.
             trades: that a symbol must have on average.
+            together: trades of all symbols.
         """
         there = self.returns.shape
         if there[0] < symbols:
@@ -88,6 +90,8 @@ class View:
         mean = self.panel.trades / len(self.panel.sectors)
         if mean < trades:
             return f"{trades} trades a symbol, not {mean:.0f}"
+        if self.panel.trades < together:
+            return f"{together} trades, not {self.panel.trades}"
         return ""
 
 
