@@ -17,12 +17,17 @@ from numpy.typing import NDArray
 from feeds.group import Member
 from feeds.subscription import Paced
 
-__all__ = ["LANE_SLOTS", "LONG_AGO", "Lane", "Lanes"]
+__all__ = ["LANE_SLOTS", "LONG_AGO", "MOST_SLOTS", "Lane", "Lanes"]
 
 I64 = NDArray[np.int64]
 
 LANE_SLOTS = 256
 """The most slots of a lane: it bounds its message to about 32 KB. What has more is several lanes."""
+
+MOST_SLOTS = 2_000_000
+"""The most slots of all lanes together: 32 MB, and 6 ms each time that they are looked at."""
+
+_REST_S = 5e-8  # for a slot, between two looks: so these take a tenth of the time at most, and with new lanes a third
 
 LONG_AGO = -(2**62)
 
@@ -83,6 +88,8 @@ class Lanes:
     def __init__(self, symbols: int, seq: I64, wanted: NDArray[np.int32]) -> None:
         self.timeless = False
         """Whether every window is as long as a turn."""
+        self.slots = 0
+        """How many there are, in all lanes."""
         self._seq, self._wanted, self._symbols = seq, wanted, symbols
         self._by_member: dict[Member, list[Lane]] = {}
         self._table: _Table | None = None
@@ -93,6 +100,16 @@ class Lanes:
     def of(self, member: Member) -> list[Lane]:
         """Give the lanes of a member."""
         return self._by_member.get(member, [])
+
+    @property
+    def rest_s(self) -> float:
+        """For how long, in seconds, there should be no other look after one, as there are so many slots."""
+        return self.slots * _REST_S
+
+    def room(self, member: Member, slots: int) -> bool:
+        """Tell whether a member may have so many slots in lanes, where it isn't one that has nearly as many already."""
+        more = slots - sum(len(lane.slots) for lane in self.of(member))
+        return more <= 0 or self.slots + more <= MOST_SLOTS
 
     def place(self, member: Member, paced: Paced, marks: I64) -> None:
         """
@@ -125,6 +142,7 @@ class Lanes:
         self._drop(gone)
         for window, slots in fresh:
             self._wanted[slots] += 1
+            self.slots += len(slots)
             for i in range(0, len(slots), LANE_SLOTS):
                 some = slots[i : i + LANE_SLOTS]
                 kept.append(Lane(member, some, marks[some], window, int(last[some].max())))
@@ -143,6 +161,7 @@ class Lanes:
         for lane in lanes:
             lane.placed = False
             self._wanted[lane.slots] -= 1
+            self.slots -= len(lane.slots)
 
     def fill(self, member: Member, marks: I64) -> None:
         """Write the marks of a member's lanes into a row with one mark for each slot of the hub."""

@@ -63,6 +63,7 @@ class Pump:
         self._turn_events = min(turn_events, MAX_TURN_EVENTS)
         self._heartbeat_s = heartbeat_s
         self._next_beat = clock.seconds() + heartbeat_s / 4
+        self._next_pace = 0.0
         self._idle = asyncio.Event()
         self._idle.set()
         self.events = 0
@@ -197,7 +198,7 @@ class Pump:
                 if once or self._market.now_us >= until or timing.timer() - began > longest_s:
                     break
                 await asyncio.sleep(0)
-            if self._hub.newest.active:
+            if self._hub.newest.active and self._may_pace():
                 for _ in self._hub.pace(self._clock.seconds()):
                     await asyncio.sleep(0)
         finally:
@@ -208,6 +209,16 @@ class Pump:
         if self.after_turn is not None:
             self.after_turn()
         self._beat()
+
+    def _may_pace(self) -> bool:
+        """Tell whether it is time to look at who is paced: not each turn, where they want very much."""
+        if not self._clock.speed:
+            return True  # a turn is what somebody asked for, or a window
+        now = self._clock.seconds()
+        if now < self._next_pace:
+            return False
+        self._next_pace = now + self._hub.roster.lanes.rest_s
+        return True
 
     async def _write(self, phase: int | None) -> float:
         """Write what is pending for a phase of the members, or for all; gives how long that took, in seconds."""

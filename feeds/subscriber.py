@@ -14,10 +14,12 @@ import orjson
 from feeds.budget import LISTED
 from feeds.cursor import Cursor
 from feeds.dialects.native import message
+from feeds.errors import Code, RequestError
 from feeds.feed import Feed, instrument_object
 from feeds.fields import Id
 from feeds.gate import Gate
 from feeds.group import Member
+from feeds.lanes import MOST_SLOTS
 from feeds.reply import pieces
 from feeds.requests import SnapshotRequest, Subscribe, Symbols, Unsubscribe, channel_numbers
 from feeds.resume import Resume
@@ -81,6 +83,8 @@ class Subscriber:
             resume = Resume(feed.hub.history, same, request.since, outcomes=feed.stats.resumed)
         every = yield from feed.wanted(request, (b"", True), self._gate.budget.spend)
         self._gate.check_symbols(self._wishes.interests(), every, request.id)
+        if window_us is not None:
+            self._check_paced(len(every) * len(channels), request.id)
         price = 1.0 if request.snapshot or resume is not None else LISTED
         for symbols, more in pieces(every, feed.weigher(resume, channels)):
             self._gate.budget.spend(len(symbols) * price)
@@ -93,6 +97,15 @@ class Subscriber:
             # A client may take its time with a piece, and what it is made of are some hundred kilobytes.
             del symbols, named, told, objects
             yield said.pop(), bool(more)
+
+    def _check_paced(self, slots: int, request_id: Id) -> None:
+        """Refuse what would be more at a pace, of all connections, than can be looked at again and again."""
+        if not self._feed.hub.roster.lanes.room(self._member, slots):
+            text = (
+                f"{slots} symbols and channels with mode 'latest': of all connections, at most {MOST_SLOTS} are"
+                " allowed, and there are too many already; mode 'all' has no such limit"
+            )
+            raise RequestError(Code.TOO_MANY_SYMBOLS, text, request_id)
 
     def _what_was_missed(
         self,
