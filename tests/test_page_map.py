@@ -43,6 +43,7 @@ def page(visit: Callable[..., Page], feed: FakeFeed) -> Page:
 def test_areas_are_turnover_and_colours_are_change(page: Page, feed: FakeFeed) -> None:
     """Prices are 100, 101 and 102: Apple traded four times as much money as Microsoft, in the same sector."""
     expect(page.locator("#wall")).to_be_hidden()
+    expect(page.get_by_text("Skip to the prices")).to_have_attribute("href", "#map")
     assert page.locator("#map section").evaluate_all("all => all.map(e => e.ariaLabel)") == [
         "Technology",
         "Energy",

@@ -188,6 +188,7 @@ function show(view) {
   mapped = view === "map";
   find("map").hidden = !mapped;
   find("wall").hidden = mapped;
+  find("skip").href = mapped ? "#map" : "#wall";
   for (const button of find("views").children) button.setAttribute("aria-pressed", button.dataset.view === view);
   const address = new URL(location.href);
   if (mapped) address.searchParams.set("view", view);
@@ -201,6 +202,10 @@ find("filter").addEventListener("input", ({ target }) => {
   table.filter(target.value);
   arrange();
   schedule();
+});
+find("filter").addEventListener("keydown", (event) => {
+  const first = table.rows[0];
+  if (event.key === "Enter" && first && !event.isComposing) detail.open(first.symbol);
 });
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && event.target !== find("filter")) detail.close();
