@@ -112,7 +112,7 @@ def _per(amount: float, divisor: float) -> float:
 
 def _latency(latency: Latency | None) -> str:
     if latency is None:
-        return "n/a"
+        return "n/a: only events of the wall clock have an age"
     parts = [
         f"{name} {value / 1000:,.1f}"
         for name, value in (

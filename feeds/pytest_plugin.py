@@ -11,14 +11,14 @@ two are for one run: to see whether a test passes with another seed, or to repea
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from feeds.testing import TickerFeed
+    from feeds.testing import MakeTickerFeed, TickerFeed
 
 __all__: list[str] = []
 
@@ -117,7 +117,7 @@ def ticker_feed(
 @pytest.fixture
 def make_ticker_feed(
     request: pytest.FixtureRequest, pytestconfig: pytest.Config, ticker_feed_config: dict[str, Any]
-) -> Iterator[Callable[..., TickerFeed]]:
+) -> Iterator[MakeTickerFeed]:
     """Makes further feeds for one test, each a server of its own: ``make_ticker_feed(symbols=["AAPL"], seed=8)``."""
     from feeds.errors import plainly
     from feeds.testing import TickerFeed

@@ -10,7 +10,7 @@ Both have the methods of :class:`feeds.director.Director`. With pytest, the fixt
 
 from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import Any, Self, TypeVar, Unpack
+from typing import Any, Protocol, Self, TypeVar, Unpack
 
 from feeds.config import FeedConfig, check_names
 from feeds.director import Director
@@ -34,6 +34,7 @@ __all__ = [
     "FaultError",
     "FaultHandle",
     "Journal",
+    "MakeTickerFeed",
     "TickerFeed",
     "WaitTimeout",
     "feed_config",
@@ -233,3 +234,11 @@ class TickerFeed(Methods, _Place):
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+class MakeTickerFeed(Protocol):
+    """What the fixture ``make_ticker_feed`` gives, for annotations."""
+
+    def __call__(self, **options: Unpack[FeedOptions]) -> TickerFeed:
+        """Start a feed with these options; it stops with the test."""
+        ...

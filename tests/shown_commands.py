@@ -60,6 +60,7 @@ VERDICT = r"(of|all) \d+ gating facts"
 COMMANDS: dict[str, Serves | Line | Helps | NotRun] = {
     # README.md
     "make demo": Serves(code=-signal.SIGINT),  # make's own way to end
+    "make demo ARGS=--control": Serves(code=-signal.SIGINT),
     "make test": NotRun("it is what runs this"),
     "pip install .": NotRun("it asks the package index; tests/test_install.py does it without"),
     "tickerplant serve": Serves(),

@@ -100,9 +100,8 @@ def page(visit: Callable[..., Page], feed: FakeFeed) -> Page:
 
 def settle(page: Page, feed: FakeFeed) -> None:
     """Waits until the page has all that it gets without any event of the market."""
-    feed.wait_for_request(
-        action="subscribe", symbols=["*"], channels=["trades", "quotes", "status"]
-    )
+    last = ["status"] if len(feed.last) > 1000 else ["trades", "quotes", "status"]
+    feed.wait_for_request(action="subscribe", symbols=["*"], channels=last)
     expect(page.locator("#state")).to_have_text("Live")
     expect(row(page, next(iter(feed.last))).locator(".c-name")).to_contain_text("Inc.")
 
@@ -226,6 +225,9 @@ def test_filter(page: Page) -> None:
     expect(page.locator("#shown")).to_have_text("1 of 3")
     field.fill("inc z")
     wait_for_order(page, ["ZION"])
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="ZION")).to_be_visible()
+    expect(field).to_be_focused()
     field.fill("nothing like it")
     expect(page.locator("#empty")).to_have_text("No symbol like that.")
     field.fill("")
@@ -752,6 +754,24 @@ def test_merged(page: Page, feed: FakeFeed) -> None:
     feed.trade("MSFT", 120, merged=4)
     expect(page.locator("#merged")).to_have_text("4")
     expect(page.locator("#lost")).to_have_text("0")
+
+
+def test_many_symbols_come_at_a_pace(visit: Callable[..., Page], inevitable: list[str]) -> None:
+    """Of more than a thousand, the newest prices of each twice a second, but all of the one that is looked at."""
+    prices = {"symbols": ["*"], "channels": ["trades", "quotes"], "mode": "latest", "max_hz": 2}
+    with FakeFeed([f"S{i:04d}" for i in range(1001)]) as feed:
+        page = visit(feed)
+        feed.wait_for_request(action="subscribe", **prices)
+        feed.wait_for_request(action="subscribe", symbols=["*"], channels=["status"])
+        feed.trade("S0001", 120, merged=4, volume=700, open=119, high=121, low=118)
+        expect(row(page, "S0001").locator(".c-last")).to_have_text("120.00")
+        expect(row(page, "S0001").locator(".c-volume")).to_have_text("700")
+        expect(page.locator("#merged-box")).to_be_hidden()
+        row(page, "S0001").click()
+        one = {"symbols": ["S0001"], "channels": ["trades", "quotes"]}
+        assert "mode" not in feed.wait_for_request(action="subscribe", **one)
+        page.keyboard.press("Escape")
+        feed.wait_for_request(action="subscribe", **one, mode="latest", max_hz=2)
 
 
 def test_latency(page: Page, feed: FakeFeed) -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from browser_feed import FakeFeed
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
+from terminal import served
 from test_page import NARROW, browser, feed, inevitable, row, settle, visit
 
 from ticker.scenarios import SCENARIOS
@@ -42,6 +43,7 @@ def page(visit: Callable[..., Page], feed: FakeFeed) -> Page:
 def test_areas_are_turnover_and_colours_are_change(page: Page, feed: FakeFeed) -> None:
     """Prices are 100, 101 and 102: Apple traded four times as much money as Microsoft, in the same sector."""
     expect(page.locator("#wall")).to_be_hidden()
+    expect(page.get_by_text("Skip to the prices")).to_have_attribute("href", "#map")
     assert page.locator("#map section").evaluate_all("all => all.map(e => e.ariaLabel)") == [
         "Technology",
         "Energy",
@@ -125,6 +127,20 @@ def test_a_scenario_is_played(visit: Callable[..., Page], feed: FakeFeed) -> Non
     menu.select_option("microburst")
     feed.wait_for_request(action="scenario", name="microburst", duration="1s", symbol="MSFT")
     expect(page.locator("#played")).to_have_text("microburst of MSFT")
+
+
+def test_a_real_server_lets_its_own_page_play_a_scenario(browser: Browser) -> None:
+    """Who may command it is decided by what the browser says of the page."""
+    with served("--symbols", "AAPL,MSFT", "--control") as ready:
+        page = browser.new_page()
+        page.goto(ready["url"])
+        expect(row(page, "MSFT").locator(".c-name")).to_have_text("Microsoft Corp.")
+        row(page, "MSFT").click()
+        menu = page.get_by_role("combobox", name="Play a scenario")
+        menu.select_option("halt and reopen")
+        expect(row(page, "MSFT").locator(".halt")).to_have_text("Halt")
+        expect(row(page, "AAPL").locator(".halt")).to_be_hidden()
+        page.close()
 
 
 def test_no_menu_without_control(visit: Callable[..., Page], feed: FakeFeed) -> None:

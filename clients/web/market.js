@@ -43,6 +43,7 @@ export class Market {
   revision = 0; // goes up when rows come or go, or get a name
   events = 0;
   merged = 0;
+  paced = false; // whether prices come at a pace that was asked for, so that merging is no sign of being slow
   time = null; // of the newest event
   /** Symbols of which something was merged or lost, so that the day's volume is off. */
   unsure = new Set();
@@ -97,9 +98,9 @@ export class Market {
     }
   }
 
-  #noteMerged({ type, symbol, merged }) {
-    this.merged += merged;
-    if (type === "trade") this.unsure.add(symbol);
+  #noteMerged({ type, symbol, merged, volume }) {
+    if (!this.paced) this.merged += merged;
+    if (type === "trade" && volume === undefined) this.unsure.add(symbol);
   }
 
   #row(symbol) {

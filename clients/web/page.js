@@ -12,6 +12,9 @@ import { TickerClient } from "./ticker-client.js";
 
 const TICK_MS = 1_000;
 const COUNT_MS = 250;
+const PRICES = ["trades", "quotes"];
+const MANY = 1_000; // symbols; of more, each one's newest price comes twice a second: nobody can read more
+const PACED = { mode: "latest", max_hz: 2 };
 const REFRESH_TICKS = 5; // how often the symbols that we are unsure of are asked for
 
 const find = (id) => document.getElementById(id);
@@ -31,7 +34,6 @@ let instruments; // its symbols, or the promise of them
 const ours = feed.host === location.host;
 const client = new TickerClient(feed.href, {
   token,
-  channels: ["trades", "quotes", "status"],
   transports: ours ? ["websocket", "sse"] : ["websocket"],
   maxDelay: 5_000, // somebody is looking
 });
@@ -102,6 +104,25 @@ function drawTitle() {
   document.title = `${parts.join(" ")}tickerplant`;
 }
 
+/** Once it is known how many symbols there are; the client does it again on each connection. */
+function subscribe({ symbols }) {
+  market.paced = symbols > MANY;
+  const ask = (channels, options) => client.subscribe("*", { channels, ...options }).catch(refused);
+  if (market.paced) {
+    ask(PRICES, PACED);
+    ask(["status"], { snapshot: false });
+    if (detail.symbol) follow(detail.symbol);
+  } else {
+    ask([...PRICES, "status"]);
+  }
+  ask(["bars"], { interval: "1d", snapshot: false });
+}
+
+/** Has all of a symbol's prices come, or the newest at the pace of the others. */
+function follow(symbol, options = {}) {
+  client.subscribe([symbol], { channels: PRICES, snapshot: false, ...options }).catch(() => {});
+}
+
 async function welcome(hello) {
   detail.welcome(hello);
   if (hello.epoch !== epoch) {
@@ -121,6 +142,7 @@ function refused(error) {
   if (error.code !== "closed") status.refused(error);
 }
 
+client.addEventListener("hello", ({ detail: hello }) => subscribe(hello), { once: true });
 client.addEventListener("hello", ({ detail: hello }) => {
   welcome(hello).catch((error) => {
     epoch = null; // the next connection begins anew
@@ -139,8 +161,6 @@ client.onbatch = (events) => {
   if (market.events !== before) status.note();
   schedule();
 };
-client.subscribe("*").catch(refused);
-client.subscribe("*", { channels: ["bars"], interval: "1d", snapshot: false }).catch(refused);
 
 table.onview = (rows) => sparks.view(rows);
 table.onselect = map.onselect = (symbol, byKeyboard) => {
@@ -150,6 +170,10 @@ table.onselect = map.onselect = (symbol, byKeyboard) => {
 };
 detail.onchange = (symbol) => {
   const previous = table.selected;
+  if (market.paced) {
+    if (previous) follow(previous, PACED);
+    if (symbol) follow(symbol);
+  }
   for (const view of [table, map]) view.select(symbol);
   if (symbol === null && find("detail").contains(document.activeElement)) (mapped ? map : table).focus(previous);
   const address = new URL(location.href);
@@ -164,6 +188,7 @@ function show(view) {
   mapped = view === "map";
   find("map").hidden = !mapped;
   find("wall").hidden = mapped;
+  find("skip").href = mapped ? "#map" : "#wall";
   for (const button of find("views").children) button.setAttribute("aria-pressed", button.dataset.view === view);
   const address = new URL(location.href);
   if (mapped) address.searchParams.set("view", view);
@@ -177,6 +202,10 @@ find("filter").addEventListener("input", ({ target }) => {
   table.filter(target.value);
   arrange();
   schedule();
+});
+find("filter").addEventListener("keydown", (event) => {
+  const first = table.rows[0];
+  if (event.key === "Enter" && first && !event.isComposing) detail.open(first.symbol);
 });
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && event.target !== find("filter")) detail.close();

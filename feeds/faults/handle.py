@@ -1,22 +1,32 @@
 """How a fault is asked for, and the handle that clears it."""
 
 from collections.abc import Callable
-from typing import Any, Self, TypedDict
+from typing import Protocol, Self, TypedDict
 
 from feeds.faults.plan import Armed
+from feeds.times import Moment
 
-__all__ = ["FaultHandle", "When"]
+__all__ = ["FaultHandle", "HasId", "When"]
+
+
+class HasId(Protocol):
+    """A client of the feed, or whatever else has the id of one."""
+
+    @property
+    def id(self) -> int:
+        """What the server counts its clients by, from 1."""
+        ...
 
 
 class When(TypedDict, total=False):
     """Whom a fault hits, when and how often; see :class:`feeds.faults.fault.Fault`."""
 
-    client: Any
+    client: HasId | int | None
     """The id of an open client, or what has such an ``id``."""
     nth: int | None
     symbol: str | None
     after: int | None
-    at: Any
+    at: Moment | int | None
     """The market's time: microseconds, or whatever else the feed's ``run_until`` takes."""
     on: str | None
     times: int | None
