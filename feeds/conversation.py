@@ -6,20 +6,18 @@ from dataclasses import dataclass
 
 from aiohttp import WSMessage, WSMsgType
 
-from feeds.clock import Clock
 from feeds.desk import Desk, Queue
 from feeds.drain import drained
 from feeds.errors import CloseCode, Code, RequestError
 from feeds.faults.injector import Injector
 from feeds.faults.link import Link
-from feeds.feed import Feed
 from feeds.frame import pong_frame
 from feeds.gate import Gate
 from feeds.group import Member
 from feeds.inbound import Inbound
 from feeds.peers import Peer
-from feeds.pump import Pump
 from feeds.reply import Reply
+from feeds.service import Service
 from feeds.session import Session
 from feeds.transport import Line
 from feeds.upgrade import Upgraded
@@ -52,27 +50,21 @@ class Conversations:
     What the connections of one feed say.
 
     Args:
-        feed: what they are served.
-        pump: tells when no turn is under way.
-        desk: where answers are made.
-        clock: gives the time.
-        handshake_s: how long the client may take to show its token, in seconds.
+        service: what serves them.
         faults: what can go wrong on command.
         let_go: is called before we close: the call, the close code and the reason.
     """
 
     def __init__(
         self,
-        feed: Feed,
-        pump: Pump,
-        desk: Desk,
-        clock: Clock,
-        handshake_s: float,
+        service: Service,
         faults: Injector,
         let_go: Callable[[Call, int, str], object],
     ) -> None:
-        self._feed, self._pump, self._desk, self._clock = feed, pump, desk, clock
-        self._handshake_s, self._faults, self._let_go = handshake_s, faults, let_go
+        self._feed, self._pump = service.feed, service.pump
+        self._desk, self._clock = service.desk, service.clock
+        self._handshake_s = service.config.limits.handshake_s
+        self._faults, self._let_go = faults, let_go
 
     async def hang_up(self, call: Call, code: CloseCode, reason: str) -> None:
         """Close, with a code and a reason."""

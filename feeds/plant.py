@@ -25,6 +25,7 @@ from feeds.opening import opened
 from feeds.pulse import Pulse
 from feeds.pump import Pump
 from feeds.rest import Api
+from feeds.service import Service
 from feeds.states import MarketStates
 from feeds.streams import Streams
 from feeds.websocket import WebSockets
@@ -86,9 +87,10 @@ class Plant:
         self.health = Health(self.pump, self.clock, config.stall_timeout)
         self.clientele = _clientele(config, self.market)
         """What clients do, where that is to be known."""
-        parts = self.feed, self.pump, Desk(self.pump), self.clock, config, access
-        self.websockets = WebSockets(*parts, clientele=self.clientele)
-        self.streams = Streams(*parts, clientele=self.clientele)
+        desk = Desk(self.pump)
+        service = Service(self.feed, self.pump, desk, self.clock, config, access, self.clientele)
+        self.websockets = WebSockets(service)
+        self.streams = Streams(service)
         self.faults = self.websockets.faults
         """What can go wrong on command."""
         self.faults.restarted = self.streams.end

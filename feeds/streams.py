@@ -13,22 +13,18 @@ from functools import partial
 
 from aiohttp import HttpVersion11, web
 
-from feeds.access import Access, spend
+from feeds.access import spend
 from feeds.backlog import Eviction
 from feeds.bodies import EventStream, Lines
-from feeds.clientele import Clientele, visiting
-from feeds.clock import Clock
-from feeds.config import FeedConfig
+from feeds.clientele import visiting
 from feeds.cursor import Cursor, Place
-from feeds.desk import Desk
 from feeds.drain import drained
 from feeds.errors import RequestError
-from feeds.feed import Feed
 from feeds.group import Member
 from feeds.lookout import Lookout, Stream
-from feeds.pump import Pump
 from feeds.query import OF_EVERY_PATH, StreamQuery, parse_query
 from feeds.requests import is_little
+from feeds.service import Service
 from feeds.session import Session
 from feeds.stats import STREAM
 from feeds.transport import SocketTransport
@@ -50,28 +46,16 @@ class Streams:
     The streaming responses of one feed.
 
     Args:
-        feed: what they are served.
-        pump: tells when no turn is under way.
-        desk: where answers are made.
-        clock: gives the time.
-        config: the limits.
-        access: who may read.
-        clientele: is told of them; None: nobody is.
+        service: what serves them.
     """
 
-    def __init__(
-        self,
-        feed: Feed,
-        pump: Pump,
-        desk: Desk,
-        clock: Clock,
-        config: FeedConfig,
-        access: Access,
-        clientele: Clientele | None = None,
-    ) -> None:
-        self._feed, self._pump, self._desk, self._clock = feed, pump, desk, clock
-        self._config, self._access, self._clientele = config, access, clientele
-        self._lookout = Lookout(feed.hub, pump, clock, feed.heartbeat_ms / 1000)
+    def __init__(self, service: Service) -> None:
+        self._feed, self._pump = service.feed, service.pump
+        self._desk, self._clock = service.desk, service.clock
+        self._config, self._access = service.config, service.access
+        self._clientele = service.clientele
+        heartbeat_s = self._feed.heartbeat_ms / 1000
+        self._lookout = Lookout(self._feed.hub, self._pump, self._clock, heartbeat_s)
         self.open = self._lookout.streams
         self._written: tuple[Place | None, bytes] = (None, b"")  # the newest cursor, as text
         # By path, whether in chunks, and whether with cursors: one object each, since groups go by it.
@@ -108,20 +92,8 @@ class Streams:
         query = parse_query(request.path, pairs, request.headers.get("Last-Event-ID"))
         for _ in self._feed.wanted(query.subscribe, None, partial(spend, request)):
             await asyncio.sleep(0)  # what is wrong has to be told before the head
-        response = web.StreamResponse(
-            headers={
-                "Content-Type": PATHS[request.path],
-                # Proxies shall neither keep it, nor compress it, nor wait for more of it.
-                "Cache-Control": "no-store, no-transform",
-                "X-Accel-Buffering": "no",
-                "X-Content-Type-Options": "nosniff",
-            }
-        )
         chunked = request.version >= HttpVersion11
-        if chunked:
-            response.enable_chunked_encoding()
-        else:
-            response.force_close()  # the end of the connection is the end of the response
+        response = _response(request.path, chunked=chunked)
         await response.prepare(request)
         if request.method == "HEAD" or request.transport is None:
             return response
@@ -239,3 +211,21 @@ class Streams:
 def _evicted(visit: Visit, reason: Eviction) -> None:
     log.info("evicted a slow consumer: %s", reason.value)
     visit.closing("server", 1006, f"evicted: {reason.value}")
+
+
+def _response(path: str, *, chunked: bool) -> web.StreamResponse:
+    """Give the head of a response that goes on."""
+    response = web.StreamResponse(
+        headers={
+            "Content-Type": PATHS[path],
+            # Proxies must neither keep it, nor compress it, nor wait for more of it.
+            "Cache-Control": "no-store, no-transform",
+            "X-Accel-Buffering": "no",
+            "X-Content-Type-Options": "nosniff",
+        }
+    )
+    if chunked:
+        response.enable_chunked_encoding()
+    else:
+        response.force_close()  # the end of the connection is the end of the response
+    return response

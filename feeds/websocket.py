@@ -8,20 +8,15 @@ from functools import partial
 
 from aiohttp import web
 
-from feeds.access import Access
 from feeds.backlog import Eviction
-from feeds.clientele import Clientele, visiting
-from feeds.clock import Clock
-from feeds.config import FeedConfig
+from feeds.clientele import visiting
 from feeds.conversation import Call, Conversations
 from feeds.deflate import Deflation
-from feeds.desk import Desk
 from feeds.errors import CloseCode
 from feeds.farewell import Farewell
 from feeds.faults.injector import Injector
-from feeds.feed import Feed
 from feeds.peers import Peer
-from feeds.pump import Pump
+from feeds.service import Service
 from feeds.transport import Line, SocketTransport
 from feeds.unreadable import GuardedProtocol
 from feeds.upgrade import Upgraded, spoiled, upgrade
@@ -38,37 +33,20 @@ class WebSockets:
     The WebSocket connections of one feed.
 
     Args:
-        feed: what they are served.
-        pump: tells when no turn is under way.
-        desk: where answers are made.
-        clock: gives the time.
-        config: the limits.
-        access: tells who has shown a token.
+        service: what serves them.
         seconds: gives real seconds, from any origin.
-        clientele: is told of them; None: nobody is.
     """
 
-    def __init__(
-        self,
-        feed: Feed,
-        pump: Pump,
-        desk: Desk,
-        clock: Clock,
-        config: FeedConfig,
-        access: Access,
-        seconds: Callable[[], float] = time.monotonic,
-        clientele: Clientele | None = None,
-    ) -> None:
-        self._feed, self._pump, self._clock, self._config = feed, pump, clock, config
-        self._access, self._seconds, self._clientele = access, seconds, clientele
+    def __init__(self, service: Service, seconds: Callable[[], float] = time.monotonic) -> None:
+        feed, pump, clock, clientele = service.feed, service.pump, service.clock, service.clientele
+        self._feed, self._clock, self._config = feed, clock, service.config
+        self._access, self._seconds, self._clientele = service.access, seconds, clientele
         self.vigil = Vigil(feed.hub, pump, clock)
         self._deflation = Deflation()
         self.faults = Injector(feed, pump, clock, None if clientele is None else clientele.journal)
         self.open: dict[web.WebSocketResponse, Line] = {}
         self.farewell = Farewell(feed.hub.slow, clock)
-        self._conversations = Conversations(
-            feed, pump, desk, clock, config.limits.handshake_s, self.faults, self.let_go
-        )
+        self._conversations = Conversations(service, self.faults, self.let_go)
 
     @staticmethod
     async def handle(

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import struct
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
 import orjson
-from wire import TIMEOUT_S
+from wire import TIMEOUT_S, Socket
 
 from feeds.server import FeedServer
 
@@ -88,7 +87,7 @@ def messages_in(data: bytes) -> list[Message]:
     return found
 
 
-class StreamClient:
+class StreamClient(Socket):
     """
     A client of one response that goes on. Use it as ``async with StreamClient(server, "/sse?...") as client:``.
 
@@ -141,19 +140,6 @@ class StreamClient:
         self.writer.close()
         with suppress(OSError):
             await self.writer.wait_closed()
-
-    def pause(self) -> None:
-        """Stop to read."""
-        self.writer.transport.pause_reading()
-
-    def resume(self) -> None:
-        self.writer.transport.resume_reading()
-
-    def vanish(self) -> None:
-        """Drop the connection with a reset."""
-        sock = self.writer.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.writer.transport.abort()
 
     async def chunk(self) -> bytes:
         """

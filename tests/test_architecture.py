@@ -87,6 +87,7 @@ FLOORS = (
     {"config", "desk", "faults", "health", "lookout", "picture", "pulse", "subscriber", "vigil"},
     {"farewell", "metrics", "opening", "session"},
     {"access", "upgrade"},
+    {"service"},
     {"conversation", "guarded", "rest", "streams"},
     {"websocket"},
     {"plant"},

@@ -26,6 +26,7 @@ __all__ = [
     "TIMEOUT_S",
     "Follower",
     "RawClient",
+    "Socket",
     "encode_frame",
     "eventually",
     "on_both_loops",
@@ -137,7 +138,27 @@ def encode_frame(opcode: int, payload: bytes = b"", *, fin: bool = True) -> byte
     return head + b"\0\0\0\0" + payload
 
 
-class RawClient:
+class Socket:
+    """What a test does to a client's socket."""
+
+    writer: asyncio.StreamWriter
+
+    def pause(self) -> None:
+        """Stop reading."""
+        self.writer.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        self.writer.transport.resume_reading()
+
+    def vanish(self) -> None:
+        """Drop the connection with a reset."""
+        sock = self.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+
+class RawClient(Socket):
     """
     A WebSocket client without a library, so that it can do what libraries prevent.
 
@@ -188,19 +209,6 @@ class RawClient:
 
     def send_frame(self, opcode: int, payload: bytes = b"", *, fin: bool = True) -> None:
         self.writer.write(encode_frame(opcode, payload, fin=fin))
-
-    def pause(self) -> None:
-        """Stop to read."""
-        self.writer.transport.pause_reading()
-
-    def resume(self) -> None:
-        self.writer.transport.resume_reading()
-
-    def vanish(self) -> None:
-        """Drop the connection with a reset."""
-        sock = self.writer.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.writer.transport.abort()
 
     # In.
 
