@@ -192,6 +192,6 @@ def test_a_market_that_was_handed_in_cant_be_made_anew() -> None:
     config = FeedConfig(symbols="1", clock="manual")
     server = FeedServer(config, market=config.market(DEFAULT_START_US))
     with pytest.raises(
-        CommandError, match="a market or encoder that was handed in can't be made anew"
+        CommandError, match="a market or encoder that was handed in can't be made again"
     ):
         server.reset()
