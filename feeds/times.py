@@ -18,13 +18,14 @@ __all__ = [
 ]
 
 Duration = str | int | float | timedelta
-"""``"250ms"``, ``"1.5s"``, ``"2m"``, ``"1h"``; a number of seconds; or a ``timedelta``."""
+"""``"250ms"``, ``"1.5s"``, ``"2m"``, ``"1h"``, ``"3d"``; a number of seconds; or a ``timedelta``."""
 
 Moment = str | datetime
 """``"09:45"`` or ``"09:45:30"``, New York time of the market's day; a date and time of ISO 8601; or a ``datetime``."""
 
 _UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000}
-_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(us|ms|s|m|h)\s*")
+_UNITS_US["d"] = 24 * _UNITS_US["h"]
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(us|ms|s|m|h|d)\s*")
 _TIME_OF_DAY = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d{1,6})?))?")
 _LONGEST_US = 100 * 365 * 86_400 * 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,7 +49,7 @@ def duration_us(value: Duration) -> int:
         given = Fraction(repr(value)) * 1_000_000
     if given is None or not 0 <= given <= _LONGEST_US:
         raise CommandError(
-            f"{value!r} is no length of time; one is written 250ms, 1.5s, 2m, 1h, or as a number of seconds, 0 or more"
+            f"{value!r} is no length of time; one is written 250ms, 1.5s, 2m, 1h, 3d, or as a number of seconds, 0 or more"
         )
     return round(given)
 

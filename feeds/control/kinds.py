@@ -62,7 +62,7 @@ DURATION: Schema = {
         {"type": "string", "pattern": _DURATION},
         {"type": "number", "minimum": 0, "maximum": 3_000_000_000},
     ],
-    "description": "a length of time: 250ms, 1.5s, 2m, 1h, or a number of seconds",
+    "description": "a length of time: 250ms, 1.5s, 2m, 1h, 3d, or a number of seconds",
     "examples": ["250ms"],
 }
 TIMEOUT: Schema = {
