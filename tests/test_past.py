@@ -14,9 +14,11 @@ from markets import UNIVERSES, table_rows
 from numpy.typing import NDArray
 
 from ticker.batch import INTERVALS, BarTable
+from ticker.days import Days
 from ticker.instruments import Instrument
 from ticker.market import DEFAULT_START_US, Market
 from ticker.model import MODELS
+from ticker.shape import DayShape
 from ticker.universe import Universe
 from ticker.walk import TRADING_YEAR_S
 
@@ -235,14 +237,14 @@ def test_the_past_is_as_volatile_as_the_instrument(interval: str) -> None:
 
 def test_wild_days_keep_the_volatility_of_a_year() -> None:
     """On average over many: a day's variance is that of the instrument, however unequal days are."""
-    moves = []
-    for seed in range(30):
-        m = Market(Universe.of_size(10), seed=seed)
+    universe, moves = Universe.of_size(10), []
+    for seed in range(60):
+        price = universe.start_ticks().astype(np.int64)
+        days = Days(seed, universe, price, START_S, trade_rate=2.5, shape=DayShape(), wild=1.0)
         for symbol in range(10):
-            bars, _ = m.bars(symbol, "1d", 500)
-            usual = m.universe[symbol].volatility * np.sqrt(86_400 / TRADING_YEAR_S)
-            moves.append(np.diff(np.log(bars.close))[:-1] / usual)
-    assert 0.85 < np.mean(np.square(np.concatenate(moves))) < 1.15
+            usual = universe[symbol].volatility * np.sqrt(86_400 / TRADING_YEAR_S)
+            moves.append(np.diff(np.log(days.of(symbol, 500).close))[:-1] / usual)
+    assert 0.9 < np.mean(np.square(np.concatenate(moves))) < 1.1
 
 
 def test_the_past_depends_on_seed_and_symbol_alone() -> None:
