@@ -7,10 +7,23 @@ import orjson
 from feeds.errors import Code, RequestError
 from ticker.batch import INTERVALS
 
-__all__ = ["CHANNEL_NAMES", "MAX_ID", "MAX_REQUEST_SYMBOLS", "Fields", "Id", "show"]
+__all__ = [
+    "CHANNEL_NAMES",
+    "DEPTH",
+    "MAX_ID",
+    "MAX_REQUEST_SYMBOLS",
+    "Fields",
+    "Id",
+    "read_json",
+    "show",
+]
 
 MAX_REQUEST_SYMBOLS = 1_000
 MAX_ID = 2**53 - 1
+
+DEPTH = 254
+"""How deep objects and lists of a request may be nested."""
+
 LEAST_HZ, MOST_HZ, DEFAULT_HZ = 0.01, 1000, 10
 CHANNEL_NAMES = ("trades", "quotes", "bars", "status", "depth")
 
@@ -145,7 +158,7 @@ class Fields:
             if type(seq) is not int or not 0 <= seq < MAX_ID:
                 raise self.fail(
                     Code.INVALID_VALUE,
-                    f"'since' of {show(name)}: a sequence must be a whole number, not {show(seq)}",
+                    f"'since' of {show(name)}: a sequence must be a whole number from 0 to {MAX_ID - 1}, not {show(seq)}",
                 )
         return {f"bars:{interval}" if c == "bars" else c: seq for c, seq in had.items()}
 
@@ -154,6 +167,23 @@ class Fields:
             raise self.fail(
                 Code.UNKNOWN_FIELD, f"{action!r} has no field {show(name)}; its fields are {known}"
             )
+
+
+def read_json(data: bytes) -> Any:
+    """
+    Read JSON that can be written again: orjson reads what is nested four times as deep as what it writes.
+
+    Raises:
+        orjson.JSONDecodeError: it is not JSON, or nested too deep.
+    """
+    value = orjson.loads(data)
+    if data.count(b"[") + data.count(b"{") > DEPTH:
+        try:
+            orjson.dumps(value)
+        except TypeError:
+            text = f"nested more than {DEPTH} deep"
+            raise orjson.JSONDecodeError(text, data.decode(), 0) from None
+    return value
 
 
 def show(value: object) -> str:

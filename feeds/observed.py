@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeVar
 import orjson
 
 from feeds.errors import RequestError
+from feeds.fields import read_json
 from feeds.frame import describe_frame
 from feeds.group import Member
 from feeds.journal import Journal
@@ -182,7 +183,7 @@ def _read(data: bytes) -> tuple[Any, str | None]:
     except RequestError as refused:
         error = refused.message
     try:
-        message = orjson.loads(data)
+        message = read_json(data)
     except orjson.JSONDecodeError:
         text = bytes(data[:1_000]).decode(errors="replace")
         return (_HIDDEN if "token" in text else text), error

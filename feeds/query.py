@@ -8,7 +8,7 @@ import orjson
 
 from feeds.cursor import Cursor, Place
 from feeds.errors import Code, RequestError
-from feeds.fields import show
+from feeds.fields import read_json, show
 from feeds.requests import Subscribe, parse_request
 
 __all__ = ["OF_EVERY_PATH", "StreamQuery", "parse_query"]
@@ -38,7 +38,7 @@ def _flag(text: str) -> Any:
 
 def _json(text: str) -> Any:
     try:
-        return orjson.loads(text)
+        return read_json(text.encode())
     except orjson.JSONDecodeError:
         return text  # which then is refused for what it is
 

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from feeds.errors import Code, RequestError
-from feeds.fields import CHANNEL_NAMES, MAX_ID, MAX_REQUEST_SYMBOLS, Fields, Id, show
+from feeds.fields import CHANNEL_NAMES, MAX_ID, MAX_REQUEST_SYMBOLS, Fields, Id, read_json, show
 from ticker.batch import BARS, DEPTH, INTERVALS, QUOTES, STATUS, TRADES
 
 __all__ = [
@@ -109,7 +109,7 @@ def parse_request(data: bytes) -> Request:
             f"a request of {len(data)} bytes; at most {MAX_REQUEST_BYTES} are allowed",
         )
     try:
-        value = orjson.loads(data)
+        value = read_json(data)
     except orjson.JSONDecodeError as error:
         raise RequestError(
             Code.INVALID_JSON,

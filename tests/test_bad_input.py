@@ -138,6 +138,14 @@ ANSWERED: dict[str, tuple[bytes, dict[str, Any]]] = {
             "'symbols' must be a list of symbols and patterns, or \"*\", not 7",
         ),
     ),
+    "what is nested too deep": (
+        b'{"action":"unsubscribe","symbols":' + b"[" * 900 + b"]" * 900 + b',"id":4}',
+        error(
+            "invalid_json",
+            "invalid JSON at character 0: nested more than 254 deep:"
+            """ '{"action":"unsubscribe","symbols":[[[[[[...'""",
+        ),
+    ),
     "no object": (
         b'["ping"]',
         error("invalid_request", 'a request must be a JSON object, not ["ping"]'),
@@ -179,6 +187,31 @@ async def test_a_request_that_cant_be_done_is_answered_and_nothing_changes(
         assert (await bad.other())["id"] == "well"
         (group,) = server.hub.roster.groups.values()
         assert group.members == 2, "the subscription is what it was"
+
+
+@pytest.mark.asyncio
+async def test_what_is_nested_deep_is_shown_to_who_drives_the_server() -> None:
+    """As text, since it couldn't be written as JSON."""
+    deep = b"[" * 900 + b"]" * 900
+    async with running(control=True, journal=100) as server:
+        async with RawClient(server) as client:
+            client.send_frame(TEXT, b'{"action":"ping","x":' + deep + b"}")
+            await client.until("error")
+        async with RawHttp(server) as http:
+            answer = await http.get("/control/journal")
+            assert answer.status == 200
+            assert b"[" * 200 in answer.body
+        async with RawHttp(server) as http:
+            body = b'{"symbol":"AAPL","price":' + deep + b"}"
+            http.send(
+                "POST /control/trade HTTP/1.1",
+                "Host: localhost",
+                f"Content-Length: {len(body)}",
+                "Connection: close",
+            )
+            await http.push(body)
+            answer = await http.answer()
+            assert (answer.status, answer.json()["code"]) == (400, "invalid_json")
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"subscribe AAPL", b'{"action":"ping",}', b"\0"])

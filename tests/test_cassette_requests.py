@@ -30,6 +30,16 @@ def test_requests_that_are_the_same(one: str, other: str) -> None:
     assert requests().key(one.encode()) == requests().key(other)
 
 
+def test_what_is_nested_too_deep_to_be_written_again_is_compared_to_the_letter() -> None:
+    deep = "[" * 300 + "]" * 300
+    told = requests()
+    assert told.key(deep) == deep.encode()
+    assert told.key(f'{{"op":"auth","args":{deep}}}') != told.key(
+        f'{{"op":"auth","args":[{deep}]}}'
+    )
+    assert rewrite(f'{{"id":1,"x":{deep}}}', {("id", 1): 2}) == f'{{"id":1,"x":{deep}}}'
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

@@ -109,6 +109,11 @@ def test_cursors(query: str, header: str | None, cursor: Cursor | None) -> None:
             "'since' must be an object of symbols, not 3",
         ),
         (
+            f"symbols=A&since={'[' * 900}{']' * 900}&epoch=e",
+            Code.INVALID_VALUE,
+            f"'since' must be an object of symbols, not '{'[' * 56}...",
+        ),
+        (
             "symbols=A&since={&epoch=e",
             Code.INVALID_VALUE,
             "'since' must be an object of symbols, not '{'",

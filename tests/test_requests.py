@@ -309,7 +309,7 @@ REFUSED: list[tuple[Any, Code, str]] = [
         (
             {**SUBSCRIBE, "epoch": "e", "since": {"AAPL": {"trades": seq}}},
             Code.INVALID_VALUE,
-            f"'since' of 'AAPL': a sequence must be a whole number, not {shown}",
+            f"'since' of 'AAPL': a sequence must be a whole number from 0 to 9007199254740990, not {shown}",
         )
         for seq, shown in (
             (-1, "-1"),

@@ -13,6 +13,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import orjson
 
+from feeds.fields import read_json
+
 __all__ = ["REDACTED", "SECRET_WORDS", "Redactor"]
 
 REDACTED = "[redacted]"
@@ -169,7 +171,7 @@ class Redactor:
 
     def _login(self, text: str) -> str | None:
         try:
-            item = orjson.loads(text)
+            item = read_json(text.encode())
         except orjson.JSONDecodeError:
             return None
         if not isinstance(item, dict):

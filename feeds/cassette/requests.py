@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 import orjson
 
 from feeds.cassette.redact import Redactor
+from feeds.fields import read_json
 
 __all__ = ["IGNORED", "Requests", "rewrite"]
 
@@ -38,7 +39,7 @@ class Requests:
         data = self._redactor.data(data, inward=True)
         raw = data.encode() if isinstance(data, str) else data
         try:
-            item = orjson.loads(raw)
+            item = read_json(raw)
         except orjson.JSONDecodeError:
             text = raw.strip()
             return None if text.lower().decode(errors="replace") in _KEEP_ALIVES else text
@@ -86,7 +87,7 @@ def rewrite(text: str, marks: dict[tuple[str, Any], Any]) -> str:
     if not any(f'"{name}"' in text for name, _ in marks):
         return text
     try:
-        item = orjson.loads(text)
+        item = read_json(text.encode())
     except orjson.JSONDecodeError:
         return text
     changed = False

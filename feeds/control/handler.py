@@ -14,6 +14,7 @@ from feeds.control.operations import OPERATIONS, Operation
 from feeds.control.schema import check
 from feeds.director import Director
 from feeds.errors import Code, CommandError, ConfigError, RequestError, WaitTimeout
+from feeds.fields import read_json
 from feeds.guarded import Guarded
 from feeds.plants import Plants
 
@@ -104,7 +105,7 @@ async def _arguments(operation: Operation, request: web.Request) -> dict[str, An
             raise RequestError(Code.INVALID_REQUEST, f"{operation.path} takes no body")
         return args
     try:
-        body = orjson.loads(raw) if raw else {}
+        body = read_json(raw) if raw else {}
     except orjson.JSONDecodeError as error:
         raise RequestError(Code.INVALID_JSON, f"the body is not JSON: {error}") from None
     if not isinstance(body, dict):
