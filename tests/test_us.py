@@ -13,6 +13,7 @@ from markets import COLUMNS, SECOND, digest, moved_by, naive_bars, table_rows
 from us_markets import CHANGES, NAMES, market, rows, run, us
 from wire import RawClient, running, step
 
+from feeds.cli.banner import banner
 from ticker.batch import BARS, INTERVALS, QUOTES, STATUS, TRADES, TickBatch
 from ticker.instruments import Instrument
 from ticker.market import Market
@@ -388,6 +389,22 @@ def test_rules_make_another_epoch() -> None:
     assert Market(plain, seed=1).epoch == Market(listed, seed=1).epoch
     epochs = {Market(u, seed=1, rules="us").epoch for u in (plain, listed)}
     assert len(epochs | {Market(plain, seed=1).epoch}) == 3
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("at", "told"),
+    [
+        ("2026-01-10T12:00", "closed until Mon 2026-01-12 09:00 UTC, 04:00 in New York"),
+        ("2026-07-06T08:00", "pre_market until Mon 2026-07-06 13:30 UTC, 09:30 in New York"),
+    ],
+)
+async def test_whoever_starts_it_is_told_which_session_it_is(at: str, told: str) -> None:
+    """So that nobody waits for prices on a weekend; a market that is always open has none."""
+    async with running(symbols="AAPL", rules="us", start_us=us(at)) as server:
+        assert f"\n  session    {told}\n" in banner(server)
+    async with running(symbols="AAPL") as server:
+        assert "session" not in banner(server)
 
 
 @pytest.mark.asyncio

@@ -6,7 +6,7 @@ reach a band or change their status are gone through one by one.
 """
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from operator import attrgetter, itemgetter
 
 import numpy as np
@@ -64,7 +64,7 @@ def limited(
             batch.ask[at],
             counts[at],
         )
-        after[symbol] = replace(bands[symbol])
+        after[symbol] = _copy(bands[symbol])
         after[symbol].run(rows, end_us)
         batch.price[at], batch.ask[at] = rows.price, rows.ask
         for row, values in rows.made:
@@ -127,9 +127,13 @@ def _inside(
     return busy
 
 
+def _copy(one: Bands) -> Bands:
+    return Bands(*_every(one))  # several times as fast as dataclasses.replace
+
+
 def _entered(one: Bands, prices: int, trades: int, bid: int, ask: int) -> Bands:
     """Give the bands after some trades inside of them and a quote; an ask of 0: none."""
-    after = Bands(*_every(one))  # several times as fast as a copy
+    after = _copy(one)
     after.sums = (*one.sums[:-1], one.sums[-1] + prices)
     after.counts = (*one.counts[:-1], one.counts[-1] + trades)
     if ask:

@@ -41,6 +41,7 @@ class Session(NamedTuple):
     end_s: int
 
 
+@lru_cache(maxsize=256)  # all symbols ask for the same moments
 def session_at(second: int) -> Session:
     """Give the session in which a second is, Unix time."""
     local = _EPOCH + timedelta(seconds=second + new_york_offset_s(second))

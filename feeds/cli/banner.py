@@ -2,9 +2,11 @@
 
 import json
 import os
+from datetime import UTC, datetime, timedelta
 
 from feeds.server import FeedServer
 from ticker import __version__
+from ticker.sessions import new_york_offset_s, session_at
 
 __all__ = ["banner", "ready_line"]
 
@@ -44,7 +46,21 @@ def banner(server: FeedServer) -> str:
     )
     return (
         f"tickerplant {__version__}: {what}, clock {server.clock.name}\n"
+        f"{_session(server)}"
         f"  page       {page}\n"
         f"  websocket  {server.ws_url}\n{driven}{made}"
         "Ctrl-C stops it."
+    )
+
+
+def _session(server: FeedServer) -> str:
+    """Tell the session that is, and until when, of a market that has them: who starts one at night sees nothing move."""
+    if server.market.rules == "open":
+        return ""
+    session = session_at(server.market.now_us // 1_000_000)
+    until = datetime.fromtimestamp(session.end_s, UTC)
+    local = until + timedelta(seconds=new_york_offset_s(session.end_s))
+    return (
+        f"  session    {session.status} until {until:%a %Y-%m-%d %H:%M} UTC,"
+        f" {local:%H:%M} in New York\n"
     )
