@@ -146,7 +146,7 @@ def test_the_days_figures_are_those_of_its_bar(
     m = Market(Universe(EVERYTHING), seed=seed, start_us=start_s * 1_000_000, rate=rate)
     m.step(m.now_us + live_s * 1_000_000)
     for symbol in range(seed % 7, len(EVERYTHING), 7):
-        bars, partial = m.bars(symbol, "1d", 500)
+        bars, partial = m.bars(symbol, "1d", 3)
         state = m.snapshot(symbol)
         assert partial == (state.volume > 0)
         if partial:
