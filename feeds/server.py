@@ -156,7 +156,12 @@ class FeedServer:
     def _application(self) -> web.Application:
         control = None
         if self.config.control:
-            control = Control(self.plants, self.director, secured=bool(self.config.token))
+            control = Control(
+                self.plants,
+                self.director,
+                secured=bool(self.config.token),
+                body_s=self.config.limits.handshake_s,
+            )
         return application(self.plants, self.access, self.config.web_root, control)
 
     async def start(self) -> None:

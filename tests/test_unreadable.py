@@ -239,3 +239,25 @@ async def test_no_answer_says_what_the_server_is_made_of() -> None:
                 head = await http.read(until=b"\r\n\r\n")
                 assert f"\r\nServer: tickerplant/{__version__}\r\n".encode() in head
                 assert b"aiohttp" not in head
+
+
+@on_both_loops
+async def test_a_body_that_doesnt_end_is_not_waited_for_for_ever() -> None:
+    limits = Limits(handshake_s=0.3)
+    async with running(control=True, limits=limits) as server, RawHttp(server) as http:
+        http.send("POST /control/advance HTTP/1.1", "Host: localhost", "Content-Length: 10")
+        await http.push(b"{")
+        answer = await http.read(until=b"}")
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b'"code":"invalid_request","message":"no whole body within 0.3 s"' in answer
+
+
+@on_both_loops
+async def test_a_body_that_is_too_big_is_refused_in_json() -> None:
+    async with running(control=True) as server, RawHttp(server) as http:
+        size = 2**20 + 1
+        http.send("POST /control/advance HTTP/1.1", "Host: localhost", f"Content-Length: {size}")
+        await http.push(b"x" * size)
+        answer = await http.read(until=b"}")
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b'"code":"message_too_big","message":"a body of more than 1048576 bytes' in answer

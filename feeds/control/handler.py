@@ -1,5 +1,6 @@
 """Answers the control API over HTTP."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -33,12 +34,19 @@ class Control:
         plants: its sessions.
         director: gives what drives one.
         secured: whether a token is wanted.
+        body_s: for how long the body of a request is waited for, in seconds.
     """
 
     def __init__(
-        self, plants: Plants, director: Callable[[str], Director], *, secured: bool
+        self,
+        plants: Plants,
+        director: Callable[[str], Director],
+        *,
+        secured: bool,
+        body_s: float,
     ) -> None:
         self._plants, self._director, self._secured = plants, director, secured
+        self._body_s = body_s
 
     def add_routes(self, routes: Guarded) -> None:
         """Add the paths to an application's."""
@@ -54,7 +62,7 @@ class Control:
         async def handle(request: web.Request) -> web.Response:
             desk = None
             try:
-                args = await _arguments(operation, request)
+                args = await _arguments(operation, request, self._body_s)
                 desk = self._desk(operation, request)
                 return json_answer(await operation.run(desk, args))
             except RequestError as error:
@@ -83,7 +91,7 @@ class Control:
         return Desk(self._director(session), self._plants)
 
 
-async def _arguments(operation: Operation, request: web.Request) -> dict[str, Any]:
+async def _arguments(operation: Operation, request: web.Request, body_s: float) -> dict[str, Any]:
     """Take the fields of a request, checked."""
     args: dict[str, Any] = {}
     for name, text in request.query.items():
@@ -99,7 +107,7 @@ async def _arguments(operation: Operation, request: web.Request) -> dict[str, An
             raise RequestError(Code.INVALID_VALUE, f"the parameter {name!r} is given twice")
         schema = operation.query[name]
         args[name] = check(_number(text, schema), schema, repr(name))
-    raw = await request.read()
+    raw = await _body(request, body_s)
     if operation.body is None:
         if raw:
             raise RequestError(Code.INVALID_REQUEST, f"{operation.path} takes no body")
@@ -111,6 +119,18 @@ async def _arguments(operation: Operation, request: web.Request) -> dict[str, An
     if not isinstance(body, dict):
         raise RequestError(Code.INVALID_REQUEST, f"the body must be an object, not {raw[:80]!r}")
     return {**args, **check(body, operation.body)}
+
+
+async def _body(request: web.Request, seconds: float) -> bytes:
+    try:
+        async with asyncio.timeout(seconds):
+            return await request.read()
+    except TimeoutError:
+        text = f"no whole body within {seconds:g} s"
+        raise RequestError(Code.INVALID_REQUEST, text) from None
+    except web.HTTPRequestEntityTooLarge:
+        text = f"a body of more than {request.client_max_size} bytes; no more are allowed"
+        raise RequestError(Code.MESSAGE_TOO_BIG, text) from None
 
 
 def _number(text: str, schema: dict[str, Any]) -> Any:
