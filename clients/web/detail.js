@@ -32,6 +32,7 @@ export class Detail {
     this.#history = history;
     this.#changed = changed;
     this.#chart = new CandleChart(find("d-chart"), { changed });
+    this.#chart.bars = this.#bars; // trades may come before the history is asked for
     this.#ladder = new Ladder({ client, changed });
     this.#chart.onhover = (bar) => { this.#hovered = bar; };
     find("d-close").addEventListener("click", () => this.close());
@@ -143,7 +144,7 @@ export class Detail {
   #setInterval(interval) {
     this.#leave();
     this.#chart.follow();
-    this.#bars = new Bars(interval);
+    this.#bars = this.#chart.bars = new Bars(interval);
     this.#enter();
   }
 
