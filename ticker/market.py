@@ -11,6 +11,7 @@ What is scheduled and played is laid over the blocks by :mod:`ticker.overlay`; :
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -43,6 +44,9 @@ DEFAULT_START_US = 1_767_623_400_000_000
 """2026-01-05 14:30 UTC, the opening of a Monday in New York: where a market starts that nobody gave a time."""
 
 _SECOND_US = 1_000_000
+
+_PASTS: WeakValueDictionary[str, Past] = WeakValueDictionary()
+"""By epoch, of markets that there are: one that is begun again, as tests do, needn't find out anew what was before it."""
 
 
 class Market(Outlet):
@@ -99,7 +103,9 @@ class Market(Outlet):
         close, flow = universe.start_ticks().astype(np.int64), source.flow
         bid, ask = widened(universe, flow.bid, flow.ask, cents=rules == "us")
         standing, self._flow = np.stack((close, bid, ask)), (rate, trade_share)
-        self._past = Past(seed, universe, start_us, standing, flow=self._flow, model=timed)
+        past = _PASTS.get(self.epoch)
+        self._past = past or Past(seed, universe, start_us, standing, flow=self._flow, model=timed)
+        _PASTS[self.epoch] = self._past
         book = DayBook(close, bid, ask, universe, start_us)
         book.go_on(*self._past.figures())
         super().__init__(universe, start_us, book)

@@ -94,10 +94,16 @@ class Past:
         )
         self._intraday = Intraday(seed, universe, self._days, model.wildness)
         self._made = lru_cache(_KEPT)(self._bars)
+        self._today: Figures | None = None
         self._mood = Mood(seed, universe, _MINUTE_S, model.wildness)
 
     def figures(self) -> Figures:
         """Give the day on which the market starts, up to then, of all symbols."""
+        if self._today is None:
+            self._today = self._day_so_far()
+        return self._today
+
+    def _day_so_far(self) -> Figures:
         price = self._standing[0]
         if not self._trade_share:
             return Figures(price, price, price, price, np.zeros_like(price))
