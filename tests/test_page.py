@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from browser_feed import CSP, WEB, FakeFeed
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, WebSocketRoute, expect, sync_playwright
 from proxy import ProxiedFeed
 
 if TYPE_CHECKING:
@@ -522,6 +522,30 @@ def test_address_names_the_symbol(visit: Callable[..., Page], feed: FakeFeed) ->
     page = visit(feed, "#NOPE")
     expect(page.locator("#rows .open")).to_have_count(3)
     expect(page.get_by_role("complementary")).to_be_hidden()
+
+
+def test_trades_may_come_before_it_is_known_what_there_is(browser: Browser, feed: FakeFeed) -> None:
+    """Of a symbol whose chart is open from the start, while the list of all symbols is still on its way."""
+    held: list[str | bytes] = []
+    complaints: list[str] = []
+    page = browser.new_page()
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+
+    def hold(ws: WebSocketRoute) -> None:
+        server = ws.connect_to_server()
+        server.on_message(lambda m: held.append(m) if '"symbols", ' in str(m)[:30] else ws.send(m))
+
+    page.route_web_socket("**/ws", hold)
+    page.goto(f"{feed.url}#ZION")
+    expect(page.locator("#d-last")).to_have_text(
+        "102.00"
+    )  # from its snapshot; only while it waits is anything passed on
+    feed.trade("ZION", 55.5)
+    expect(page.locator("#d-last")).to_have_text("55.50")
+    expect(page.locator("#d-legend")).to_contain_text("C 55.50")
+    assert complaints == []
+    assert held
+    page.close()
 
 
 def test_keyboard(page: Page) -> None:

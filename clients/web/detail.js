@@ -144,7 +144,7 @@ export class Detail {
   #setInterval(interval) {
     this.#leave();
     this.#chart.follow();
-    this.#bars = new Bars(interval);
+    this.#bars = this.#chart.bars = new Bars(interval);
     this.#enter();
   }
 
