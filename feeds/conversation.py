@@ -85,7 +85,8 @@ class Conversations:
                 return
             peer.heard(seconds())
             await self._pump.between_turns()
-            await self._answer(session, call, received)
+            with self._pump.answers:
+                await self._answer(session, call, received)
 
     async def _answer(self, session: Session, call: Call, received: WSMessage) -> None:
         """Answer one message; a long answer piece by piece."""

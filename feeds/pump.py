@@ -12,6 +12,7 @@ from feeds.cursor import Place, parts
 from feeds.hub import Hub
 from feeds.stagger import Stagger
 from feeds.timing import Timing
+from feeds.underway import Underway
 from ticker.batch import TickBatch
 from ticker.venue import Venue
 
@@ -66,6 +67,8 @@ class Pump:
         self._next_pace = 0.0
         self._idle = asyncio.Event()
         self._idle.set()
+        self.answers = Underway()
+        """Requests that are being answered. With a clock that drains, no turn begins meanwhile: how long it takes mustn't show."""
         self.events = 0
         """How many events the market gave."""
         self.turns = 0
@@ -117,6 +120,7 @@ class Pump:
                 self.timing.idle()
                 self._beat()
                 await asyncio.sleep(_NOBODY_WAIT_S)
+            await self.answers.over()
             await self.between_turns()
             await self.turn()
             if seconds() - yielded > _LONGEST_WORK_S:

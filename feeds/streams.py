@@ -129,9 +129,9 @@ class Streams:
             member = self._join(stream, self._envelopes[stream.path, chunked, False])
             stream.member = member
             try:
-                await self._begin(
-                    stream, member, query, self._envelopes[stream.path, chunked, cursors]
-                )
+                with self._pump.answers:
+                    envelope = self._envelopes[stream.path, chunked, cursors]
+                    await self._begin(stream, member, query, envelope)
                 await stream.over.wait()
             finally:
                 stream.member = None

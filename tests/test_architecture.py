@@ -82,7 +82,7 @@ FLOORS = (
     {"delivery"},
     {"pacer"},
     {"hub", "resume"},
-    {"drain", "feed", "stagger"},
+    {"drain", "feed", "stagger", "underway"},
     {"pump"},
     {"config", "desk", "faults", "health", "lookout", "picture", "pulse", "subscriber", "vigil"},
     {"farewell", "metrics", "opening", "session"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -134,3 +135,13 @@ async def stream_of_seed(seed: int) -> bytes:
         client.send(action="subscribe", symbols="*", snapshot=False)
         await client.message()
         return await read(client, 10_000)
+
+
+def test_how_long_answers_take_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop may run on between any two answers, or not: a market that is as fast as its clients read stands still meanwhile."""
+    streams = set()
+    monkeypatch.setattr("feeds.pump._NOBODY_WAIT_S", 0)  # it looks in each pass of the loop
+    for seconds in (0.0, math.inf):
+        monkeypatch.setattr("feeds.desk.MOST_S", seconds)
+        streams.add(asyncio.run(stream_of_max(100_000, False)))
+    assert len(streams) == 1

@@ -11,6 +11,7 @@ What is scheduled and played is laid over the blocks by :mod:`ticker.overlay`; :
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -103,9 +104,8 @@ class Market(Outlet):
         close, flow = universe.start_ticks().astype(np.int64), source.flow
         bid, ask = widened(universe, flow.bid, flow.ask, cents=rules == "us")
         standing, self._flow = np.stack((close, bid, ask)), (rate, trade_share)
-        past = _PASTS.get(self.epoch)
-        self._past = past or Past(seed, universe, start_us, standing, flow=self._flow, model=timed)
-        _PASTS[self.epoch] = self._past
+        past = partial(Past, seed, universe, start_us, standing, flow=self._flow, model=timed)
+        self._past = _PASTS.get(self.epoch) or _PASTS.setdefault(self.epoch, past())
         book = DayBook(close, bid, ask, universe, start_us)
         book.go_on(*self._past.figures())
         super().__init__(universe, start_us, book)
