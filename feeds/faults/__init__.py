@@ -1,5 +1,5 @@
 """
-Faults on command: makes go wrong what can go wrong between a feed and its clients.
+Faults on command: what can go wrong between a feed and its clients goes wrong when told to.
 
 ======================  ==============================================================
 :mod:`.kinds`           the table of faults: names, parameters, what they do
