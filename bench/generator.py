@@ -23,8 +23,8 @@ from bench.process import choose_cores
 from bench.tools import OUT
 from feeds.dialects.native import NativeEncoder
 from ticker.market import Market
+from ticker.processes.walk import RandomWalk
 from ticker.universe import Universe
-from ticker.walk import RandomWalk
 
 __all__ = ["SYMBOLS", "main", "measure"]
 

@@ -17,10 +17,10 @@ import feeds.cli  # noqa: F401  # first: it says how many threads numpy may star
 # isort: split
 import numpy as np
 
+from feeds.admission.limits import Limits
 from feeds.cli.serve import loop_factory, run_feed
 from feeds.config import FeedConfig
 from feeds.dialects.native import NativeEncoder
-from feeds.limits import Limits
 from feeds.server import FeedServer
 from ticker.batch import QUOTES, TRADES, TickBatch
 from ticker.market import Market

@@ -8,12 +8,12 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
-from feeds import transport
-from feeds.backlog import BacklogPolicy
+from feeds.admission.limits import Limits
 from feeds.cli import serve
 from feeds.config import FeedConfig
-from feeds.limits import Limits
 from feeds.server import FeedServer
+from feeds.wire import transport
+from feeds.wire.backlog import BacklogPolicy
 
 __all__ = ["main"]
 

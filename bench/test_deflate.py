@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from bench.test_hub import NullTransport
-from feeds.deflate import Budget, DeflatedInWebSocket
 from feeds.dialects.native import NativeEncoder
-from feeds.envelope import WEBSOCKET, Envelope
-from feeds.hub import Hub
-from feeds.interest import Interest
+from feeds.fanout.hub import Hub
+from feeds.fanout.interest import Interest
+from feeds.wire.deflate import Budget, DeflatedInWebSocket
+from feeds.wire.envelope import WEBSOCKET, Envelope
 from ticker.batch import CHANNELS, QUOTES, TRADES, TickBatch
 from ticker.market import Market
 from ticker.universe import Universe

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from feeds.depth import Depth
 from feeds.dialects.native import NativeEncoder
-from feeds.hub import Hub
-from feeds.interest import Interest
+from feeds.fanout.depth import Depth
+from feeds.fanout.hub import Hub
+from feeds.fanout.interest import Interest
 from ticker.batch import CHANNELS, DEPTH, QUOTES, TRADES
 from ticker.market import Market
 from ticker.universe import Universe

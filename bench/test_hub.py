@@ -9,8 +9,8 @@ import pytest
 from bench.load import SCENARIOS
 from bench.ours import ReadyMadeEncoder, ReadyMadeMarket
 from feeds.dialects.native import NativeEncoder
-from feeds.hub import Hub
-from feeds.interest import Interest
+from feeds.fanout.hub import Hub
+from feeds.fanout.interest import Interest
 from ticker.batch import CHANNELS, QUOTES, TRADES
 from ticker.market import Market
 from ticker.universe import Universe
@@ -90,7 +90,7 @@ def test_board_against_pushing(benchmark: Benchmark, way: str) -> None:
     fragments = [text.encode() + b"," for text in scenario.events()]
     picks = [random.Random(n).sample(range(500), 20) for n in range(1_000)]
     if way == "taken":
-        from feeds.board import Board, Part
+        from feeds.fanout.board import Board, Part
 
         board = Board(frozenset({TRADES}), 500, [b"["])
         board.read(whole=False)

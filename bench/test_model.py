@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from ticker.generator.prices import Prices
 from ticker.market import Market
 from ticker.model import FULL, GBM, Model
-from ticker.prices import Prices
 from ticker.scenario import Scenario
 from ticker.scenarios import scenario_named
 from ticker.script import ScriptedTrade

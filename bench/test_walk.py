@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from ticker.market import Market
+from ticker.processes.walk import RandomWalk
 from ticker.universe import Universe
-from ticker.walk import RandomWalk
 
 Benchmark = Any
 

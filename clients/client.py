@@ -18,15 +18,15 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
-from clients.backoff import Backoff
-from clients.buffer import EventBuffer
-from clients.connection import shown
-from clients.decode import Item, build_snapshot
+from clients.core.backoff import Backoff
+from clients.core.buffer import EventBuffer
+from clients.core.connection import shown
+from clients.core.decode import Item, build_snapshot
+from clients.core.intake import Intake
+from clients.core.link import TRANSPORTS, AnyConnection, Link
+from clients.core.tracker import Tracker, chunks
 from clients.events import Connected, Disconnected, Event, Hello, Instrument, Snapshot
 from clients.failures import ConnectionLostError
-from clients.intake import Intake
-from clients.link import TRANSPORTS, AnyConnection, Link
-from clients.tracker import Tracker, chunks
 
 __all__ = ["DEFAULT_URL", "TickerClient"]
 

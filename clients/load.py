@@ -15,11 +15,11 @@ from functools import partial
 import orjson
 
 from clients.client import DEFAULT_URL, TickerClient
-from clients.connection import trust
-from clients.load_processes import fast_loop, spread, work
-from clients.load_report import Report, merge
-from clients.load_swarm import Figures, Plan
-from clients.running import run_until_signal
+from clients.core.connection import trust
+from clients.loadgen.processes import fast_loop, spread, work
+from clients.loadgen.report import Report, merge
+from clients.loadgen.swarm import Figures, Plan
+from clients.terminal.running import run_until_signal
 
 __all__ = ["load", "run_load"]
 

@@ -16,11 +16,11 @@ from typing import Protocol
 import orjson
 
 from clients.client import DEFAULT_URL, TickerClient
-from clients.connection import trust
-from clients.decode import Item
+from clients.core.connection import trust
+from clients.core.decode import Item
 from clients.events import Disconnected, Gap
-from clients.record_parquet import ParquetLines, needs
-from clients.running import race, run_until_signal
+from clients.terminal.parquet import ParquetLines, needs
+from clients.terminal.running import race, run_until_signal
 
 __all__ = ["Recorder", "record", "run_record", "split"]
 

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from clients.client import DEFAULT_URL, TickerClient
-from clients.connection import shown
+from clients.core.connection import shown
 from clients.events import Event, Hello, Instrument, Snapshot
 from clients.failures import ConnectionLostError
 

@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.live import Live
 
 from clients.client import DEFAULT_URL, TickerClient
-from clients.connection import trust
+from clients.core.connection import trust
 from clients.events import Connected, Disconnected, Event, Gap, Instrument, Trade
-from clients.running import race, run_until_signal
-from clients.watch_board import decimals
-from clients.watch_book import Books
-from clients.watch_table import Table
+from clients.terminal.board import decimals
+from clients.terminal.book import Books
+from clients.terminal.running import race, run_until_signal
+from clients.terminal.table import Table
 
 __all__ = ["run_watch", "watch"]
 

@@ -5,18 +5,18 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 
-from feeds.backlog import BacklogPolicy, Slow
+from feeds.admission.limits import Limits, check_ranges
+from feeds.admission.origins import is_loopback
+from feeds.engine.pump import MAX_TURN_EVENTS
 from feeds.errors import ConfigError
-from feeds.limits import Limits, check_ranges
-from feeds.origins import is_loopback
-from feeds.pump import MAX_TURN_EVENTS
 from feeds.replay import ReplayOptions
+from feeds.wire.backlog import BacklogPolicy, Slow
 from ticker.instruments import UniverseError
 from ticker.market import MAX_RATE, Market
 from ticker.model import model_named
-from ticker.scenes import read_scenes
+from ticker.regulation.us import rules_named
+from ticker.staging.scenes import read_scenes
 from ticker.universe import Universe
-from ticker.us import rules_named
 
 __all__ = ["FeedConfig", "check_names"]
 

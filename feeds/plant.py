@@ -7,28 +7,28 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from feeds.access import Access
-from feeds.clientele import Clientele
 from feeds.clock import Clock
 from feeds.config import FeedConfig
-from feeds.depth import Depth
-from feeds.desk import Desk
+from feeds.connections.service import Service
+from feeds.connections.streams import Streams
+from feeds.connections.websocket import WebSockets
+from feeds.counters.pulse import Pulse
 from feeds.dialects.native import NativeEncoder
 from feeds.dialects.raw import RawEncoder
+from feeds.engine.desk import Desk
+from feeds.engine.feed import Feed
+from feeds.engine.pump import Pump
 from feeds.errors import CloseCode
-from feeds.feed import Feed
-from feeds.health import Health, describe
-from feeds.hub import Hub
-from feeds.journal import Journal
-from feeds.metrics import Metrics
+from feeds.fanout.depth import Depth
+from feeds.fanout.hub import Hub
+from feeds.fanout.states import MarketStates
+from feeds.http.access import Access
+from feeds.http.health import Health, describe
+from feeds.http.metrics import Metrics
+from feeds.http.rest import Api
+from feeds.observation.clientele import Clientele
+from feeds.observation.journal import Journal
 from feeds.opening import opened
-from feeds.pulse import Pulse
-from feeds.pump import Pump
-from feeds.rest import Api
-from feeds.service import Service
-from feeds.states import MarketStates
-from feeds.streams import Streams
-from feeds.websocket import WebSockets
 from ticker.batch import CHANNELS
 from ticker.venue import Venue
 

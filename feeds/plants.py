@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from feeds.access import Access
 from feeds.config import FeedConfig, check_names
 from feeds.dialects.native import NativeEncoder
 from feeds.errors import CloseCode, CommandError, ConfigError, UnknownSession
+from feeds.http.access import Access
 from feeds.plant import Plant
 from ticker.venue import Venue
 

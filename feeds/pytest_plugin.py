@@ -83,7 +83,7 @@ def _not_yet_told(report: str, told: list[str]) -> str:
 
 @pytest.fixture(scope="session")
 def ticker_feed_config() -> dict[str, Any]:
-    """Options for every feed of this run, of :class:`feeds.options.FeedOptions`; override it in a ``conftest.py``."""
+    """Options for every feed of this run, of :class:`feeds.notation.options.FeedOptions`; override it in a ``conftest.py``."""
     return {}
 
 

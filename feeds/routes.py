@@ -6,15 +6,15 @@ from pathlib import Path
 
 from aiohttp import web
 
-from feeds.access import Access
-from feeds.answers import AnswerableError
+from feeds.connections.streams import PATHS
+from feeds.connections.websocket import WebSockets
 from feeds.control.handler import Control
 from feeds.errors import Code, RequestError
-from feeds.guarded import Guarded, Handler, expecting
+from feeds.http.access import Access
+from feeds.http.answers import AnswerableError
+from feeds.http.guarded import Guarded, Handler, expecting
 from feeds.plant import Plant
 from feeds.plants import Plants
-from feeds.streams import PATHS
-from feeds.websocket import WebSockets
 
 __all__ = ["application", "plant_of"]
 

@@ -6,29 +6,29 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from feeds.access import Access
-from feeds.auth import Tokens
+from feeds.admission.auth import Tokens
+from feeds.admission.door import Doors
+from feeds.admission.listen import listen
+from feeds.admission.origins import Origins
+from feeds.admission.tls import make_tls
 from feeds.clock import Clock
 from feeds.config import FeedConfig
+from feeds.connections.streams import Streams
+from feeds.connections.websocket import WebSockets
 from feeds.control.handler import Control
+from feeds.counters.pulse import Pulse
 from feeds.dialects.native import NativeEncoder
-from feeds.director import Director
-from feeds.door import Doors
+from feeds.directing.director import Director
+from feeds.engine.feed import Feed
+from feeds.engine.pump import Pump
 from feeds.errors import ConfigError
-from feeds.feed import Feed
-from feeds.health import Health
-from feeds.hub import Hub
-from feeds.listen import listen
-from feeds.origins import Origins
+from feeds.fanout.hub import Hub
+from feeds.http.access import Access
+from feeds.http.health import Health
+from feeds.http.unreadable import HttpProtocols
 from feeds.plant import Plant
 from feeds.plants import Plants
-from feeds.pulse import Pulse
-from feeds.pump import Pump
 from feeds.routes import application
-from feeds.streams import Streams
-from feeds.tls import make_tls
-from feeds.unreadable import HttpProtocols
-from feeds.websocket import WebSockets
 from ticker.venue import Venue
 
 __all__ = ["FeedServer"]

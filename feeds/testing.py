@@ -4,7 +4,7 @@ A feed for tests: a real server with a market that the test directs.
 * :class:`TickerFeed` has a thread of its own: for tests that aren't coroutines, or run in any other loop.
 * :class:`AsyncTickerFeed` runs in the loop that it is entered in.
 
-Both have the methods of :class:`feeds.director.Director`. With pytest, the fixture ``ticker_feed`` gives a
+Both have the methods of :class:`feeds.directing.director.Director`. With pytest, the fixture ``ticker_feed`` gives a
 :class:`TickerFeed`.
 """
 
@@ -13,16 +13,16 @@ from datetime import datetime
 from typing import Any, Protocol, Self, TypeVar, Unpack
 
 from feeds.config import FeedConfig, check_names
-from feeds.director import Director
+from feeds.directing.director import Director
+from feeds.directing.facade import AioMethods, Methods
+from feeds.directing.hosting import LoopThread, in_a_coroutine
 from feeds.errors import CommandError, ConfigError, WaitTimeout, plainly
-from feeds.facade import AioMethods, Methods
 from feeds.faults.commands import FaultCommands, commanding
 from feeds.faults.fault import FaultError
 from feeds.faults.handle import FaultHandle
-from feeds.hosting import LoopThread, in_a_coroutine
-from feeds.journal import Entry, Journal
-from feeds.observed import Client
-from feeds.options import FeedOptions, as_changes
+from feeds.notation.options import FeedOptions, as_changes
+from feeds.observation.journal import Entry, Journal
+from feeds.observation.observed import Client
 from feeds.server import FeedServer
 
 __all__ = [

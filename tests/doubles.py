@@ -1,7 +1,7 @@
 """
 Stand-ins for what `feeds` talks to, for tests that need no socket.
 
-They implement the same small protocols as the real things (`feeds.transport.Transport`,
+They implement the same small protocols as the real things (`feeds.wire.transport.Transport`,
 `feeds.dialects.Dialect`, the market that the pump steps), and nothing of them is patched in.
 """
 
@@ -15,7 +15,7 @@ import orjson
 from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
-from feeds.trades import MergedTrades
+from feeds.dialects.trades import MergedTrades
 from ticker.batch import TickBatch
 
 __all__ = [

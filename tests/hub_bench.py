@@ -8,11 +8,11 @@ from typing import Any
 
 from doubles import Event, FakeDialect, RecordingTransport, batch_of
 
-from feeds.backlog import BacklogPolicy, Eviction, Slow
-from feeds.group import Member
-from feeds.hub import Hub
-from feeds.interest import Interest
-from feeds.states import States
+from feeds.fanout.group import Member
+from feeds.fanout.hub import Hub
+from feeds.fanout.interest import Interest
+from feeds.fanout.states import States
+from feeds.wire.backlog import BacklogPolicy, Eviction, Slow
 
 SYMBOLS, CHANNELS = 4, 3
 

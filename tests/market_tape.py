@@ -11,10 +11,10 @@ import orjson
 from markets import moved_by
 
 from feeds.dialects.native import NativeEncoder
-from feeds.states import gap_object
+from feeds.fanout.states import gap_object
 from ticker.batch import BARS, QUOTES, TRADES, BarTable, TickBatch, channel_name
 from ticker.instruments import Instrument
-from ticker.marks import marked
+from ticker.reference.marks import marked
 from ticker.universe import Universe
 
 __all__ = ["CHANNEL_NUMBERS", "SYMBOLS", "MarketTape", "Reader", "Tick"]
@@ -56,7 +56,7 @@ class MarketTape:
     def seq(self, symbol: int, channel: int) -> int:
         return len(self.ticks[symbol, channel])
 
-    # As `feeds.states.States`.
+    # As `feeds.fanout.states.States`.
 
     def snapshots(self, symbols: Iterable[int], channels: Iterable[int]) -> list[bytes]:
         told = {TRADES, QUOTES, *channels}

@@ -12,10 +12,10 @@ import numpy as np
 from hypothesis import strategies as st
 
 from ticker.batch import BARS, QUOTES, TRADES, BarTable, TickBatch
-from ticker.conditions import CONDITIONS
 from ticker.instruments import Instrument
 from ticker.market import DEFAULT_START_US, Market
-from ticker.marks import mark_of, marked
+from ticker.reference.conditions import CONDITIONS
+from ticker.reference.marks import mark_of, marked
 from ticker.universe import Universe
 
 __all__ = [

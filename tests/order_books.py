@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from clients.decode import BUILDERS
+from clients.core.decode import BUILDERS
 from clients.events import Depth
 from clients.order_book import OrderBook
 

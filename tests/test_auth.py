@@ -12,15 +12,15 @@ from raw_http import RawHttp
 from wire import RawClient, on_both_loops, running, step
 
 from clients.client import TickerClient
-from clients.connection import shown
+from clients.core.connection import shown
 from clients.events import Trade
 from clients.failures import ConnectError
-from feeds.auth import Tokens, bearer
+from feeds.admission.auth import Tokens, bearer
+from feeds.admission.limits import Limits
 from feeds.config import FeedConfig
+from feeds.dialects.requests import Auth, parse_request
 from feeds.errors import Code, ConfigError, RequestError
-from feeds.gate import Gate
-from feeds.limits import Limits
-from feeds.requests import Auth, parse_request
+from feeds.protocol.gate import Gate
 from feeds.server import FeedServer
 
 TOKEN = "sesame-1.2_3~4+5/6=="

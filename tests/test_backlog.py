@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.backlog import Backlog, BacklogPolicy, Eviction, State
 from feeds.errors import ConfigError
+from feeds.wire.backlog import Backlog, BacklogPolicy, Eviction, State
 
 POLICY = BacklogPolicy(
     soft_limit=100, low_water=10, hard_limit=1_000, no_progress_s=5.0, soft_seconds=0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clients.backoff import Backoff
+from clients.core.backoff import Backoff
 
 
 @pytest.mark.parametrize(

@@ -35,9 +35,9 @@ from wire import (
     text,
 )
 
-from feeds.backlog import BacklogPolicy
-from feeds.limits import Limits
+from feeds.admission.limits import Limits
 from feeds.server import FeedServer
+from feeds.wire.backlog import BacklogPolicy
 
 PATIENT = BacklogPolicy(soft_limit=10**7, hard_limit=10**8)
 """Nobody is conflated, however busy this machine is."""

@@ -11,17 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markets import SECOND, START, digest, events, run
 
-from ticker.bands import Bands
 from ticker.batch import BARS, QUOTES, STATUS, TRADES, TickBatch
 from ticker.instruments import Instrument
-from ticker.limiting import limited
 from ticker.market import Market
+from ticker.reference.rules import band_ticks, doubled, round_lot
+from ticker.reference.status import REASONS, STATUSES, TRADES_IN
+from ticker.regulation.bands import Bands
+from ticker.regulation.limiting import limited
 from ticker.rows import EXTRA, SCRIPT, WALK
-from ticker.rules import band_ticks, doubled, round_lot
 from ticker.scenario import Scenario
 from ticker.scenarios import scenario_named
 from ticker.script import ScriptedStatus, ScriptedTrade
-from ticker.status import REASONS, STATUSES, TRADES_IN
 from ticker.universe import Universe
 
 DAY = START - 3_600 * SECOND

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markets import SECOND, marks, naive_bars, table_rows
 
-from ticker.bars import BarBuilder, BarHistory
 from ticker.batch import INTERVALS, BarTable
-from ticker.marks import moves
+from ticker.bookkeeping.bars import BarBuilder, BarHistory
+from ticker.reference.marks import moves
 
 SYMBOLS = 3
 DAY = 86_400

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.board import Board, Part
+from feeds.fanout.board import Board, Part
 
 HEAD = b"<"
 TOTAL = 8

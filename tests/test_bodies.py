@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streaming import SseParser, messages_in
 
-from feeds.bodies import EventStream, Lines
-from feeds.envelope import HEADS
-from feeds.group import Group
-from feeds.interest import NOTHING
+from feeds.fanout.group import Group
+from feeds.fanout.interest import NOTHING
+from feeds.wire.bodies import EventStream, Lines
+from feeds.wire.envelope import HEADS
 
 HEAD = HEADS[1]
 TRADE, QUOTE = b'{"type":"trade","seq":1}', b'{"type":"quote","seq":2}'

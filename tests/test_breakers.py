@@ -10,12 +10,12 @@ from markets import SECOND, digest
 from us_markets import market, rows, run, us
 
 from ticker.batch import QUOTES, STATUS, TRADES, TickBatch
-from ticker.breakers import FEWEST, Breakers
-from ticker.marks import mark_of, marked
+from ticker.reference.marks import mark_of, marked
+from ticker.reference.status import REASONS, STATUSES
+from ticker.regulation.breakers import FEWEST, Breakers
 from ticker.rows import SCRIPT, WALK
 from ticker.scenario import Scenario
 from ticker.script import ScriptedTrade
-from ticker.status import REASONS, STATUSES
 from ticker.universe import Universe
 
 NOON = us("2026-01-05T12:00")

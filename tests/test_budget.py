@@ -17,14 +17,14 @@ from wire import TIMEOUT_S, RawClient, on_both_loops, running, text
 
 from clients.client import TickerClient
 from clients.failures import RequestError
-from feeds import budget as budget_module
-from feeds import turnstile as turnstile_module
-from feeds.budget import ADDRESS_BURST, BURST, SYMBOLS_S, Budget
-from feeds.gate import Gate
-from feeds.limits import Limits, TokenBucket
+from feeds.admission import budget as budget_module
+from feeds.admission import turnstile as turnstile_module
+from feeds.admission.budget import ADDRESS_BURST, BURST, SYMBOLS_S, Budget
+from feeds.admission.limits import Limits, TokenBucket
+from feeds.admission.turnstile import Turnstile
+from feeds.protocol.gate import Gate
+from feeds.protocol.session import Session
 from feeds.server import FeedServer
-from feeds.session import Session
-from feeds.turnstile import Turnstile
 
 OF_ONE = "the answers to one connection came to more than 2,000 symbols a second, with bursts of "
 OF_ALL = "the answers to one address came to more than 20,000 symbols a second, with bursts of "

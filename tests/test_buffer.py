@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from clients.buffer import EventBuffer
+from clients.core.buffer import EventBuffer
 from clients.events import Event, Trade
 
 pytestmark = pytest.mark.asyncio

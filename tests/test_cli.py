@@ -26,12 +26,12 @@ from click.testing import CliRunner
 from wire import TIMEOUT_S, RawClient, eventually
 
 import feeds.__main__
-from feeds.backlog import BacklogPolicy
+from feeds.admission.limits import Limits
 from feeds.cli import cli, main, serve, tools
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError
-from feeds.limits import Limits
 from feeds.server import FeedServer
+from feeds.wire.backlog import BacklogPolicy
 from ticker import __version__
 from ticker.universe import Universe
 

@@ -20,9 +20,9 @@ from fake_feed import (
     trade,
 )
 
-from clients.backoff import Backoff
 from clients.client import TickerClient
-from clients.connection import Connection
+from clients.core.backoff import Backoff
+from clients.core.connection import Connection
 from clients.events import (
     Bar,
     Connected,

@@ -7,8 +7,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from clients.backoff import Backoff
 from clients.client import TickerClient
+from clients.core.backoff import Backoff
 from clients.events import Gap, Quote, Trade
 from feeds.config import FeedConfig
 from feeds.server import FeedServer

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ticker.conditions import CONDITIONS, condition_bits, condition_codes
+from ticker.reference.conditions import CONDITIONS, condition_bits, condition_codes
 
 
 def test_what_moves_the_last_price_moves_all_else_too() -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from feeds.backlog import BacklogPolicy, Slow
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError
+from feeds.wire.backlog import BacklogPolicy, Slow
 
 
 def test_the_defaults_are_safe() -> None:

@@ -7,7 +7,7 @@ import ssl
 import pytest
 from fake_feed import FakeFeed, plays
 
-from clients.connection import Connection, describe
+from clients.core.connection import Connection, describe
 from clients.failures import ConnectionLostError
 
 

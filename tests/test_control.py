@@ -16,13 +16,13 @@ import pytest
 from raw_http import RawHttp
 from wire import RawClient, running
 
+from feeds.admission.limits import Limits
 from feeds.cli.banner import banner, ready_line
 from feeds.config import FeedConfig
 from feeds.control.errors import ControlCode
 from feeds.control.operations import OPERATIONS
-from feeds.director import Director
+from feeds.directing.director import Director
 from feeds.errors import ConfigError
-from feeds.limits import Limits
 from feeds.server import FeedServer
 
 pytestmark = pytest.mark.asyncio

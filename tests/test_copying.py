@@ -16,6 +16,8 @@ def test_the_files_that_the_readme_names_are_all_that_the_client_needs(tmp_path:
     (tmp_path / "clients").mkdir()
     for name in re.findall(r"`(\w+\.py)`", paragraph):
         shutil.copy(CLIENTS / name, tmp_path / "clients")
+    for name in re.findall(r"the folder `(\w+)`", paragraph):
+        shutil.copytree(CLIENTS / name, tmp_path / "clients" / name)
     program = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import clients.sync; "
         "print(clients.sync.__file__, *sorted({name.split('.')[0] for name in sys.modules}))"

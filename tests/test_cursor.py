@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markets import SECOND, START
 
-from feeds.cursor import AHEAD, LOST, WHOLE, Cursor, Place, Since, parts
 from feeds.dialects.native import NativeEncoder
-from feeds.history import EVENT_BYTES, History
+from feeds.fanout.cursor import AHEAD, LOST, WHOLE, Cursor, Place, Since, parts
+from feeds.fanout.history import EVENT_BYTES, History
 from ticker.batch import BARS, CHANNELS, TRADES, TickBatch, channel_name
 from ticker.market import Market
 from ticker.universe import Universe

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markets import marks, moved_by
 
-from ticker.daybook import DayBook, Snapshot
+from ticker.bookkeeping.daybook import DayBook, Snapshot
 from ticker.instruments import Instrument
-from ticker.marks import moves
+from ticker.reference.marks import moves
 from ticker.universe import Universe
 
 UNIVERSE = Universe(

@@ -11,9 +11,9 @@ from streaming import StreamClient
 from wire import PING, RawClient, eventually, on_both_loops, running
 
 from clients.client import TickerClient
-from feeds import acks as acks_module
-from feeds.acks import Acks, acks
-from feeds.backlog import BacklogPolicy, Eviction
+from feeds.connections import acks as acks_module
+from feeds.connections.acks import Acks, acks
+from feeds.wire.backlog import BacklogPolicy, Eviction
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from fake_feed import TIME, bar, hello, quote, snapshot, status, trade
 
-from clients.decode import BUILDERS, Item, build_snapshot, parse_message
+from clients.core.decode import BUILDERS, Item, build_snapshot, parse_message
 from clients.events import Bar, Event, Hello, Quote, Snapshot, Status, Trade, TradeTotal
 from clients.failures import ClosedError, MalformedMessageError, RequestError
 

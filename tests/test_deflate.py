@@ -9,8 +9,8 @@ from doubles import frames
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.deflate import Budget, DeflatedInWebSocket
-from feeds.envelope import HEADS
+from feeds.wire.deflate import Budget, DeflatedInWebSocket
+from feeds.wire.envelope import HEADS
 
 HEAD = HEADS[0]
 

@@ -14,20 +14,20 @@ from order_books import OrderBooks
 from tapes import MemoryTape, quote, trade
 from us_markets import us
 
-from feeds.depth import Depth, DepthHistory
 from feeds.dialects.books import checksums
 from feeds.dialects.native import NativeEncoder
 from feeds.dialects.raw import RawEncoder
-from feeds.hub import Hub
-from feeds.interest import Interest
+from feeds.fanout.depth import Depth, DepthHistory
+from feeds.fanout.hub import Hub
+from feeds.fanout.interest import Interest
 from ticker.batch import CHANNELS, DEPTH, QUOTES, TRADES, TickBatch
 from ticker.instruments import Instrument
 from ticker.ladder import LEVELS, Ladder
 from ticker.market import Market
 from ticker.replay import Replay
 from ticker.scenarios import scenario_named
-from ticker.scenes import Scene
 from ticker.script import ScriptedQuote
+from ticker.staging.scenes import Scene
 from ticker.tape import Survey
 from ticker.universe import Universe
 

@@ -15,12 +15,12 @@ from streaming import StreamClient
 from websockets.asyncio.client import ClientConnection, connect
 from wire import Follower, RawClient, eventually, on_both_loops, running, step
 
-from clients.backoff import Backoff
 from clients.client import TickerClient
+from clients.core.backoff import Backoff
 from clients.events import Depth, Gap
 from clients.order_book import OrderBook
-from feeds.backlog import BacklogPolicy, Slow
 from feeds.server import FeedServer
+from feeds.wire.backlog import BacklogPolicy, Slow
 from ticker.ladder import LEVELS
 
 S = 1_000_000

@@ -11,12 +11,12 @@ from doubles import StalledTransport
 from markets import SECOND
 from order_books import OrderBooks
 
-from feeds.backlog import BacklogPolicy, Slow
-from feeds.depth import Depth
 from feeds.dialects.native import NativeEncoder
-from feeds.hub import Hub
-from feeds.interest import NOTHING, Interest
-from feeds.states import MarketStates
+from feeds.fanout.depth import Depth
+from feeds.fanout.hub import Hub
+from feeds.fanout.interest import NOTHING, Interest
+from feeds.fanout.states import MarketStates
+from feeds.wire.backlog import BacklogPolicy, Slow
 from ticker.batch import CHANNELS, DEPTH, QUOTES, TRADES
 from ticker.market import Market
 from ticker.scenarios import scenario_named

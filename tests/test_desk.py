@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from wire import RawClient, eventually, running
 
-from feeds.desk import MOST_S, Desk
-from feeds.feed import Feed
-from feeds.reply import PIECE
+from feeds.engine.desk import MOST_S, Desk
+from feeds.engine.feed import Feed
+from feeds.protocol.reply import PIECE
 
 
 class Idle:

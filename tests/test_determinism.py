@@ -12,8 +12,8 @@ import pytest
 import uvloop
 from wire import TIMEOUT_S, RawClient, running, step
 
-from feeds.backlog import BacklogPolicy
 from feeds.server import FeedServer
+from feeds.wire.backlog import BacklogPolicy
 
 POLICY = BacklogPolicy(soft_limit=20_000, low_water=1_000)
 OPTIONS: dict[str, Any] = {"symbols": "20", "seed": 42, "rate": 50, "backlog": POLICY}
@@ -140,8 +140,8 @@ async def stream_of_seed(seed: int) -> bytes:
 def test_how_long_answers_take_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     """The loop may run on between any two answers, or not: a market that is as fast as its clients read stands still meanwhile."""
     streams = set()
-    monkeypatch.setattr("feeds.pump._NOBODY_WAIT_S", 0)  # it looks in each pass of the loop
+    monkeypatch.setattr("feeds.engine.pump._NOBODY_WAIT_S", 0)  # it looks in each pass of the loop
     for seconds in (0.0, math.inf):
-        monkeypatch.setattr("feeds.desk.MOST_S", seconds)
+        monkeypatch.setattr("feeds.engine.desk.MOST_S", seconds)
         streams.add(asyncio.run(stream_of_max(100_000, False)))
     assert len(streams) == 1

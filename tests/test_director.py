@@ -17,7 +17,7 @@ from wire import RawClient, eventually, on_both_loops, running
 from feeds.config import FeedConfig
 from feeds.dialects.native import NativeEncoder
 from feeds.dialects.raw import RawEncoder
-from feeds.director import Director
+from feeds.directing.director import Director
 from feeds.errors import CommandError
 from feeds.server import FeedServer
 from ticker.market import DEFAULT_START_US

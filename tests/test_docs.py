@@ -15,7 +15,7 @@ import pytest
 from documents import DOCUMENTS, ROOT, Block, anchors, blocks, in_language, links, write
 from terminal import COMMAND, environment, served
 
-from ticker.scenes import read_scenes
+from ticker.staging.scenes import read_scenes
 
 DEFAULT_PORT = "127.0.0.1:8765"
 TESTS = Path(__file__).parent

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from hub_bench import HubBench
 
-from feeds.backlog import BacklogPolicy, Eviction
-from feeds.drain import drained
+from feeds.connections.drain import drained
+from feeds.wire.backlog import BacklogPolicy, Eviction
 
 pytestmark = pytest.mark.asyncio
 POLICY = BacklogPolicy(soft_limit=100, low_water=10, hard_limit=10_000, no_progress_s=5.0)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ticker.draws import exp_minus, lots, mean_trade_lots, poisson, trade_sizes
+from ticker.randomness.draws import exp_minus, lots, mean_trade_lots, poisson, trade_sizes
 
 UNIFORMS = (np.arange(1 << 16) + 0.5) / (1 << 16)
 

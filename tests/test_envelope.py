@@ -6,8 +6,8 @@ from doubles import messages
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.envelope import HEADS, ArrayInWebSocket
-from feeds.frame import text_frame
+from feeds.wire.envelope import HEADS, ArrayInWebSocket
+from feeds.wire.frame import text_frame
 
 HEAD = HEADS[0]
 

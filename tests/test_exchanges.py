@@ -2,8 +2,8 @@
 
 import pytest
 
-from ticker.exchanges import EXCHANGES, LISTING, MIX, exchange_number, tape_of
 from ticker.names import FAMOUS
+from ticker.reference.exchanges import EXCHANGES, LISTING, MIX, exchange_number, tape_of
 
 
 def test_every_tape_has_a_mix_of_a_thousand_trades_of_known_exchanges() -> None:

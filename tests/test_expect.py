@@ -10,8 +10,8 @@ import pytest
 from streaming import StreamClient
 from wire import BINARY, PING, RawClient, running
 
+from feeds.admission.limits import Limits
 from feeds.errors import CommandError, UnknownClient, WaitTimeout
-from feeds.limits import Limits
 from feeds.server import FeedServer
 
 WATCHED: dict[str, Any] = {"journal": 100, "rate": 0.0, "symbols": "AAPL,MSFT"}

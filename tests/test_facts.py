@@ -27,7 +27,7 @@ from ticker.facts.measures import (
 from ticker.facts.ticks import lee_ready
 from ticker.market import Market
 from ticker.model import FULL
-from ticker.shape import DayShape
+from ticker.trading_day.shape import DayShape
 from ticker.universe import Universe
 
 

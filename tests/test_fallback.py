@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from proxy import ProxiedFeed
 
-from clients.backoff import Backoff
 from clients.client import TickerClient
+from clients.core.backoff import Backoff
 from clients.events import Connected, Disconnected, Gap, Quote, Snapshot, Trade
 from clients.failures import ConnectError, RequestError
 from clients.sync import SyncTickerClient

@@ -10,12 +10,12 @@ from doubles import messages
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.bodies import Lines
-from feeds.envelope import HEADS, WEBSOCKET, Envelope
 from feeds.faults.envelope import Tap
 from feeds.faults.fault import Fault
 from feeds.faults.mangle import Mangler, cut, identify
 from feeds.faults.plan import Event
+from feeds.wire.bodies import Lines
+from feeds.wire.envelope import HEADS, WEBSOCKET, Envelope
 
 QUOTE = {"type": "quote", "symbol": "AAPL", "seq": 1, "time": 5.5, "bid": 1.0, "ask": 2.0}
 BAR = {"type": "bar", "symbol": "AAPL", "seq": 1, "time": 5.5, "interval": "1m", "close": 3.0}

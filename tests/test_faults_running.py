@@ -31,12 +31,12 @@ from wire import (
     text,
 )
 
-from feeds.backlog import BacklogPolicy
-from feeds.director import Director
+from feeds.directing.director import Director
 from feeds.faults import scripting
 from feeds.faults.fault import Fault, FaultError
 from feeds.server import FeedServer
 from feeds.testing import TickerFeed
+from feeds.wire.backlog import BacklogPolicy
 
 TRADES = {"action": "subscribe", "symbols": ["AAPL"], "channels": ["trades"]}
 

@@ -8,9 +8,9 @@ import orjson
 import pytest
 
 from feeds.dialects.native import NativeEncoder
+from feeds.engine.feed import ALWAYS, Feed, instrument_object
 from feeds.errors import Code, RequestError
-from feeds.feed import ALWAYS, Feed, instrument_object
-from feeds.hub import Hub
+from feeds.fanout.hub import Hub
 from ticker import __version__
 from ticker.batch import BARS, CHANNELS, QUOTES, TRADES
 from ticker.market import Market

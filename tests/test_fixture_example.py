@@ -66,7 +66,7 @@ def test_the_example_runs(pytester: pytest.Pytester) -> None:
 
 def test_every_method_and_fixture_is_in_the_tables() -> None:
     from feeds import pytest_plugin
-    from feeds.facade import Methods
+    from feeds.directing.facade import Methods
 
     rows = "\n".join(re.findall(r"^\| `.*$", SECTION, re.MULTILINE))
     for name in vars(Methods):

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from markets import COLUMNS, SECOND, UNIVERSES, assert_well_formed, events
 
 from ticker.batch import QUOTES, TRADES, TickBatch
-from ticker.flow import OrderFlow
-from ticker.grid import CELL_US, CELLS_PER_SECOND, Grid
+from ticker.generator.flow import OrderFlow
+from ticker.generator.prices import Prices
 from ticker.instruments import Instrument
 from ticker.model import FULL, GBM, Model
-from ticker.prices import Prices
+from ticker.processes.grid import CELL_US, CELLS_PER_SECOND, Grid
 from ticker.universe import Universe
 
 ORIGIN = 1_000 * SECOND

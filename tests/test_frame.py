@@ -4,7 +4,7 @@ import pytest
 from doubles import frames, messages
 from websockets.frames import Opcode
 
-from feeds.frame import text_frame
+from feeds.wire.frame import text_frame
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,11 @@
 
 from doubles import StalledTransport
 
-from feeds.backlog import BacklogPolicy
-from feeds.board import Board, Part
-from feeds.envelope import WEBSOCKET
-from feeds.group import Group, Member
-from feeds.interest import Interest
+from feeds.fanout.board import Board, Part
+from feeds.fanout.group import Group, Member
+from feeds.fanout.interest import Interest
+from feeds.wire.backlog import BacklogPolicy
+from feeds.wire.envelope import WEBSOCKET
 
 POLICY = BacklogPolicy()
 

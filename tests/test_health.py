@@ -11,13 +11,13 @@ import pytest
 from doubles import FakeDialect, ScriptedMarket, StalledTransport
 from wire import RawClient, eventually, on_both_loops, running
 
-from feeds.backlog import BacklogPolicy, Slow
 from feeds.clock import Clock, ManualClock, MaxClock, ScaledClock
-from feeds.health import Health, describe
-from feeds.hub import Hub
-from feeds.interest import Interest
-from feeds.pump import Pump
+from feeds.engine.pump import Pump
+from feeds.fanout.hub import Hub
+from feeds.fanout.interest import Interest
+from feeds.http.health import Health, describe
 from feeds.server import FeedServer
+from feeds.wire.backlog import BacklogPolicy, Slow
 from ticker.batch import TickBatch
 
 OK = {"status": "ok"}

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds import histogram as histogram_module
-from feeds.histogram import AgeHistogram, Histogram
+from feeds.counters import histogram as histogram_module
+from feeds.counters.histogram import AgeHistogram, Histogram
 
 BOUNDS = (0.001, 0.01, 0.1, 1.0)
 NOW = 1_795_000_000_000_000

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.history import EVENT_BYTES, MOST_EVENTS, History
+from feeds.fanout.history import EVENT_BYTES, MOST_EVENTS, History
 
 
 def history_of(length: int) -> History:

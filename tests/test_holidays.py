@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from ticker.holidays import half_days, holidays, trades_on
+from ticker.trading_day.holidays import half_days, holidays, trades_on
 
 PUBLISHED = {
     2021: "01-01 01-18 02-15 04-02 05-31 06-18 07-05 09-06 11-25 12-24",

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticker.hours import SessionBusyness, SessionShape, busyness
-from ticker.sessions import session_at
-from ticker.shape import Busyness, DayShape
+from ticker.trading_day.hours import SessionBusyness, SessionShape, busyness
+from ticker.trading_day.sessions import session_at
+from ticker.trading_day.shape import Busyness, DayShape
 
 START = 1_795_888_800  # 2026-11-28 18:00 UTC, the Saturday after a half day
 

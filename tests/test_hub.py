@@ -10,10 +10,10 @@ import pytest
 from doubles import BrokenTransport, Event, RecordingTransport
 from hub_bench import CHANNELS, SYMBOLS, HubBench, got
 
-from feeds import hub as hub_module
-from feeds.envelope import WEBSOCKET
-from feeds.frame import text_frame
-from feeds.interest import NOTHING, Interest
+from feeds.fanout import hub as hub_module
+from feeds.fanout.interest import NOTHING, Interest
+from feeds.wire.envelope import WEBSOCKET
+from feeds.wire.frame import text_frame
 
 # Fan-out.
 

@@ -20,12 +20,12 @@ from hypothesis.stateful import (
     rule,
 )
 
-from feeds import hub as hub_module
-from feeds.backlog import BacklogPolicy, Eviction
-from feeds.envelope import ArrayInWebSocket
-from feeds.group import Member
-from feeds.interest import Interest
-from feeds.roster import PHASES
+from feeds.fanout import hub as hub_module
+from feeds.fanout.group import Member
+from feeds.fanout.interest import Interest
+from feeds.fanout.roster import PHASES
+from feeds.wire.backlog import BacklogPolicy, Eviction
+from feeds.wire.envelope import ArrayInWebSocket
 
 
 class Expected:

@@ -27,7 +27,7 @@ from wire import (
     text,
 )
 
-from feeds.inbound import FRAMES_BURST, FRAMES_S, GRACE, Inbound
+from feeds.admission.inbound import FRAMES_BURST, FRAMES_S, GRACE, Inbound
 
 CONTINUATION = 0
 TOO_MANY = "more than 100 control frames and fragments a second"

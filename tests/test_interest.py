@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.interest import NOTHING, Interest
+from feeds.fanout.interest import NOTHING, Interest
 
 SYMBOLS = 6
 some_symbols = st.sets(st.integers(0, SYMBOLS - 1))

@@ -29,9 +29,9 @@ from wire import (
     text,
 )
 
-from feeds import hub as hub_module
-from feeds import inbound as inbound_module
-from feeds.backlog import BacklogPolicy
+from feeds.admission import inbound as inbound_module
+from feeds.fanout import hub as hub_module
+from feeds.wire.backlog import BacklogPolicy
 
 PATIENT = BacklogPolicy(soft_limit=10**8, low_water=1000, hard_limit=10**9)
 STREAM = {"action": "subscribe", "symbols": "*", "channels": ["trades", "quotes"]}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import count
 
-from feeds.frame import describe_frame, ping_frame, pong_frame, text_frame
-from feeds.journal import Journal
+from feeds.observation.journal import Journal
+from feeds.wire.frame import describe_frame, ping_frame, pong_frame, text_frame
 
 
 def journal(most: int = 3) -> Journal:

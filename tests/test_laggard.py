@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from feeds.laggard import Laggard, narrow
+from feeds.fanout.laggard import Laggard, narrow
 
 SLOTS = 8
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from wire import RawClient, eventually, on_both_loops, running, step
 
-from feeds import lanes as lanes_module
-from feeds import subscriber
 from feeds.clock import parse_clock
-from feeds.interest import Interest
-from feeds.lanes import Lanes
+from feeds.fanout import lanes as lanes_module
+from feeds.fanout.interest import Interest
+from feeds.fanout.lanes import Lanes
+from feeds.protocol import subscriber
 
 SYMBOLS = 1_000
 

@@ -17,9 +17,9 @@ import pytest
 from aiohttp import web
 from wire import TIMEOUT_S, Follower, RawClient, eventually, on_both_loops, running
 
-from feeds import hub as hub_module
-from feeds.backlog import BacklogPolicy
+from feeds.fanout import hub as hub_module
 from feeds.server import FeedServer
+from feeds.wire.backlog import BacklogPolicy
 
 S = 1_000_000
 PATIENT = BacklogPolicy(soft_limit=2**30, hard_limit=2**31, no_progress_s=600)
@@ -219,7 +219,7 @@ async def test_it_may_be_stopped_twice() -> None:
 
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("TICKERPLANT_")}
 FAILING = """
-from feeds.hub import Hub
+from feeds.fanout.hub import Hub
 from ticker.market import Market
 step, join, joined = Market.step, Hub.join, []
 def note(self, *args):

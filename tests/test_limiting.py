@@ -13,15 +13,15 @@ from markets import SECOND, content
 from test_bands import bands, changes, quote, ruled, trade
 from us_markets import market, rows, us
 
-from ticker.bands import Bands
 from ticker.batch import QUOTES, STATUS, TRADES, TickBatch
 from ticker.instruments import Instrument
-from ticker.limiting import limited
-from ticker.marks import mark_of, marked
+from ticker.reference.marks import mark_of, marked
+from ticker.reference.rules import collar_ticks
+from ticker.reference.status import STATUSES
+from ticker.regulation.bands import Bands
+from ticker.regulation.limiting import limited
 from ticker.rows import SCRIPT, WALK
-from ticker.rules import collar_ticks
 from ticker.scenario import Scenario
-from ticker.status import STATUSES
 from ticker.universe import Universe
 
 NOON = us("2026-01-05T12:00")

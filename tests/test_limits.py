@@ -16,14 +16,14 @@ from wire import TEXT, RawClient, eventually, on_both_loops, running, step, text
 from clients.client import TickerClient
 from clients.failures import ClosedError, ConnectError, RequestError
 from feeds import server as server_module
+from feeds.admission.limits import Limits, TokenBucket
+from feeds.admission.turnstile import Turnstile
 from feeds.cli import guard
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError, HttpCode
-from feeds.gate import Gate
-from feeds.interest import Interest
-from feeds.limits import Limits, TokenBucket
+from feeds.fanout.interest import Interest
+from feeds.protocol.gate import Gate
 from feeds.server import FeedServer
-from feeds.turnstile import Turnstile
 
 S = 1_000_000
 

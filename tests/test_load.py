@@ -13,9 +13,9 @@ from fake_feed import FakeFeed, Peer, feed_in_thread, plays, trade
 from wire import running
 
 from clients.load import load, run_load
-from clients.load_processes import fast_loop, shares, spread
-from clients.load_swarm import Plan
-from feeds.limits import Limits
+from clients.loadgen.processes import fast_loop, shares, spread
+from clients.loadgen.swarm import Plan
+from feeds.admission.limits import Limits
 
 
 async def streams(peer: Peer) -> None:
@@ -177,8 +177,8 @@ async def test_processes_tell_how_far_they_are() -> None:
 @pytest.mark.asyncio
 async def test_a_process_that_dies_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Instead of waiting for it for ever."""
-    from clients import load_processes
     from clients.failures import TickerError
+    from clients.loadgen import processes as load_processes
 
     monkeypatch.setattr(load_processes, "_child", _dies)
     with pytest.raises(TickerError, match="a process of the load generator died"):
@@ -188,8 +188,8 @@ async def test_a_process_that_dies_is_an_error(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.asyncio
 async def test_a_process_that_hangs_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is killed."""
-    from clients import load_processes
     from clients.failures import TickerError
+    from clients.loadgen import processes as load_processes
 
     monkeypatch.setattr(load_processes, "_child", _hangs)
     monkeypatch.setattr(load_processes, "LAST_S", 0.01)

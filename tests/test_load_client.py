@@ -10,9 +10,9 @@ from aiohttp import WSMsgType
 from fake_feed import FakeFeed, Peer, Script, hello, plays, trade, until
 from yarl import URL
 
-from clients.load_client import Address, LoadClient
-from clients.load_frames import FrameError
-from clients.load_tally import Tally
+from clients.loadgen.client import Address, LoadClient
+from clients.loadgen.frames import FrameError
+from clients.loadgen.tally import Tally
 
 pytestmark = pytest.mark.asyncio
 

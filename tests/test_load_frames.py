@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.load_frames import (
+from clients.loadgen.frames import (
     BINARY,
     CLOSE,
     CONTINUATION,

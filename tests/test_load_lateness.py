@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from clients.load_lateness import LOOK_S, Lateness
+from clients.loadgen.lateness import LOOK_S, Lateness
 
 
 def test_it_is_the_worst_hundredth() -> None:

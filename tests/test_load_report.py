@@ -1,8 +1,8 @@
 """The report of a load test."""
 
-from clients.load_report import Latency, merge
-from clients.load_swarm import Result
-from clients.load_tally import new_histogram
+from clients.loadgen.report import Latency, merge
+from clients.loadgen.swarm import Result
+from clients.loadgen.tally import new_histogram
 
 
 def encoded(*late_us: int) -> bytes:

@@ -8,7 +8,7 @@ import orjson
 import pytest
 from fake_feed import FakeFeed, plays, trade
 
-from clients.load_swarm import Plan, Swarm, raise_file_limit
+from clients.loadgen.swarm import Plan, Swarm, raise_file_limit
 
 UNIVERSE = tuple(f"S{n}" for n in range(3000))
 
@@ -111,7 +111,7 @@ async def test_a_connection_that_never_becomes_live_is_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """After a time that is long enough for a busy server."""
-    monkeypatch.setattr("clients.load_swarm.PATIENCE_S", 0.01)
+    monkeypatch.setattr("clients.loadgen.swarm.PATIENCE_S", 0.01)
     async with FakeFeed(lambda peer: peer.request("never")) as feed:
         feed.scripts = (lambda peer: peer.ws.receive(),)
         swarm = Swarm(plan(feed.url, clients=1))

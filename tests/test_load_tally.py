@@ -8,7 +8,7 @@ from fake_feed import TIME, bar, hello, quote, snapshot, status, trade
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.load_tally import Tally
+from clients.loadgen.tally import Tally
 
 Item = dict[str, Any]
 

@@ -26,11 +26,11 @@ from markets import (
 )
 
 from ticker.batch import BARS, CHANNELS, DEPTH, INTERVALS, QUOTES, STATUS, TRADES, TickBatch
-from ticker.daybook import Snapshot
-from ticker.grid import CELL_US
+from ticker.bookkeeping.daybook import Snapshot
 from ticker.instruments import Instrument
 from ticker.market import DEFAULT_START_US, MAX_RATE, TAPE, Market
 from ticker.model import FULL, MODELS
+from ticker.processes.grid import CELL_US
 from ticker.universe import Universe
 
 BEFORE_MIDNIGHT = START - START % (86_400 * SECOND) + 86_396 * SECOND

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticker.conditions import CONDITIONS
-from ticker.exchanges import EXCHANGES
-from ticker.marks import mark_of, marked, moves
+from ticker.reference.conditions import CONDITIONS
+from ticker.reference.exchanges import EXCHANGES
+from ticker.reference.marks import mark_of, marked, moves
 
 CODES = [c.code for c in CONDITIONS]
 sets_of_codes = st.lists(st.sampled_from(CODES), unique=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from wire import RawClient, eventually, running
 
-from feeds import memory, vigil
+from feeds.connections import memory, vigil
 
 
 def test_it_can_be_asked_for_at_any_time() -> None:

@@ -20,12 +20,12 @@ from raw_http import RawHttp
 from wire import BINARY, RawClient, eventually, on_both_loops, running, step
 
 import feeds
-from feeds.backlog import BacklogPolicy, Eviction
+from feeds.admission.limits import Limits
 from feeds.errors import Code
-from feeds.limits import Limits
-from feeds.metrics import backlogs
-from feeds.resume import OUTCOMES
+from feeds.fanout.resume import OUTCOMES
+from feeds.http.metrics import backlogs
 from feeds.server import FeedServer
+from feeds.wire.backlog import BacklogPolicy, Eviction
 from ticker import __version__
 from ticker.batch import CHANNELS
 

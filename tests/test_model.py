@@ -11,20 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ticker.arrivals import Hawkes, HawkesArrivals
-from ticker.draws import exp
 from ticker.facts.measures import autocorrelation, correlation, excess_kurtosis, fano
-from ticker.grid import CELL_US, CELLS_PER_SECOND, Grid
+from ticker.generator.prices import Prices
 from ticker.instruments import Instrument
 from ticker.model import FULL, GBM, Model, model_named
-from ticker.noise import Stream
-from ticker.prices import Prices
-from ticker.shape import DAY_S, DayShape
-from ticker.shocks import JumpPath, Jumps, LeadLag, StudentT
-from ticker.signs import HiddenOrders, OrderSigns
-from ticker.spreads import Spreads, TenseSpread
+from ticker.processes.arrivals import Hawkes, HawkesArrivals
+from ticker.processes.grid import CELL_US, CELLS_PER_SECOND, Grid
+from ticker.processes.shocks import JumpPath, Jumps, LeadLag, StudentT
+from ticker.processes.signs import HiddenOrders, OrderSigns
+from ticker.processes.spreads import Spreads, TenseSpread
+from ticker.processes.volatility import LogVolatility, VolatilityPath
+from ticker.randomness.draws import exp
+from ticker.randomness.noise import Stream
+from ticker.trading_day.shape import DAY_S, DayShape
 from ticker.universe import Universe
-from ticker.volatility import LogVolatility, VolatilityPath
 
 SYMBOLS = tuple(f"S{i}" for i in range(8))
 

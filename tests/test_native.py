@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feeds.dialects.native import NativeEncoder, message
-from feeds.trades import MergedTrades
+from feeds.dialects.trades import MergedTrades
 from ticker.batch import (
     BARS,
     CHANNELS,
@@ -29,11 +29,11 @@ from ticker.batch import (
     BarTable,
     TickBatch,
 )
-from ticker.daybook import Snapshot
+from ticker.bookkeeping.daybook import Snapshot
 from ticker.instruments import Instrument, tick_fraction
 from ticker.market import Market
-from ticker.marks import mark_of
-from ticker.status import REASONS, STATUSES
+from ticker.reference.marks import mark_of
+from ticker.reference.status import REASONS, STATUSES
 from ticker.universe import Universe
 
 TICKS = [0.01, 1.0, 0.005, 0.0001, 0.25, 0.125, 0.05, 5.0, 0.00025, 1e-7]

@@ -7,9 +7,9 @@ import orjson
 import pytest
 from market_tape import SYMBOLS, MarketTape, Tick
 
-from feeds.history import History
-from feeds.newest import MOST_BARS, Newest, Pieces
-from feeds.trades import TradeRings
+from feeds.dialects.trades import TradeRings
+from feeds.fanout.history import History
+from feeds.fanout.newest import MOST_BARS, Newest, Pieces
 from ticker.batch import BARS, CHANNELS, QUOTES, TRADES
 
 MINUTES = BARS + 1

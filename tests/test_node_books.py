@@ -8,8 +8,8 @@ from zlib import crc32
 import pytest
 from node_scripts import run
 
-from feeds.backlog import BacklogPolicy
 from feeds.testing import TickerFeed
+from feeds.wire.backlog import BacklogPolicy
 
 __all__ = ["run"]  # a fixture
 

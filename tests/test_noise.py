@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ticker import noise
-from ticker.noise import (
+from ticker.randomness import noise
+from ticker.randomness.noise import (
     EXPONENTIAL_ONE,
     NORMAL_ONE,
     Stream,

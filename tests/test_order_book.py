@@ -7,7 +7,7 @@ from zlib import crc32
 
 import pytest
 
-from clients.decode import BUILDERS
+from clients.core.decode import BUILDERS
 from clients.events import Depth
 from clients.failures import BookError, TickerError
 from clients.order_book import OrderBook

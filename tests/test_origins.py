@@ -12,8 +12,8 @@ from wire import running
 
 from clients.client import TickerClient
 from clients.failures import ConnectError
+from feeds.admission.origins import Origins
 from feeds.errors import ConfigError, HttpCode
-from feeds.origins import Origins
 
 APP = "https://app.example"
 EVIL = "https://evil.example"

@@ -24,12 +24,12 @@ from hypothesis.stateful import (
 from market_tape import CHANNEL_NUMBERS, SYMBOLS, MarketTape, Reader, Tick
 from markets import marks
 
-from feeds import hub as hub_module
-from feeds import lanes as lanes_module
-from feeds import trades as trades_module
-from feeds.backlog import BacklogPolicy, Slow
-from feeds.hub import Hub
-from feeds.subscription import Subscription
+from feeds.dialects import trades as trades_module
+from feeds.fanout import hub as hub_module
+from feeds.fanout import lanes as lanes_module
+from feeds.fanout.hub import Hub
+from feeds.fanout.subscription import Subscription
+from feeds.wire.backlog import BacklogPolicy, Slow
 from ticker.batch import BARS, CHANNELS
 
 Key = tuple[int, int]

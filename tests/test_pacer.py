@@ -12,10 +12,10 @@ import pytest
 from doubles import BrokenTransport, Event, RecordingTransport, StalledTransport
 from hub_bench import CHANNELS, POLICY, SYMBOLS, HubBench, got
 
-from feeds import lanes as lanes_module
-from feeds.backlog import Eviction, Slow
-from feeds.group import Member
-from feeds.interest import NOTHING, Interest
+from feeds.fanout import lanes as lanes_module
+from feeds.fanout.group import Member
+from feeds.fanout.interest import NOTHING, Interest
+from feeds.wire.backlog import Eviction, Slow
 
 WINDOW = 100_000
 
@@ -247,7 +247,7 @@ def test_without_anybody_paced_or_behind_nothing_is_kept_and_nothing_looked_at()
 
 
 def test_who_leaves_in_the_middle_isnt_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("feeds.hub.FLUSH_SLICE", 1)
+    monkeypatch.setattr("feeds.fanout.hub.FLUSH_SLICE", 1)
     bench = HubBench()
     one, two = RecordingTransport(), RecordingTransport()
     members = [join(bench, t, [0]) for t in (one, two)]

@@ -11,12 +11,12 @@ import pytest
 from markets import digest
 from numpy.typing import NDArray
 
-from ticker.arrivals import Arrivals, PoissonArrivals
 from ticker.batch import QUOTES, TRADES, TickBatch
-from ticker.grid import Grid
 from ticker.market import Market
 from ticker.model import FULL, GBM, Model
-from ticker.noise import Stream
+from ticker.processes.arrivals import Arrivals, PoissonArrivals
+from ticker.processes.grid import Grid
+from ticker.randomness.noise import Stream
 from ticker.universe import Universe
 
 F64 = NDArray[np.float64]

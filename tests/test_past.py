@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from markets import UNIVERSES, table_rows
 from numpy.typing import NDArray
 
+from ticker.backfill.days import Days
 from ticker.batch import INTERVALS, BarTable
-from ticker.days import Days
 from ticker.instruments import Instrument
 from ticker.market import DEFAULT_START_US, Market
 from ticker.model import MODELS
-from ticker.shape import DayShape
+from ticker.processes.walk import TRADING_YEAR_S
+from ticker.trading_day.shape import DayShape
 from ticker.universe import Universe
-from ticker.walk import TRADING_YEAR_S
 
 EVERYTHING = [i for name in sorted(UNIVERSES) for i in UNIVERSES[name]]
 

@@ -9,10 +9,10 @@ import pytest
 from raw_http import RawHttp
 from wire import RawClient, eventually, on_both_loops, running
 
-from feeds import patience as patience_module
-from feeds.backlog import BacklogPolicy, Eviction
-from feeds.patience import Patience
+from feeds.admission import patience as patience_module
+from feeds.admission.patience import Patience
 from feeds.server import FeedServer
+from feeds.wire.backlog import BacklogPolicy, Eviction
 
 SYMBOLS = "2000"
 """Whose snapshots, of half a megabyte, are more than all buffers on the way take."""

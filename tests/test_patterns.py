@@ -6,17 +6,17 @@ import orjson
 import pytest
 from doubles import FaultyTransport
 
-from feeds import lanes as lanes_module
-from feeds import patterns as patterns_module
+from feeds.admission.limits import Limits
+from feeds.dialects import patterns as patterns_module
 from feeds.dialects.native import NativeEncoder
-from feeds.feed import Feed
-from feeds.gate import Gate
-from feeds.hub import Hub
-from feeds.lanes import LANE_SLOTS, Lane
-from feeds.limits import Limits
-from feeds.patterns import Patterns
-from feeds.reply import PIECE
-from feeds.session import Session
+from feeds.dialects.patterns import Patterns
+from feeds.engine.feed import Feed
+from feeds.fanout import lanes as lanes_module
+from feeds.fanout.hub import Hub
+from feeds.fanout.lanes import LANE_SLOTS, Lane
+from feeds.protocol.gate import Gate
+from feeds.protocol.reply import PIECE
+from feeds.protocol.session import Session
 from ticker.batch import CHANNELS
 from ticker.market import Market
 from ticker.universe import Universe
@@ -66,7 +66,7 @@ def test_old_patterns_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_many_patterns_are_resolved_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     """A list of patterns that each look at everything pauses after some work, whatever it is asked for."""
     monkeypatch.setattr(patterns_module, "WORK", 5_000)
-    monkeypatch.setattr("feeds.feed.WORK", 5_000)
+    monkeypatch.setattr("feeds.engine.feed.WORK", 5_000)
     feed, session = make_session(1_000)
     names = ["*" * n for n in range(1, 51)]
     for action, more in (

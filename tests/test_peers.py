@@ -1,6 +1,6 @@
 """When a silent client is asked, and when it is taken for dead."""
 
-from feeds.peers import Peer, Receipts, Verdict
+from feeds.connections.peers import Peer, Receipts, Verdict
 
 BEAT = 5.0
 

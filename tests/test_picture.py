@@ -10,8 +10,8 @@ import pytest
 from streaming import StreamClient
 from wire import Follower, eventually, on_both_loops, running, step
 
-from feeds import picture as picture_module
-from feeds.feed import Feed
+from feeds.engine.feed import Feed
+from feeds.http import picture as picture_module
 
 
 @on_both_loops

@@ -5,8 +5,8 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 import pytest
 
-from clients.plans import IDLE, Plan, address, matcher, plans_for
-from clients.wanted import Wanted
+from clients.core.plans import IDLE, Plan, address, matcher, plans_for
+from clients.core.wanted import Wanted
 
 
 def test_one_stream_for_the_symbols_that_share_channels() -> None:

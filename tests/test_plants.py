@@ -14,11 +14,11 @@ import pytest
 from streaming import StreamClient
 from wire import RawClient, eventually, on_both_loops, running
 
-from feeds.access import Access
-from feeds.auth import Tokens
+from feeds.admission.auth import Tokens
+from feeds.admission.origins import Origins
 from feeds.config import FeedConfig
 from feeds.errors import CommandError, ConfigError, UnknownSession
-from feeds.origins import Origins
+from feeds.http.access import Access
 from feeds.plants import MAX_SESSIONS, Plants
 from feeds.server import FeedServer
 from ticker.market import DEFAULT_START_US

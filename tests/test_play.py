@@ -14,10 +14,10 @@ from markets import SECOND, START, content, digest, events, naive_bars, run, tab
 from ticker.batch import BARS, QUOTES, STATUS, TRADES, TickBatch
 from ticker.instruments import Instrument
 from ticker.market import Market
+from ticker.reference.status import QUOTES_IN, REASONS, STATUSES, TRADES_IN
 from ticker.scenario import Change, Scenario
 from ticker.scenarios import SCENARIOS, scenario_named
 from ticker.script import ScriptedEvent, ScriptedQuote, ScriptedStatus, ScriptedTrade
-from ticker.status import QUOTES_IN, REASONS, STATUSES, TRADES_IN
 from ticker.universe import Universe
 
 SYMBOLS = 3

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from markets import SECOND, START, UNIVERSES, Event, digest, events, naive_bars, run
 
+from ticker.backfill.prelude import MOST_EVENTS, MOST_SECONDS, seconds_of
 from ticker.batch import BARS, INTERVALS, QUOTES, TRADES, TickBatch
 from ticker.instruments import Instrument
 from ticker.market import Market
-from ticker.prelude import MOST_EVENTS, MOST_SECONDS, seconds_of
 from ticker.universe import Universe
 
 EVERYTHING = [i for name in sorted(UNIVERSES) for i in UNIVERSES[name]]

@@ -10,24 +10,24 @@ from streaming import StreamClient
 from wire import running, step
 
 import feeds
-from clients.decode import BUILDERS
+from clients.core.decode import BUILDERS
 from clients.events import Depth
 from clients.order_book import OrderBook
-from feeds.backlog import BacklogPolicy
-from feeds.budget import ADDRESS_BURST, ADDRESS_S, BURST, SYMBOLS_S
+from feeds.admission.budget import ADDRESS_BURST, ADDRESS_S, BURST, SYMBOLS_S
+from feeds.admission.inbound import FRAMES_BURST, FRAMES_S
+from feeds.admission.limits import Limits
+from feeds.admission.patience import MOST_UNREAD
+from feeds.dialects.requests import CHANNEL_NAMES, MAX_REQUEST_BYTES, MAX_REQUEST_SYMBOLS
 from feeds.errors import CloseCode, Code, HttpCode, RequestError
-from feeds.inbound import FRAMES_BURST, FRAMES_S
-from feeds.limits import Limits
-from feeds.patience import MOST_UNREAD
-from feeds.query import parse_query
-from feeds.requests import CHANNEL_NAMES, MAX_REQUEST_BYTES, MAX_REQUEST_SYMBOLS
-from feeds.transport import SPARE_S
-from feeds.unreadable import MAX_FIELD_BYTES, MAX_HEADERS, MAX_URL_BYTES
+from feeds.http.unreadable import MAX_FIELD_BYTES, MAX_HEADERS, MAX_URL_BYTES
+from feeds.protocol.query import parse_query
+from feeds.wire.backlog import BacklogPolicy
+from feeds.wire.transport import SPARE_S
 from ticker.batch import INTERVALS
-from ticker.conditions import CONDITIONS
-from ticker.exchanges import EXCHANGES
 from ticker.ladder import LEVELS
-from ticker.status import QUOTES_IN, REASONS, STATUSES, TRADES_IN
+from ticker.reference.conditions import CONDITIONS
+from ticker.reference.exchanges import EXCHANGES
+from ticker.reference.status import QUOTES_IN, REASONS, STATUSES, TRADES_IN
 
 TEXT = (Path(feeds.__file__).parent / "PROTOCOL.md").read_text(encoding="utf-8")
 WEB_ROOT = Path(__file__).parent.parent / "clients" / "web"

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from wire import eventually
 
-from feeds import pulse as pulse_module
-from feeds.pulse import QUIET_S, Pulse
-from feeds.timing import Timing
+from feeds.counters import pulse as pulse_module
+from feeds.counters.pulse import QUIET_S, Pulse
+from feeds.counters.timing import Timing
 
 
 def texts(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -11,13 +11,13 @@ import orjson
 import pytest
 from doubles import FakeDialect, RecordingTransport, ScriptedMarket, StalledTransport
 
-from feeds import hub as hub_module
-from feeds import pump as pump_module
-from feeds.backlog import BacklogPolicy, Slow
 from feeds.clock import ManualClock, MaxClock, ScaledClock
-from feeds.hub import Hub
-from feeds.interest import Interest
-from feeds.pump import MAX_TURN_EVENTS, Pump
+from feeds.engine import pump as pump_module
+from feeds.engine.pump import MAX_TURN_EVENTS, Pump
+from feeds.fanout import hub as hub_module
+from feeds.fanout.hub import Hub
+from feeds.fanout.interest import Interest
+from feeds.wire.backlog import BacklogPolicy, Slow
 
 pytestmark = pytest.mark.asyncio
 

@@ -6,10 +6,10 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from feeds.cursor import Cursor, Place
+from feeds.dialects.requests import Subscribe
 from feeds.errors import Code, RequestError
-from feeds.query import StreamQuery, parse_query
-from feeds.requests import Subscribe
+from feeds.fanout.cursor import Cursor, Place
+from feeds.protocol.query import StreamQuery, parse_query
 
 KNOWN = "symbols, channels, interval, snapshot, epoch, since, last_event_id"
 

@@ -114,7 +114,7 @@ def test_gaps_and_reconnects_are_told_and_recorded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A new hello in the file marks the new connection."""
-    monkeypatch.setattr("clients.backoff.Backoff.delay", lambda *_: 0.0)
+    monkeypatch.setattr("clients.core.backoff.Backoff.delay", lambda *_: 0.0)
     path = tmp_path / "tape.ndjson"
     gap = {"type": "gap", "symbol": "AAPL", "channel": "trades", "from": 3, "to": 4}
     announced = gap | {"reason": "too_old"}

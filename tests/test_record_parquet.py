@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 from fake_feed import hello, quote, snapshot, trade
 
-from clients import record_parquet
-from clients.record_parquet import ParquetLines, needs
+from clients.terminal import parquet as record_parquet
+from clients.terminal.parquet import ParquetLines, needs
 
 
 def lines(*items: object) -> bytes:

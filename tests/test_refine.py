@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ticker.noise import bits
-from ticker.refine import refine, share_out
-from ticker.spans import Spans, gathered, halved
+from ticker.backfill.refine import refine, share_out
+from ticker.backfill.spans import Spans, gathered, halved
+from ticker.randomness.noise import bits
 
 ROWS = 4
 WALKS = 5

@@ -18,7 +18,7 @@ from feeds.errors import ConfigError
 from feeds.replay import ColumnMap, FileTape, ReplayOptions
 from ticker.batch import TRADES
 from ticker.market import Market
-from ticker.marks import marked
+from ticker.reference.marks import marked
 from ticker.replay import Replay
 from ticker.tape import UNIT, TapeRows
 from ticker.universe import Universe

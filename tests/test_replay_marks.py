@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 from tapes import market_tape, write
 
-from clients.record_parquet import ParquetLines
+from clients.terminal.parquet import ParquetLines
 from feeds.errors import ConfigError
 from feeds.replay import ColumnMap, ReplayOptions
 from ticker.market import Market
-from ticker.marks import marked
+from ticker.reference.marks import marked
 from ticker.universe import Universe
 
 NOON = "2023-11-15T12:00:00"

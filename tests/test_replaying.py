@@ -18,11 +18,11 @@ from test_cli import COMMAND, ENVIRONMENT, run
 from wire import TIMEOUT_S, Follower, RawClient, eventually, on_both_loops, running, step
 
 from clients.record import record
-from feeds.access import Access
-from feeds.auth import Tokens
+from feeds.admission.auth import Tokens
+from feeds.admission.origins import Origins
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError
-from feeds.origins import Origins
+from feeds.http.access import Access
 from feeds.plants import Plants
 from feeds.replay import ReplayOptions
 from feeds.server import FeedServer

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from clients.core.replies import Replies
 from clients.failures import ConnectionLostError, RequestError
-from clients.replies import Replies
 
 pytestmark = pytest.mark.asyncio
 

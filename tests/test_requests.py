@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.errors import Code, RequestError
-from feeds.requests import (
+from feeds.dialects.requests import (
     CHANNEL_NAMES,
     LITTLE,
     MAX_REQUEST_BYTES,
@@ -25,6 +24,7 @@ from feeds.requests import (
     is_little,
     parse_request,
 )
+from feeds.errors import Code, RequestError
 
 ALL = CHANNEL_NAMES
 SUBSCRIBE: dict[str, Any] = {"action": "subscribe", "symbols": ["AAPL"]}

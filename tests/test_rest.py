@@ -12,7 +12,7 @@ import pytest
 from streaming import StreamClient
 from wire import Follower, RawClient, running, step
 
-from feeds.rest import MAX_BARS
+from feeds.http.rest import MAX_BARS
 from feeds.server import FeedServer
 from ticker import __version__
 

@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from feeds.history import EVENT_BYTES, History
-from feeds.resume import Resume
+from feeds.fanout.history import EVENT_BYTES, History
+from feeds.fanout.resume import Resume
 from ticker.batch import BARS, QUOTES, TRADES
 
 SYMBOLS = 3

@@ -15,18 +15,18 @@ from doubles import RecordingTransport, StalledTransport
 from markets import SECOND, START
 from streaming import Message, messages_in
 
-from feeds import pump as pump_module
-from feeds.backlog import BacklogPolicy
-from feeds.bodies import EventStream
 from feeds.clock import ManualClock
-from feeds.cursor import WHOLE, Cursor
 from feeds.dialects.native import NativeEncoder
-from feeds.feed import Feed
-from feeds.group import Member
-from feeds.hub import Hub
-from feeds.pump import Pump
-from feeds.requests import Subscribe, parse_request
-from feeds.session import Session
+from feeds.dialects.requests import Subscribe, parse_request
+from feeds.engine import pump as pump_module
+from feeds.engine.feed import Feed
+from feeds.engine.pump import Pump
+from feeds.fanout.cursor import WHOLE, Cursor
+from feeds.fanout.group import Member
+from feeds.fanout.hub import Hub
+from feeds.protocol.session import Session
+from feeds.wire.backlog import BacklogPolicy
+from feeds.wire.bodies import EventStream
 from ticker.batch import CHANNELS
 from ticker.market import Market
 from ticker.universe import Universe

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from doubles import RecordingTransport
 
-from feeds.backlog import BacklogPolicy
-from feeds.envelope import WEBSOCKET
-from feeds.group import Member
-from feeds.interest import NOTHING, Interest
-from feeds.roster import Roster
+from feeds.fanout.group import Member
+from feeds.fanout.interest import NOTHING, Interest
+from feeds.fanout.roster import Roster
+from feeds.wire.backlog import BacklogPolicy
+from feeds.wire.envelope import WEBSOCKET
 
 SYMBOLS, CHANNELS = 3, 2
 EVERYTHING = Interest().add(range(SYMBOLS), range(CHANNELS))

@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from clients.failures import ClosedError, ConnectError
-from clients.running import complain, race, run_until_signal
+from clients.terminal.running import complain, race, run_until_signal
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -91,7 +91,7 @@ def test_a_reader_that_has_gone_is_a_normal_end() -> None:
     """As in `... | head`: no traceback, and no complaint at exit either."""
     program = (
         "import sys\n"
-        "from clients.running import run_until_signal\n"
+        "from clients.terminal.running import run_until_signal\n"
         "async def main(stop):\n"
         "    while True: print('x' * 1000)\n"
         "sys.exit(run_until_signal(main))\n"

@@ -9,9 +9,9 @@ import pytest
 from tapes import market_tape
 from wire import Follower, RawClient, running, step
 
-from feeds.backlog import BacklogPolicy
 from feeds.errors import CommandError
 from feeds.replay import ReplayOptions
+from feeds.wire.backlog import BacklogPolicy
 from ticker.market import Market
 from ticker.universe import Universe
 

@@ -14,10 +14,10 @@ from feeds.errors import ConfigError
 from feeds.replay import ReplayOptions
 from ticker.batch import STATUS, TRADES
 from ticker.market import Market
-from ticker.marks import marked
+from ticker.reference.marks import marked
 from ticker.scenario import MAX_S, Change, Scenario
 from ticker.scenarios import SCENARIOS, scenario_named
-from ticker.scenes import START_S, Scene, SceneError, read_scenes
+from ticker.staging.scenes import START_S, Scene, SceneError, read_scenes
 from ticker.universe import Universe
 
 

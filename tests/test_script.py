@@ -17,9 +17,9 @@ from wire import RawClient, running, step
 from ticker.batch import BARS, DEPTH, QUOTES, STATUS, TRADES, TickBatch
 from ticker.instruments import Instrument
 from ticker.market import Market
-from ticker.marks import mark_of
+from ticker.reference.marks import mark_of
+from ticker.reference.status import QUOTES_IN, REASONS, STATUSES, TRADES_IN
 from ticker.script import MAX_SIZE, ScriptedEvent, ScriptedQuote, ScriptedStatus, ScriptedTrade
-from ticker.status import QUOTES_IN, REASONS, STATUSES, TRADES_IN
 from ticker.universe import Universe
 
 SYMBOLS = 3

@@ -33,13 +33,13 @@ from wire import (
     text,
 )
 
-from feeds import hub as hub_module
-from feeds.backlog import BacklogPolicy
+from feeds.admission.limits import Limits
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError
-from feeds.limits import Limits
+from feeds.fanout import hub as hub_module
+from feeds.protocol.session import Session
 from feeds.server import FeedServer
-from feeds.session import Session
+from feeds.wire.backlog import BacklogPolicy
 from ticker.market import Market
 from ticker.universe import Universe
 

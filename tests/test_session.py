@@ -15,15 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wire import Follower
 
-from feeds import reply as reply_module
-from feeds.backlog import BacklogPolicy
 from feeds.dialects.native import NativeEncoder
-from feeds.envelope import ArrayInWebSocket
+from feeds.engine.feed import Feed
 from feeds.errors import CloseCode, Code, RequestError
-from feeds.feed import Feed
-from feeds.hub import Hub
-from feeds.reply import PIECE
-from feeds.session import MAX_ERRORS, Session
+from feeds.fanout.hub import Hub
+from feeds.protocol import reply as reply_module
+from feeds.protocol.reply import PIECE
+from feeds.protocol.session import MAX_ERRORS, Session
+from feeds.wire.backlog import BacklogPolicy
+from feeds.wire.envelope import ArrayInWebSocket
 from ticker.batch import CHANNELS
 from ticker.market import Market
 from ticker.universe import Universe

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticker.sessions import Session, new_york_offset_s, regular_sessions, session_at
-from ticker.status import STATUSES
+from ticker.reference.status import STATUSES
+from ticker.trading_day.sessions import Session, new_york_offset_s, regular_sessions, session_at
 
 NEW_YORK = ZoneInfo("America/New_York")
 seconds = st.integers(1_170_000_000, 4_000_000_000)  # 2007 to 2096

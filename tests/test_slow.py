@@ -15,9 +15,9 @@ import orjson
 from doubles import Event, FaultyTransport, RecordingTransport, StalledTransport
 from hub_bench import CHANNELS, POLICY, SYMBOLS, HubBench, got
 
-from feeds.backlog import BacklogPolicy, Eviction, Slow, State
-from feeds.frame import text_frame
-from feeds.interest import NOTHING, Interest
+from feeds.fanout.interest import NOTHING, Interest
+from feeds.wire.backlog import BacklogPolicy, Eviction, Slow, State
+from feeds.wire.frame import text_frame
 
 # Conflated.
 

@@ -30,9 +30,9 @@ from wire import (
     text,
 )
 
-from feeds.backlog import BacklogPolicy, Eviction
 from feeds.clock import Awake
 from feeds.server import FeedServer
+from feeds.wire.backlog import BacklogPolicy, Eviction
 
 STREAM = {"action": "subscribe", "symbols": "*", "channels": ["trades", "quotes"]}
 FAST: dict[str, Any] = {"clock": "wall", "rate": 1000, "symbols": "50"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clients.sse import EventParser
+from clients.core.sse import EventParser
 
 TEXT = "retry: 5\n: note\ndata: [1]\n\nid: a\ndata: [2,\ndata:3]\n\nid: b\n\ndata: 4\n\ndata: 5"
 

@@ -10,16 +10,16 @@ import pytest
 from doubles import FakeDialect, RecordingTransport, ScriptedMarket, StalledTransport
 from hub_bench import POLICY, HubBench, got
 
-from feeds import pump as pump_module
-from feeds.backlog import Slow
 from feeds.clock import ScaledClock
-from feeds.envelope import ArrayInWebSocket
-from feeds.hub import Hub
-from feeds.interest import Interest
-from feeds.pump import MAX_TURN_EVENTS, Pump
-from feeds.roster import PHASES
-from feeds.stagger import Stagger
-from feeds.transport import Data
+from feeds.engine import pump as pump_module
+from feeds.engine.pump import MAX_TURN_EVENTS, Pump
+from feeds.fanout.hub import Hub
+from feeds.fanout.interest import Interest
+from feeds.fanout.roster import PHASES
+from feeds.fanout.stagger import Stagger
+from feeds.wire.backlog import Slow
+from feeds.wire.envelope import ArrayInWebSocket
+from feeds.wire.transport import Data
 from ticker.batch import TickBatch
 
 CLIENTS = 80

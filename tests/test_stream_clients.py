@@ -20,8 +20,8 @@ from streaming import SseParser
 from test_page import ARGUMENTS, CHROMIUM
 from wire import TIMEOUT_S, Follower, eventually, running
 
-from feeds.backlog import BacklogPolicy
 from feeds.server import FeedServer
+from feeds.wire.backlog import BacklogPolicy
 
 pytestmark = pytest.mark.asyncio
 

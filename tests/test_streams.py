@@ -13,10 +13,10 @@ import pytest
 from streaming import SseParser, StreamClient
 from wire import TIMEOUT_S, Follower, RawClient, eventually, on_both_loops, running, step
 
-from feeds.backlog import BacklogPolicy, Eviction
-from feeds.cursor import Cursor
 from feeds.dialects.native import NativeEncoder
+from feeds.fanout.cursor import Cursor
 from feeds.server import FeedServer
+from feeds.wire.backlog import BacklogPolicy, Eviction
 from ticker.market import Market
 
 S = 1_000_000
@@ -488,7 +488,7 @@ async def test_a_server_that_stops_ends_its_streams_with_the_last_chunk() -> Non
 
 @pytest.mark.asyncio
 async def test_a_server_stops_though_somebody_never_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("feeds.streams._CLOSE_WAIT_S", 0.1)
+    monkeypatch.setattr("feeds.connections.streams._CLOSE_WAIT_S", 0.1)
     policy = BacklogPolicy(soft_limit=64_000, no_progress_s=1000.0)
     async with running(**FAST, backlog=policy) as server:
         client = StreamClient(server, f"/sse?{ALL}", receive_buffer=4096)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.interest import Interest
-from feeds.subscription import Subscription
+from feeds.fanout.interest import Interest
+from feeds.fanout.subscription import Subscription
 
 symbols = st.sets(st.integers(0, 3))
 channels = st.sets(st.integers(0, 2))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fake_feed import TIME, UNIVERSE, FakeFeed, Peer, feed_in_thread, plays, trade
 
-from clients.backoff import Backoff
+from clients.core.backoff import Backoff
 from clients.events import Connected, Snapshot, Trade
 from clients.failures import ClosedError, ConnectError, ConnectionLostError, RequestError
 from clients.sync import SyncTickerClient

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from feeds import times
 from feeds.errors import CommandError
-from feeds.times import as_datetime, duration_us, moment_us, seconds_of
+from feeds.notation import times
+from feeds.notation.times import as_datetime, duration_us, moment_us, seconds_of
 from ticker.market import DEFAULT_START_US
 
 

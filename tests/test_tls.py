@@ -23,15 +23,15 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from wire import TIMEOUT_S, Follower, eventually, on_both_loops, running, step, text
 
 from clients.client import TickerClient
-from clients.connection import trust
+from clients.core.connection import trust
 from clients.failures import ConnectError, TickerError
-from feeds import tls
-from feeds.backlog import BacklogPolicy, Eviction
+from feeds.admission import tls
+from feeds.admission.limits import Limits
+from feeds.admission.tls import load_tls, make_self_signed
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError
-from feeds.limits import Limits
 from feeds.server import FeedServer
-from feeds.tls import load_tls, make_self_signed
+from feeds.wire.backlog import BacklogPolicy, Eviction
 
 S = 1_000_000
 COMMAND = [sys.executable, "-m", "feeds"]

@@ -20,9 +20,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from wire import TIMEOUT_S, eventually, running, step
 
-from feeds import stagger
-from feeds.backlog import BacklogPolicy, Slow
+from feeds.fanout import stagger
 from feeds.server import FeedServer
+from feeds.wire.backlog import BacklogPolicy, Slow
 from ticker.batch import QUOTES, TRADES
 from ticker.market import Market
 

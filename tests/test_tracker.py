@@ -7,8 +7,8 @@ from fake_feed import bar, quote, snapshot, status, trade
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clients.core.tracker import Tracker, chunks
 from clients.events import Gap
-from clients.tracker import Tracker, chunks
 
 Item = dict[str, Any]
 

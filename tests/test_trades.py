@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds import trades as trades_module
-from feeds.trades import MergedTrades, TradeRings
-from ticker.marks import mark_of
+from feeds.dialects import trades as trades_module
+from feeds.dialects.trades import MergedTrades, TradeRings
+from ticker.reference.marks import mark_of
 
 
 def sum_up(rings: TradeRings, *rows: tuple[int, int, int]) -> list[MergedTrades | None]:

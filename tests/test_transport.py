@@ -12,7 +12,7 @@ import pytest
 import uvloop
 from wire import TIMEOUT_S, eventually
 
-from feeds.transport import NOTSENT_LOWAT, SocketTransport
+from feeds.wire.transport import NOTSENT_LOWAT, SocketTransport
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop] | None] = {
     "asyncio": None,

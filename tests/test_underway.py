@@ -2,7 +2,7 @@
 
 import asyncio
 
-from feeds.underway import Underway
+from feeds.engine.underway import Underway
 
 
 async def test_what_is_not_under_way_is_not_waited_for() -> None:

@@ -13,9 +13,9 @@ import websockets
 from raw_http import RawHttp
 from wire import HANDSHAKE, eventually, on_both_loops, running
 
-from feeds.feed import Feed
-from feeds.limits import Limits
-from feeds.rest import Api
+from feeds.admission.limits import Limits
+from feeds.engine.feed import Feed
+from feeds.http.rest import Api
 from ticker import __version__
 
 TOKEN = "s3sameOpen"

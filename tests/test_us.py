@@ -17,11 +17,11 @@ from feeds.cli.banner import banner
 from ticker.batch import BARS, INTERVALS, QUOTES, STATUS, TRADES, TickBatch
 from ticker.instruments import Instrument
 from ticker.market import Market
-from ticker.marks import marked
+from ticker.reference.marks import marked
+from ticker.reference.status import STATUSES
 from ticker.scenarios import scenario_named
 from ticker.script import ScriptedEvent, ScriptedStatus, ScriptedTrade
-from ticker.sessions import session_at
-from ticker.status import STATUSES
+from ticker.trading_day.sessions import session_at
 from ticker.universe import Universe
 
 

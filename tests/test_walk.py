@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ticker.grid import CELL_US, CELLS_PER_SECOND
-from ticker.noise import Stream
-from ticker.walk import (
+from ticker.processes.grid import CELL_US, CELLS_PER_SECOND
+from ticker.processes.walk import (
     MARKET_LOADING,
     OWN_LOADING,
     RANGE,
@@ -17,6 +16,7 @@ from ticker.walk import (
     TRADING_YEAR_S,
     RandomWalk,
 )
+from ticker.randomness.noise import Stream
 
 SYMBOLS = ["AAA", "BBB", "CCC", "DDD", "EEE", "FFF"]
 SECTORS = ["Steel", "Steel", "Bread", "Bread", "Ink", "Ink"]

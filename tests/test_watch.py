@@ -23,7 +23,7 @@ from fake_feed import (  # fmt: skip
 )
 from rich.console import Console
 
-from clients import watch_table as module
+from clients.terminal import table as module
 from clients.watch import run_watch, watch
 
 LINE = "2025-11-22T08:26:40.123Z"
@@ -69,7 +69,7 @@ def test_in_a_pipe_what_happens_to_the_connection_goes_to_stderr(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that the lines stay what they are."""
-    monkeypatch.setattr("clients.backoff.Backoff.delay", lambda *_: 0.0)
+    monkeypatch.setattr("clients.core.backoff.Backoff.delay", lambda *_: 0.0)
 
     async def breaks(peer: Peer) -> None:
         await peer.hello()
@@ -207,7 +207,7 @@ async def test_what_could_not_be_mended_is_mended_after_the_reconnect(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A connection that breaks meanwhile is no reason to stop."""
-    monkeypatch.setattr("clients.backoff.Backoff.delay", lambda *_: 0.0)
+    monkeypatch.setattr("clients.core.backoff.Backoff.delay", lambda *_: 0.0)
     console, _ = terminal()
 
     async def breaks(peer: Peer) -> None:

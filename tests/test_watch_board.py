@@ -15,7 +15,7 @@ from clients.events import (
     Status,
     Trade,
 )
-from clients.watch_board import Board, Row, decimals, sparkline
+from clients.terminal.board import Board, Row, decimals, sparkline
 
 HELLO = Hello(1, "fake/1", "e1", 7, 2, (), (), 5000, False, True)
 

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from clients.events import Connected, Depth, Hello, Instrument, Snapshot, Status
 from clients.order_book import OrderBook
-from clients.watch_board import Board
-from clients.watch_ladder import across, levels_in, render
+from clients.terminal.board import Board
+from clients.terminal.ladder import across, levels_in, render
 
 HELLO = Hello(1, "fake/1", "e1", 7, 2, (), (), 5000, False, True)
 Levels = tuple[tuple[float, int], ...]

@@ -16,8 +16,8 @@ from clients.events import (
     Status,
     Trade,
 )
-from clients.watch_board import Board
-from clients.watch_view import capacity, render
+from clients.terminal.board import Board
+from clients.terminal.view import capacity, render
 
 HELLO = Hello(1, "fake/1", "e1", 7, 2, (), (), 5000, False, True)
 

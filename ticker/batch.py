@@ -97,9 +97,9 @@ class TickBatch:
     """
     Events in the order of the market, all channels mixed; every array has the shape (events,).
 
-    A trade uses ``price`` and ``size``, and has its mark (:mod:`ticker.marks`) in ``ask``. A quote has its bid in ``price`` and
+    A trade uses ``price`` and ``size``, and has its mark (:mod:`ticker.reference.marks`) in ``ask``. A quote has its bid in ``price`` and
     ``size``. A bar has its row of ``bars`` in ``price``, and so has a book of ``depth``. A change of status has the numbers of
-    status and reason (:mod:`ticker.status`) in ``price`` and ``size``.
+    status and reason (:mod:`ticker.reference.status`) in ``price`` and ``size``.
     What a row doesn't use is 0.
     """
 

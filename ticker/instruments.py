@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 
-from ticker.exchanges import tape_of
+from ticker.reference.exchanges import tape_of
 
 __all__ = [
     "MAX_TICKS",
@@ -51,7 +51,7 @@ class Instrument:
     """Events a second relative to the market's rate."""
     # Without the rules of the US market these change no event, so they are no part of an epoch.
     exchange: str = field(default="", repr=False)
-    """Where it is listed, one of :data:`~ticker.exchanges.LISTING`; ``""``: not known."""
+    """Where it is listed, one of :data:`~ticker.reference.exchanges.LISTING`; ``""``: not known."""
     tier: int = field(default=2, repr=False)
     """Tier of limit up, limit down: 1 (S&P 500, Russell 1000, some funds) or 2 (the others)."""
 

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ticker.cents import Rungs, ticks_in_a_cent
-from ticker.draws import lots as quote_lots
-from ticker.noise import Stream, bits, halves
+from ticker.randomness.draws import lots as quote_lots
+from ticker.randomness.noise import Stream, bits, halves
 from ticker.universe import Universe
 
 __all__ = ["LEVELS", "Changes", "Ladder", "Ladders", "changes"]

@@ -5,7 +5,7 @@ Plan: the walk and the order flow are made a *block* of whole cells ahead, for a
 :meth:`Market.step` hands out slices of the block. What is handed out depends on time alone, never on how the block
 was cut or on the step length: stream equals batch, byte for byte.
 
-What is scheduled and played is laid over the blocks by :mod:`ticker.overlay`; :mod:`ticker.books` records what was handed out.
+What is scheduled and played is laid over the blocks by :mod:`ticker.staging.overlay`; :mod:`ticker.bookkeeping.books` records what was handed out.
 """
 
 import hashlib
@@ -16,25 +16,25 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from ticker import us
-from ticker.bars import meet
+from ticker.backfill.past import Past
 from ticker.batch import INTERVALS, BarTable, TickBatch
+from ticker.bookkeeping.bars import meet
+from ticker.bookkeeping.daybook import DayBook
+from ticker.bookkeeping.outlet import Outlet
 from ticker.cents import widened
-from ticker.daybook import DayBook
-from ticker.hours import SessionShape
+from ticker.generator.source import MAX_RATE, MAX_TOTAL_RATE, Block, Source
 from ticker.model import FULL, Model, model_named
-from ticker.outlet import Outlet
-from ticker.overlay import Overlay
-from ticker.past import Past
-from ticker.play import Play, chosen
+from ticker.regulation import us
+from ticker.regulation.us import UsRules, rules_named
 from ticker.scenario import Scenario
-from ticker.scenes import Scene
 from ticker.script import ScriptedEvent
-from ticker.shape import DayShape
-from ticker.source import MAX_RATE, MAX_TOTAL_RATE, Block, Source
-from ticker.staged import Staged
+from ticker.staging.overlay import Overlay
+from ticker.staging.play import Play, chosen
+from ticker.staging.scenes import Scene
+from ticker.staging.staged import Staged
+from ticker.trading_day.hours import SessionShape
+from ticker.trading_day.shape import DayShape
 from ticker.universe import Universe
-from ticker.us import UsRules, rules_named
 
 __all__ = ["DEFAULT_START_US", "MAX_RATE", "MAX_TOTAL_RATE", "TAPE", "Market"]
 
@@ -62,7 +62,7 @@ class Market(Outlet):
         start_us: Unix time at which the market starts, in microseconds; whole seconds.
         model: what the market is made of, or the name of one of :data:`~ticker.model.MODELS`.
         scenes: what is played from the start on.
-        rules: ``open``: it is always open, and has no rules; ``us``: those of the US market, see :mod:`ticker.us`.
+        rules: ``open``: it is always open, and has no rules; ``us``: those of the US market, see :mod:`ticker.regulation.us`.
         block_events: about how many events to make in one pass. Changes memory and pace, never an event.
 
     Raises:
@@ -180,7 +180,7 @@ class Market(Outlet):
         """
         Give the newest bars of a symbol, oldest first, at most ``limit``, which is at least 1.
 
-        They reach back before the start, into the :class:`~ticker.past.Past`. The bar of an interval that was under way
+        They reach back before the start, into the :class:`~ticker.backfill.past.Past`. The bar of an interval that was under way
         at the start includes the trades from before it.
 
         Returns:

@@ -10,8 +10,6 @@ signs, the negative control of :mod:`ticker.facts`.
 import math
 from dataclasses import dataclass
 
-from ticker.arrivals import Hawkes
-from ticker.hours import SessionShape
 from ticker.parts import (
     ArrivalPart,
     JumpPart,
@@ -21,11 +19,13 @@ from ticker.parts import (
     TailPart,
     VolatilityPart,
 )
-from ticker.shape import DayShape
-from ticker.shocks import Jumps, LeadLag, StudentT
-from ticker.signs import HiddenOrders
-from ticker.spreads import TenseSpread
-from ticker.volatility import LogVolatility
+from ticker.processes.arrivals import Hawkes
+from ticker.processes.shocks import Jumps, LeadLag, StudentT
+from ticker.processes.signs import HiddenOrders
+from ticker.processes.spreads import TenseSpread
+from ticker.processes.volatility import LogVolatility
+from ticker.trading_day.hours import SessionShape
+from ticker.trading_day.shape import DayShape
 
 __all__ = ["FULL", "GBM", "MODELS", "Model", "model_named"]
 

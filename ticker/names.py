@@ -1,8 +1,8 @@
 """The built-in instruments: thirty well-known US names, and any number of synthetic ones."""
 
 from ticker.instruments import Instrument
-from ticker.noise import key
-from ticker.rules import round_lot
+from ticker.randomness.noise import key
+from ticker.reference.rules import round_lot
 
 __all__ = ["FAMOUS", "SECTORS", "synthetic"]
 

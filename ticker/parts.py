@@ -2,7 +2,7 @@
 What a part of a model is: the few things that prices and order flow ask of it.
 
 A part is data, a frozen dataclass: its ``repr`` is part of the epoch, so that markets of other parts have another one. What it makes
-from a seed (:mod:`ticker.noise`: a draw is a function of a counter) is made for whole seconds, counted from the start of the
+from a seed (:mod:`ticker.randomness.noise`: a draw is a function of a counter) is made for whole seconds, counted from the start of the
 market, one stretch after the other, and must not depend on how long these are: else a stream isn't the batch any more.
 """
 
@@ -12,9 +12,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ticker.arrivals import Arrivals
-from ticker.grid import Grid
-from ticker.noise import Stream
+from ticker.processes.arrivals import Arrivals
+from ticker.processes.grid import Grid
+from ticker.randomness.noise import Stream
 from ticker.universe import Universe
 
 __all__ = [
@@ -53,7 +53,7 @@ class Volatile(Protocol):
 
 
 class VolatilityPart(Protocol):
-    """Makes the volatility change; such as :class:`ticker.volatility.LogVolatility`."""
+    """Makes the volatility change; such as :class:`ticker.processes.volatility.LogVolatility`."""
 
     @property
     def variance(self) -> float:
@@ -64,7 +64,7 @@ class VolatilityPart(Protocol):
 
 
 class TailPart(Protocol):
-    """Makes the shocks of a second heavy-tailed; such as :class:`ticker.shocks.StudentT`."""
+    """Makes the shocks of a second heavy-tailed; such as :class:`ticker.processes.shocks.StudentT`."""
 
     def scales(self, stream: Stream, first: int, seconds: int) -> F64:
         """Draw what to multiply a second's normal numbers by, of mean square 1: shape (names, seconds)."""
@@ -83,7 +83,7 @@ class Jumping(Protocol):
 
 
 class JumpPart(Protocol):
-    """Makes prices jump; such as :class:`ticker.shocks.Jumps`."""
+    """Makes prices jump; such as :class:`ticker.processes.shocks.Jumps`."""
 
     def share(self) -> float:
         """Give the share of jumps in the variance of a day, below 1; the rest of the price has that much less."""
@@ -93,7 +93,7 @@ class JumpPart(Protocol):
 
 
 class LagPart(Protocol):
-    """Lets news come late; such as :class:`ticker.shocks.LeadLag`."""
+    """Lets news come late; such as :class:`ticker.processes.shocks.LeadLag`."""
 
     @property
     def longest_s(self) -> int:
@@ -104,7 +104,7 @@ class LagPart(Protocol):
 
 
 class ArrivalPart(Protocol):
-    """Says when trades and quotes come; such as :class:`ticker.arrivals.Hawkes`."""
+    """Says when trades and quotes come; such as :class:`ticker.processes.arrivals.Hawkes`."""
 
     def arrivals(self, seed: int, universe: Universe, rate: F64) -> Arrivals:
         """Give the arrivals of a market, of so many events a second of each symbol."""
@@ -118,7 +118,7 @@ class Signing(Protocol):
 
 
 class SignPart(Protocol):
-    """Says who trades; such as :class:`ticker.signs.HiddenOrders`."""
+    """Says who trades; such as :class:`ticker.processes.signs.HiddenOrders`."""
 
     def signs(self, seed: int, symbols: Sequence[str]) -> Signing:
         """Give those of a market."""
@@ -132,7 +132,7 @@ class Spreading(Protocol):
 
 
 class SpreadPart(Protocol):
-    """Says how wide quotes are; such as :class:`ticker.spreads.TenseSpread`."""
+    """Says how wide quotes are; such as :class:`ticker.processes.spreads.TenseSpread`."""
 
     def spreads(self, mean: F64) -> Spreading:
         """Give those of a market, whose mean is so many ticks for each symbol."""

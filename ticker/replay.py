@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ticker.batch import TickBatch
-from ticker.daybook import DayBook
+from ticker.bookkeeping.daybook import DayBook
+from ticker.bookkeeping.outlet import Outlet
+from ticker.generator.source import Block
 from ticker.instruments import Instrument, UniverseError
 from ticker.names import FAMOUS
-from ticker.outlet import Outlet
-from ticker.source import Block
 from ticker.tape import UNIT, Survey, Tape, TapeError, TapeRows
 from ticker.universe import Universe
 

@@ -2,15 +2,15 @@
 Scenarios: what happens to some symbols for a while, as data.
 
 A :class:`Scenario` says how prices, volatility, spreads and activity change over time, when symbols halt, and when
-they fall silent. It is laid over the walk (:mod:`ticker.play`), so that several of them at once add up, and the
+they fall silent. It is laid over the walk (:mod:`ticker.staging.play`), so that several of them at once add up, and the
 market goes on from where they leave it. Those that have a name are in :mod:`ticker.scenarios`.
 """
 
 from dataclasses import dataclass
 
-from ticker.marks import mark_of
+from ticker.reference.marks import mark_of
+from ticker.reference.status import reason_number, status_number
 from ticker.script import MAX_SIZE
-from ticker.status import reason_number, status_number
 
 __all__ = ["MAX_S", "Change", "Points", "Print", "Scenario", "check_range"]
 
@@ -48,9 +48,9 @@ class Print:
     """In currency units, on the grid of its symbols."""
     size: int = 100
     exchange: str | None = None
-    """One of :data:`~ticker.exchanges.EXCHANGES`; None: not given."""
+    """One of :data:`~ticker.reference.exchanges.EXCHANGES`; None: not given."""
     conditions: tuple[str, ...] = ()
-    """Codes of :data:`~ticker.conditions.CONDITIONS`."""
+    """Codes of :data:`~ticker.reference.conditions.CONDITIONS`."""
 
     def __post_init__(self) -> None:
         check_range("a trade's time", self.at_s, 0, MAX_S)

@@ -8,7 +8,7 @@ free. Each names its source.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ticker.rules import BREAKERS
+from ticker.reference.rules import BREAKERS
 from ticker.scenario import MAX_S, Change, Points, Scenario, check_range
 
 __all__ = ["SCENARIOS", "scenario_named"]

@@ -1,7 +1,7 @@
 """
 Scripted events: trades, quotes and changes of status that are wanted at given times, and the list of those still to come.
 
-They are laid over the walk by :mod:`ticker.overlay`; the walk knows nothing of them.
+They are laid over the walk by :mod:`ticker.staging.overlay`; the walk knows nothing of them.
 """
 
 from bisect import bisect_left, insort
@@ -14,8 +14,8 @@ import numpy as np
 
 from ticker.batch import QUOTES, STATUS, TRADES, TickBatch
 from ticker.instruments import MAX_TICKS
-from ticker.marks import mark_of
-from ticker.status import reason_number, status_number
+from ticker.reference.marks import mark_of
+from ticker.reference.status import reason_number, status_number
 from ticker.universe import MAX_SYMBOLS
 
 __all__ = [
@@ -45,9 +45,9 @@ class ScriptedTrade:
     price: int
     size: int
     exchange: str | None = None
-    """One of :data:`~ticker.exchanges.EXCHANGES`; None: not given."""
+    """One of :data:`~ticker.reference.exchanges.EXCHANGES`; None: not given."""
     conditions: tuple[str, ...] = ()
-    """Codes of :data:`~ticker.conditions.CONDITIONS`."""
+    """Codes of :data:`~ticker.reference.conditions.CONDITIONS`."""
 
     def __post_init__(self) -> None:
         _check(symbol=self.symbol, price=self.price, size=self.size)
@@ -77,7 +77,7 @@ class ScriptedQuote:
 @dataclass(frozen=True, slots=True)
 class ScriptedStatus:
     """
-    A change of status: the symbol's id, one of :data:`~ticker.status.STATUSES`, one of :data:`~ticker.status.REASONS`.
+    A change of status: the symbol's id, one of :data:`~ticker.reference.status.STATUSES`, one of :data:`~ticker.reference.status.REASONS`.
 
     From then on, the walk makes only what this status allows.
     """

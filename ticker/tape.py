@@ -45,7 +45,7 @@ class TapeRows:
     ask: I64
     """As ``price``; 0 for a trade."""
     ask_size: I64
-    """Shares; of a trade, its mark (:mod:`ticker.marks`)."""
+    """Shares; of a trade, its mark (:mod:`ticker.reference.marks`)."""
 
     def __len__(self) -> int:
         return len(self.symbol)

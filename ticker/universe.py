@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ticker.instruments import Instrument, UniverseError, tick_fraction
 from ticker.names import FAMOUS, synthetic
-from ticker.rules import tick_size
+from ticker.reference.rules import tick_size
 
 __all__ = ["MAX_SYMBOLS", "Universe"]
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ticker.batch import BarTable, TickBatch
-from ticker.daybook import Snapshot
+from ticker.bookkeeping.daybook import Snapshot
 from ticker.universe import Universe
 
 __all__ = ["Venue"]
@@ -28,7 +28,7 @@ class Venue(Protocol):
     now_us: int
     """Its time, Unix time in microseconds: everything before it has been handed out."""
     rules: str
-    """The rules that it has, one of :data:`~ticker.us.RULES`."""
+    """The rules that it has, one of :data:`~ticker.regulation.us.RULES`."""
     synthetic: bool
     """Whether it is invented."""
     lots: NDArray[np.int64]

@@ -19,7 +19,7 @@ from feeds.cassette.shelf import Part, read_shelf
 from feeds.cassette.site import Seated, Site
 from feeds.cassette.stage import Stage
 from feeds.errors import ConfigError
-from feeds.times import Duration, seconds_of
+from feeds.notation.times import Duration, seconds_of
 
 __all__ = ["NOT_RECORDED", "Player"]
 

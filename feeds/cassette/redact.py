@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import orjson
 
-from feeds.fields import read_json
+from feeds.dialects.fields import read_json
 
 __all__ = ["REDACTED", "SECRET_WORDS", "Redactor"]
 

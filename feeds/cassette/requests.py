@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 import orjson
 
 from feeds.cassette.redact import Redactor
-from feeds.fields import read_json
+from feeds.dialects.fields import read_json
 
 __all__ = ["IGNORED", "Requests", "rewrite"]
 

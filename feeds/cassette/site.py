@@ -1,4 +1,4 @@
-"""What recorder and player have in common: a web server with one WebSocket handler, behind the rules of :mod:`feeds.access`."""
+"""What recorder and player have in common: a web server with one WebSocket handler, behind the rules of :mod:`feeds.http.access`."""
 
 import asyncio
 from collections import Counter
@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, Iterable
 import orjson
 from aiohttp import web
 
-from feeds.access import Access
-from feeds.auth import NO_TOKENS
-from feeds.listen import listen
-from feeds.origins import Origins
-from feeds.unreadable import HttpProtocols
+from feeds.admission.auth import NO_TOKENS
+from feeds.admission.listen import listen
+from feeds.admission.origins import Origins
+from feeds.http.access import Access
+from feeds.http.unreadable import HttpProtocols
 
 __all__ = ["Seated", "Site"]
 

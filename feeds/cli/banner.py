@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from feeds.server import FeedServer
 from ticker import __version__
-from ticker.sessions import new_york_offset_s, session_at
+from ticker.trading_day.sessions import new_york_offset_s, session_at
 
 __all__ = ["banner", "ready_line"]
 

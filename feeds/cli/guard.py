@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from feeds.limits import Limits
+from feeds.admission.limits import Limits
 
 __all__ = ["fit_file_limit", "guard_options", "take_limits"]
 

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 import click
 
-from feeds.backlog import BacklogPolicy, Slow
 from feeds.cli.banner import banner, ready_line
 from feeds.cli.complaints import Complaints
 from feeds.cli.guard import fit_file_limit, guard_options, take_limits
@@ -24,8 +23,9 @@ from feeds.cli.start import Start
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError
 from feeds.server import FeedServer
+from feeds.wire.backlog import BacklogPolicy, Slow
 from ticker.model import MODELS
-from ticker.us import RULES
+from ticker.regulation.us import RULES
 
 __all__ = ["loop_factory", "run_feed", "serve"]
 

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from feeds.errors import CommandError
-from feeds.times import moment_us
+from feeds.notation.times import moment_us
 
 __all__ = ["Start"]
 
@@ -14,7 +14,7 @@ _LATEST_US = 4_102_444_800_000_000  # 2100
 
 
 class Start(click.ParamType[int]):
-    """A moment, as :func:`feeds.times.moment_us` reads it; becomes Unix time in microseconds, whole seconds."""
+    """A moment, as :func:`feeds.notation.times.moment_us` reads it; becomes Unix time in microseconds, whole seconds."""
 
     name = "time"
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from feeds.cli.seconds import Seconds
-from feeds.requests import CHANNEL_NAMES
+from feeds.dialects.requests import CHANNEL_NAMES
 from ticker.batch import INTERVALS
 from ticker.instruments import UniverseError
 from ticker.universe import Universe

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from feeds.control.errors import UnknownFault
-from feeds.director import Director
-from feeds.naming import symbol_id
+from feeds.directing.director import Director
+from feeds.notation.naming import symbol_id
 from feeds.plants import Plants
 
 __all__ = [

@@ -7,16 +7,16 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from feeds.answers import json_answer
 from feeds.control.commands import Desk
 from feeds.control.document import SESSION, openapi
 from feeds.control.errors import UNKNOWN, ControlCode
 from feeds.control.operations import OPERATIONS, Operation
 from feeds.control.schema import check
-from feeds.director import Director
+from feeds.dialects.fields import read_json
+from feeds.directing.director import Director
 from feeds.errors import Code, CommandError, ConfigError, RequestError, WaitTimeout
-from feeds.fields import read_json
-from feeds.guarded import Guarded
+from feeds.http.answers import json_answer
+from feeds.http.guarded import Guarded
 from feeds.plants import Plants
 
 __all__ = ["DOCUMENT_PATH", "Control"]

@@ -3,11 +3,11 @@
 from feeds.control.schema import Schema
 from feeds.faults.fault import TRIGGERS
 from feeds.faults.kinds import KINDS, Kind
-from ticker.conditions import CONDITIONS
-from ticker.exchanges import EXCHANGES
+from ticker.reference.conditions import CONDITIONS
+from ticker.reference.exchanges import EXCHANGES
+from ticker.reference.status import REASONS, STATUSES
+from ticker.regulation.us import RULES
 from ticker.scenarios import SCENARIOS
-from ticker.status import REASONS, STATUSES
-from ticker.us import RULES
 
 __all__ = [
     "CHANGES",

@@ -1,7 +1,7 @@
 """
 What can be asked for under ``/control/``: one table, which routes, checks, documents and does it. No HTTP.
 
-Each operation is a method of :class:`feeds.director.Director`, its fields that method's arguments.
+Each operation is a method of :class:`feeds.directing.director.Director`, its fields that method's arguments.
 """
 
 from dataclasses import dataclass, field

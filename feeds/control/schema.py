@@ -10,8 +10,8 @@ from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
 
+from feeds.dialects.fields import show
 from feeds.errors import Code, RequestError
-from feeds.fields import show
 
 __all__ = ["Schema", "check"]
 

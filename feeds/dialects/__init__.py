@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from feeds.trades import MergedTrades
+from feeds.dialects.trades import MergedTrades
 from ticker.batch import TickBatch
 
 __all__ = ["Dialect"]

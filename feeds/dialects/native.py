@@ -17,9 +17,9 @@ import orjson
 from numpy.typing import NDArray
 
 from feeds.dialects import books, rare
-from feeds.trades import MergedTrades
+from feeds.dialects.trades import MergedTrades
 from ticker.batch import BARS, DEPTH, QUOTES, STATUS, TRADES, BarTable, TickBatch, channel_name
-from ticker.daybook import Snapshot
+from ticker.bookkeeping.daybook import Snapshot
 from ticker.universe import Universe
 
 __all__ = ["NativeEncoder", "message"]

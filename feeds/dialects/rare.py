@@ -8,8 +8,8 @@ import orjson
 from numpy.typing import NDArray
 
 from ticker.batch import BARS, INTERVALS, BarTable, TickBatch
-from ticker.marks import marked
-from ticker.status import REASONS, STATUSES
+from ticker.reference.marks import marked
+from ticker.reference.status import REASONS, STATUSES
 from ticker.universe import Universe
 
 __all__ = ["bar_objects", "bars", "changes", "tail"]

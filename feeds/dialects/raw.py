@@ -7,7 +7,7 @@ import orjson
 
 from feeds.dialects.native import NativeEncoder
 from ticker.batch import QUOTES, TRADES, TickBatch
-from ticker.marks import mark_of
+from ticker.reference.marks import mark_of
 from ticker.script import ScriptedEvent, ScriptedQuote, ScriptedTrade
 from ticker.universe import Universe
 

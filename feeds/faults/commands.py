@@ -217,7 +217,7 @@ class FaultCommands:
         return self.add("microburst", events=events, seconds=seconds, **when)
 
     def halt(self, reason: str | None = "T1", **when: Unpack[When]) -> FaultHandle:
-        """Halt a symbol, or all, for one of :data:`ticker.status.REASONS`; when cleared, it trades again."""
+        """Halt a symbol, or all, for one of :data:`ticker.reference.status.REASONS`; when cleared, it trades again."""
         return self.add("halt", reason=reason, **when)
 
 

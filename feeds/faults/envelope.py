@@ -6,11 +6,11 @@ from typing import Any
 
 import orjson
 
-from feeds.envelope import Envelope, Stateless
 from feeds.faults.fault import Fault
 from feeds.faults.mangle import Mangler, cut, identify
 from feeds.faults.plan import Event
-from feeds.transport import Data
+from feeds.wire.envelope import Envelope, Stateless
+from feeds.wire.transport import Data
 
 __all__ = ["Tap"]
 

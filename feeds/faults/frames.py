@@ -2,7 +2,7 @@
 
 import orjson
 
-from feeds.frame import TEXT, build_frame, text_frame
+from feeds.wire.frame import TEXT, build_frame, text_frame
 
 __all__ = [
     "binary_frame",

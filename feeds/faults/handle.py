@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Protocol, Self, TypedDict
 
 from feeds.faults.plan import Armed
-from feeds.times import Moment
+from feeds.notation.times import Moment
 
 __all__ = ["FaultHandle", "HasId", "When"]
 

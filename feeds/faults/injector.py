@@ -7,7 +7,10 @@ from hashlib import blake2b
 import orjson
 
 from feeds.clock import Clock
+from feeds.engine.feed import Feed
+from feeds.engine.pump import Pump
 from feeds.errors import CloseCode, Code, UnknownSymbol
+from feeds.fanout.group import Member
 from feeds.faults import scripting
 from feeds.faults.alarm import Alarm
 from feeds.faults.fault import Fault, FaultError
@@ -16,15 +19,12 @@ from feeds.faults.link import Link
 from feeds.faults.links import CONNECTION, Links
 from feeds.faults.plan import Armed, Faults
 from feeds.faults.upgrade import Answer, Upgrades
-from feeds.feed import Feed
-from feeds.gate import Gate
-from feeds.group import Member
-from feeds.journal import Journal
-from feeds.naming import symbol_id
-from feeds.pump import Pump
-from feeds.reply import Reply
-from feeds.transport import Line
-from feeds.visit import NOBODY, Visit
+from feeds.notation.naming import symbol_id
+from feeds.observation.journal import Journal
+from feeds.observation.visit import NOBODY, Visit
+from feeds.protocol.gate import Gate
+from feeds.protocol.reply import Reply
+from feeds.wire.transport import Line
 
 __all__ = ["Injector"]
 

@@ -7,17 +7,17 @@ from collections.abc import Callable
 
 import orjson
 
+from feeds.admission.inbound import Inbound
+from feeds.fanout.group import Member
+from feeds.fanout.hub import Hub
 from feeds.faults import frames
 from feeds.faults.envelope import Tap
 from feeds.faults.fault import Fault
 from feeds.faults.plan import Armed
 from feeds.faults.valve import OPEN, Setting, Valve
-from feeds.gate import Gate
-from feeds.group import Member
-from feeds.hub import Hub
-from feeds.inbound import Inbound
-from feeds.transport import Line
-from feeds.visit import NOBODY, Visit, Watched
+from feeds.observation.visit import NOBODY, Visit, Watched
+from feeds.protocol.gate import Gate
+from feeds.wire.transport import Line
 
 __all__ = ["Link", "reset"]
 

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from feeds.engine.pump import Pump
 from feeds.faults.envelope import Tap
 from feeds.faults.fault import Fault
 from feeds.faults.kinds import Layer
 from feeds.faults.link import Link
 from feeds.faults.plan import Armed, Event, Faults
-from feeds.journal import Journal
-from feeds.pump import Pump
+from feeds.observation.journal import Journal
 
 __all__ = ["CONNECTION", "Links"]
 

@@ -2,8 +2,8 @@
 
 from feeds.faults.fault import Fault, FaultError
 from ticker.market import Market
+from ticker.reference.status import REASONS
 from ticker.script import ScriptedQuote, ScriptedStatus
-from ticker.status import REASONS
 from ticker.venue import Venue
 
 __all__ = ["check", "lay", "lift"]

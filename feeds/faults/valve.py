@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from feeds.transport import Data, Transport
+from feeds.wire.transport import Data, Transport
 
 __all__ = ["OPEN", "Setting", "Valve"]
 
@@ -28,7 +28,7 @@ _LOOK_S = 0.005
 
 class Valve:
     """
-    Stands before a connection's transport, and does its part (:class:`feeds.transport.Transport`).
+    Stands before a connection's transport, and does its part (:class:`feeds.wire.transport.Transport`).
 
     Args:
         inner: where it leads to.

@@ -16,7 +16,7 @@ import orjson
 from feeds.replay.columns import Raw
 from feeds.replay.mapping import FIELDS, MARKS, ColumnMap
 from feeds.replay.marks import marks
-from ticker.marks import mark_of
+from ticker.reference.marks import mark_of
 from ticker.tape import TapeError
 
 __all__ = ["CHUNK_ROWS", "CsvFile", "NdjsonFile"]

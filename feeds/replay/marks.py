@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ticker.marks import mark_of
+from ticker.reference.marks import mark_of
 from ticker.tape import TapeError
 
 __all__ = ["marks"]

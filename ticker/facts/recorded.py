@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from ticker.facts.panel import Panel
 from ticker.facts.ticks import Ticks
-from ticker.shape import DAY_S
 from ticker.tape import UNIT, Tape, TapeError, TapeRows
+from ticker.trading_day.shape import DAY_S
 
 __all__ = ["Recording", "read_tape"]
 

@@ -7,10 +7,10 @@ import numpy as np
 
 from ticker.facts.panel import Panel
 from ticker.facts.ticks import Ticks
+from ticker.generator.source import Source
 from ticker.market import DEFAULT_START_US
 from ticker.model import FULL, Model, model_named
-from ticker.shape import DAY_S, DayShape
-from ticker.source import Source
+from ticker.trading_day.shape import DAY_S, DayShape
 from ticker.universe import Universe
 
 __all__ = ["RATE", "TRADE_SHARE", "simulate"]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from feeds.cli.pictures.style import COLOURS, DOWN, INK, QUIET, Axes, figure, only, save
 from ticker.batch import TickBatch
 from ticker.market import Market
+from ticker.reference.status import REASONS, STATUSES
 from ticker.scenarios import scenario_named
-from ticker.status import REASONS, STATUSES
 from ticker.universe import Universe
 
 __all__ = ["draw"]

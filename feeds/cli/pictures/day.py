@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from feeds.cli.pictures.style import COLOURS, DOWN, INK, QUIET, UP, Axes, figure, only, save
 from ticker.batch import TickBatch
+from ticker.generator.source import Source
 from ticker.model import FULL, Model
-from ticker.shape import DAY_S, DayShape
-from ticker.source import Source
+from ticker.trading_day.shape import DAY_S, DayShape
 from ticker.universe import Universe
 
 __all__ = ["MOST_SYMBOLS", "draw"]

@@ -1,0 +1,1 @@
+"""What ``client`` is made of: connecting, reconnecting, resuming, falling back, decoding."""

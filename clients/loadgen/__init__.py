@@ -1,0 +1,1 @@
+"""What ``load`` is made of: connections, processes, counting, reports."""

@@ -1,0 +1,183 @@
+"""
+The door: what happens to a connection before its first request has come.
+
+aiohttp knows of a connection only from its first whole request on. A door stands before aiohttp's protocol: it counts
+connections, and gives each no longer than the handshake time to send its request. Those over a limit are still read up to
+their request, so that they can be answered; but only a limited number at a time, beyond which they are dropped.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import cast
+
+import orjson
+
+from feeds.admission.budget import Budget
+from feeds.admission.limits import Limits, Refusal, TokenBucket
+from feeds.admission.patience import Patience
+from feeds.admission.turnstile import Turnstile
+from feeds.counters.stats import ServerStats
+from feeds.errors import HttpCode
+from feeds.wire.backlog import BacklogPolicy
+from feeds.wire.transport import tune
+
+__all__ = ["Door", "Doors"]
+
+
+class Doors:
+    """
+    Makes a door for each connection: the protocol factory of a listening socket.
+
+    Args:
+        server: makes the protocols behind the doors.
+        limits: what clients may use.
+        policy: how long they may leave an answer unread.
+        stats: counts what is refused.
+        seconds: gives real seconds, from any origin.
+    """
+
+    def __init__(
+        self,
+        server: Callable[[], asyncio.Protocol],
+        limits: Limits,
+        policy: BacklogPolicy,
+        stats: ServerStats,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.server, self.limits, self.seconds = server, limits, seconds
+        self.stats = stats
+        self.turnstile = Turnstile(limits, stats.connections)
+        self.patience = Patience(policy, stats.unread)
+        """Is had with those who don't read what they asked for."""
+        self.no_progress_s = policy.no_progress_s
+        self.waiting = 0
+        """Connections that are too many and wait to be told so."""
+
+    def __call__(self) -> asyncio.Protocol:
+        return Door(self)
+
+
+class Door(asyncio.Protocol):
+    """One connection: everything passes through to the protocol behind."""
+
+    __slots__ = (
+        "_address",
+        "_bucket",
+        "_budget",
+        "_doors",
+        "_inner",
+        "_timer",
+        "_transport",
+        "flowing",
+        "refusal",
+    )
+
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+        self._inner: asyncio.Protocol | None = None
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._bucket: TokenBucket | None = None
+        self._budget: Budget | None = None
+        self._address: str | None = None
+        self.flowing = False
+        """Whether it goes on and on, as a WebSocket or a stream, so that others look after what is unread of it."""
+        self.refusal: Refusal | None = None
+        """Why the connection is one too many; every request on it is to be answered with that."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        doors = self._doors
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
+        peer = transport.get_extra_info("peername")
+        address = str(peer[0]) if isinstance(peer, tuple) else ""
+        self.refusal = doors.turnstile.enter(address)
+        if self.refusal is None:
+            self._address = address
+        elif doors.waiting >= doors.limits.max_waiting:
+            self._transport.abort()
+            return
+        else:
+            doors.waiting += 1
+        tune(self._transport, doors.no_progress_s)
+        self._inner = doors.server()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(doors.limits.handshake_s, self._late)
+        self._inner.connection_made(transport)
+
+    def arrived(self, *, counted: bool = True) -> Refusal | None:
+        """
+        Note a whole request; give why it is to be refused.
+
+        Args:
+            counted: whether it counts among those that one connection may send in a second.
+        """
+        first = self._timer is not None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self.refusal is not None or first or not counted:
+            return self.refusal  # a burst is at least one request
+        limits, now = self._doors.limits, self._doors.seconds()
+        if self._bucket is None:
+            self._bucket = TokenBucket(limits.max_requests_s, limits.max_burst, now)
+            self._bucket.take(now)  # for the first one
+        wait = self._bucket.take(now)
+        return Refusal.too_fast(limits, wait) if wait else None
+
+    @property
+    def budget(self) -> Budget:
+        """What the answers on this connection may cost."""
+        if self._budget is None:
+            doors = self._doors
+            shared = doors.turnstile.budget(self._address or "", doors.seconds())
+            self._budget = Budget(doors.seconds, shared)
+        return self._budget
+
+    def _late(self) -> None:
+        """Say that the time is up, and hang up."""
+        self._timer = None
+        assert self._transport is not None
+        self._doors.stats.errors[HttpCode.REQUEST_TIMEOUT] += 1
+        text = f"no whole request within {self._doors.limits.handshake_s:g} s"
+        body = orjson.dumps({"type": "error", "code": HttpCode.REQUEST_TIMEOUT, "message": text})
+        self._transport.write(
+            b"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\n"
+            b"Cache-Control: no-store\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b"
+            % (len(body), body)
+        )
+        self._transport.close()
+
+    # What passes through.
+
+    def data_received(self, data: bytes) -> None:
+        if self._inner is not None:
+            self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return None if self._inner is None else self._inner.eof_received()
+
+    def pause_writing(self) -> None:
+        if self._inner is None or self._transport is None:
+            return
+        if not self.flowing:
+            self._doors.patience.begin(self._transport)
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        if self._inner is None or self._transport is None:
+            return
+        self._doors.patience.end(self._transport)
+        self._inner.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._transport is not None:
+            self._doors.patience.end(self._transport)
+        if self._address is not None:
+            self._doors.turnstile.leave(self._address)
+        elif self._inner is not None:
+            self._doors.waiting -= 1
+        if self._inner is not None:
+            self._inner.connection_lost(exc)

@@ -1,0 +1,79 @@
+"""Counts open connections, in all and by address, and keeps the budget that those of one address share. No I/O."""
+
+from collections import Counter
+
+from feeds.admission.budget import ADDRESS_BURST, ADDRESS_CONNECTIONS, ADDRESS_S
+from feeds.admission.limits import RETRY_AFTER_S, Limits, Refusal, TokenBucket
+from feeds.errors import HttpCode
+
+__all__ = ["MOST_BUDGETS", "Turnstile"]
+
+MOST_BUDGETS = 10_000
+"""Addresses that something is remembered of."""
+
+
+class Turnstile:
+    """
+    Counts open connections, in all and by address, and refuses those over a limit.
+
+    Args:
+        limits: how many there may be.
+        refused: counts those that can't, by the error's code; None: nobody asks.
+    """
+
+    def __init__(self, limits: Limits, refused: Counter[str] | None = None) -> None:
+        self._limits = limits
+        self._refused: Counter[str] = Counter() if refused is None else refused
+        self._by_address: Counter[str] = Counter()
+        self._budgets: dict[str, TokenBucket] = {}
+        self.inside = 0
+        """Connections that came in and haven't left."""
+
+    def enter(self, address: str) -> Refusal | None:
+        """Count a connection in, or say why not; who came in must :meth:`leave`."""
+        refusal = self._why_not(address)
+        if refusal is None:
+            self.inside += 1
+            self._by_address[address] += 1
+        else:
+            self._refused[refusal.code] += 1
+        return refusal
+
+    def leave(self, address: str) -> None:
+        """Count a connection out."""
+        self.inside -= 1
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
+
+    def budget(self, address: str, now: float) -> TokenBucket:
+        """
+        Give the budget for the answers to all connections from an address.
+
+        It outlives the last of them, so that connecting again doesn't get rid of a debt.
+
+        Args:
+            address: whose.
+            now: the time in seconds, from any origin.
+        """
+        found = self._budgets.get(address)
+        if found is None:
+            if len(self._budgets) >= MOST_BUDGETS:
+                self._budgets = {a: b for a, b in self._budgets.items() if not b.full(now)}
+            if len(self._budgets) >= MOST_BUDGETS:
+                del self._budgets[next(iter(self._budgets))]
+            # Behind a proxy, whoever runs the server lets one address have many; they are as many clients.
+            times = max(1.0, self._limits.max_per_address / ADDRESS_CONNECTIONS)
+            found = TokenBucket(ADDRESS_S * times, round(ADDRESS_BURST * times), now)
+            self._budgets[address] = found
+        return found
+
+    def _why_not(self, address: str) -> Refusal | None:
+        limits = self._limits
+        if self._by_address[address] >= limits.max_per_address:
+            text = f"{limits.max_per_address} connections from {address}; no more are allowed"
+            return Refusal(429, HttpCode.TOO_MANY_FROM_ADDRESS, text, RETRY_AFTER_S)
+        if self.inside >= limits.max_connections:
+            text = f"{limits.max_connections} connections; no more are allowed"
+            return Refusal(503, HttpCode.TOO_MANY_CONNECTIONS, text, RETRY_AFTER_S)
+        return None

@@ -1,0 +1,117 @@
+"""
+The board: what has happened on some channels since they were last written (usually one turn), by symbol.
+
+Fragments of one symbol are put together once, whoever wants them. A group then *takes* its symbols off the board: for a
+subscription to twenty symbols that is one C call that picks twenty entries, where handing each event to each subscriber
+would be twenty calls. A turn with few events is taken the other way round: by going through what happened, and asking
+the subscription whether it wants that. Both ways give the same bytes: by symbol id, each symbol's events in order.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from operator import itemgetter
+
+__all__ = ["Board", "Part", "Pick"]
+
+Pick = Callable[[Sequence[bytes]], Sequence[bytes]]
+
+
+class Board:
+    """
+    The pending fragments on some channels.
+
+    Args:
+        channels: the channel numbers.
+        symbols: how many symbols the market has.
+        heads: what messages begin with, by the number of the head (see :mod:`feeds.wire.envelope`).
+    """
+
+    __slots__ = ("channels", "entries", "fragments", "happened", "partial", "parts")
+
+    def __init__(self, channels: frozenset[int], symbols: int, heads: Sequence[bytes]) -> None:
+        self.channels = channels
+        self.entries: list[bytes] = [b""] * symbols + list(heads)
+        """By symbol id, the pending fragments, put together; then the heads."""
+        self.happened: list[int] = []
+        """The symbols that have an entry, in order."""
+        self.fragments: Sequence[bytes] = ()
+        """All pending fragments, in the order of the market."""
+        self.parts = 0
+        """How many parts of groups read this board."""
+        self.partial = 0
+        """How many of them read less than the whole of it; without any, the board needs no symbols."""
+
+    def read(self, whole: bool) -> None:
+        """Note that one more part reads this board: the whole of it, or some symbols."""
+        self.parts += 1
+        self.partial += not whole
+
+    def drop(self, whole: bool) -> None:
+        """Note that a part reads this board no more."""
+        self.parts -= 1
+        self.partial -= not whole
+
+    def fill(self, symbols: Sequence[int], fragments: Sequence[bytes]) -> None:
+        """Put a turn's fragments on the board. Linear in fragments, where anybody reads less than the whole."""
+        self.fragments = [*self.fragments, *fragments] if self.fragments else fragments
+        if not self.partial:
+            return
+        entries, happened = self.entries, self.happened
+        for symbol, fragment in zip(symbols, fragments, strict=True):
+            if entry := entries[symbol]:
+                entries[symbol] = entry + fragment
+            else:
+                entries[symbol] = fragment
+                happened.append(symbol)
+        happened.sort()
+
+    def wipe(self) -> None:
+        """Take everything off. Linear in symbols that have an entry."""
+        entries = self.entries
+        for symbol in self.happened:
+            entries[symbol] = b""
+        self.happened.clear()
+        self.fragments = ()
+
+
+class Part:
+    """
+    The part of a subscription that one board serves: some symbols, on the board's channels.
+
+    Args:
+        board: where the events are.
+        symbols: the symbol ids.
+        total: how many symbols the market has.
+        head: the number of the head.
+    """
+
+    __slots__ = ("_head", "_symbols", "board", "pick")
+
+    def __init__(self, board: Board, symbols: Collection[int], total: int, head: int = 0) -> None:
+        self.board = board
+        self._symbols = frozenset(symbols)
+        self._head = total + head
+        self.pick: Pick | None = None
+        """Gives the head and the entries of the symbols; None where the part is the whole board."""
+        if len(self._symbols) < total:
+            # The head comes first, and makes sure that there are two: itemgetter of one gives no tuple.
+            self.pick = itemgetter(self._head, *sorted(self._symbols))
+
+    @property
+    def picking(self) -> bool:
+        """Whether in this turn to pick every symbol's entry is quicker than to go through what happened."""
+        return self.pick is not None and len(self._symbols) < 4 * len(self.board.happened)
+
+    def take(self) -> Sequence[bytes]:
+        """
+        Give the head, then the fragments that are wanted; nothing at all, or nothing but empty entries, if none are.
+
+        Cost: about 10 ns a symbol of the part or 40 ns a symbol of the turn, whichever is less.
+        """
+        board = self.board
+        if self.pick is None:
+            return (board.entries[self._head], *board.fragments) if board.fragments else ()
+        if self.picking:
+            return self.pick(board.entries)
+        symbols, entries = self._symbols, board.entries
+        wanted = [entries[symbol] for symbol in board.happened if symbol in symbols]
+        return (entries[self._head], *wanted) if wanted else ()

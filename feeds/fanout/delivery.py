@@ -1,0 +1,182 @@
+"""
+The loops over connections: a message to a group, a message to each of many groups of one.
+
+A *flowing* member has nothing unread, so its bytes go straight to the kernel, and what the kernel
+didn't take is all there is to know about its backlog: it isn't looked at otherwise. A *clogged* one has something
+unread; its bytes queue behind that, and its backlog is looked at each time.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from feeds.counters.stats import HubStats
+from feeds.fanout.group import Flow, Group, Member
+from feeds.fanout.roster import Roster, Solo
+from feeds.fanout.slow import SlowConsumers
+from feeds.wire.transport import Data
+
+__all__ = ["Delivery", "slices"]
+
+T = TypeVar("T")
+
+Seal = Callable[[Iterable[bytes]], Data]
+
+
+class Delivery:
+    """
+    Writes to the live members of one hub.
+
+    Args:
+        roster: who they are.
+        slow: takes those over the soft limit.
+        stats: counts.
+    """
+
+    def __init__(self, roster: Roster, slow: SlowConsumers, stats: HubStats) -> None:
+        self._roster, self._slow, self.stats = roster, slow, stats
+
+    def to_solos(self, phase: int, now: float, most: int) -> Generator[None, None, list[Group]]:
+        """Write to a phase's groups of one; gives its groups that are still to be written to. Pauses as ``Hub.flush``."""
+        plan = self._roster.plan(phase)
+        others = plan.groups
+        done = 0
+        for envelope, part, solos in plan.solos:
+            board = part.board
+            if not part.picking:  # few events: taken the other way round
+                if board.happened:
+                    others = [*others, *(group for _, _, group in solos)]
+                continue
+            for some in slices(solos, most):
+                if plan is not self._roster.plan(phase):  # somebody left while we paused
+                    some = [solo for solo in some if solo[2].live]
+                self.solos(envelope.seal, board.entries, some, now)
+                if (done := done + len(some)) >= most:
+                    done = 0
+                    yield
+        return others
+
+    def to_groups(self, groups: list[Group], now: float, most: int) -> Iterator[None]:
+        """Write to groups, to each its own message. Pauses as ``Hub.flush``."""
+        done = 0
+        for group in groups:
+            if not (data := group.envelope.seal(group.take())):
+                continue
+            group.written = now
+            if group.envelope.saved:
+                self.stats.saved += group.envelope.saved * len(group.live)
+            flows = group.flows()
+            if group.clogged:
+                self.clogged(data, group, now)
+            for some in slices(flows, most):
+                if flows is not group.flows():  # somebody clogged, or left while we paused
+                    some = [flow for flow in some if flow[1].flowing]
+                self.flows(data, some, now)
+                if (done := done + len(some)) >= most:
+                    done = 0
+                    yield
+
+    def solos(
+        self, seal: Seal, entries: Sequence[bytes], solos: Sequence[Solo], now: float
+    ) -> None:
+        """Make and write each one's own message. About 10 ns an entry that it picks, 0.6 us beside, and the write."""
+        size = writes = 0
+        for pick, send, group in solos:
+            if not (data := seal(pick(entries))):
+                continue
+            group.written = now
+            length = len(data)
+            size += length
+            writes += 1
+            try:
+                sent = send(data)
+            except BlockingIOError:
+                sent = 0
+            except (OSError, RuntimeError):
+                self._broken(next(iter(group.live)))
+                continue
+            if sent != length:
+                self._clogs(next(iter(group.live)), data, sent, now)
+        self.stats.writes += writes
+        self.stats.bytes += size
+
+    def flows(self, data: Data, flows: Sequence[Flow], now: float) -> None:
+        """Write one message to flowing members of a group. About 50 ns beside the write."""
+        length = len(data)
+        for send, member in flows:
+            try:
+                sent = send(data)
+            except BlockingIOError:
+                sent = 0
+            except (OSError, RuntimeError):
+                self._broken(member)
+                continue
+            if sent != length:
+                self._clogs(member, data, sent, now)
+        self.stats.writes += len(flows)
+        self.stats.bytes += length * len(flows)
+
+    def clogged(self, data: Data, group: Group, now: float) -> None:
+        """Write one message to the clogged members of a group. Must come before it goes to those that flow."""
+        for member in list(group.clogged):
+            self.one(data, member, now)
+
+    def one(self, data: Data, member: Member, now: float) -> None:
+        """Write to one member, wherever it stands."""
+        transport, group = member.transport, member.group
+        if group is not None and member in group.clogged and not transport.unread():
+            self._roster.flow(member)
+        if member.flowing:
+            self.flows(data, ((transport.send, member),), now)
+            return
+        self.stats.writes += 1
+        self.stats.bytes += len(data)
+        try:
+            transport.write(data)
+        except (OSError, RuntimeError):
+            self._broken(member)
+            return
+        self._weigh(member, now)
+
+    def settle(self, member: Member, now: float) -> None:
+        """Write to one live member what is pending for it; it goes on in the phase with nothing pending."""
+        group = member.group
+        if group is None or member not in group.live or self._roster.settled(group):
+            return
+        fragments = b"".join(group.take()[1:])
+        self._roster.move(member)
+        if fragments:
+            self.one(member.envelope.wrap(b"[" + fragments[:-1] + b"]"), member, now)
+        else:
+            self._weigh(member, now)
+
+    def _clogs(self, member: Member, data: Data, sent: int, now: float) -> None:
+        self._roster.clog(member)
+        try:
+            member.transport.rest(data, sent)
+        except (OSError, RuntimeError):
+            self._broken(member)
+            return
+        self._weigh(member, now)
+
+    def _weigh(self, member: Member, now: float) -> None:
+        group = member.group
+        if group is None or member not in group.live:
+            return
+        if member.transport.unread() > member.backlog.policy.soft_limit:
+            if not self._roster.settled(group):
+                self.settle(member, now)  # which weighs it again, with nothing pending
+            else:
+                self._slow.fall_behind(group, (member,), now)
+
+    def _broken(self, member: Member) -> None:
+        """Let go of a connection that is closed under our hands; its own task learns of it by the abort."""
+        self._slow.forget(member)
+        self._roster.displace(member)
+        member.transport.abort()
+
+
+def slices(members: Sequence[T], most: int) -> Iterable[Sequence[T]]:
+    """Cut some members into parts of at most so many; what is no more isn't copied."""
+    if len(members) <= most:
+        return (members,)
+    return [members[i : i + most] for i in range(0, len(members), most)]

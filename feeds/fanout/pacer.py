@@ -1,0 +1,102 @@
+"""The loop over subscriptions to the latest only: each one that is due gets the newest of what changed, in one message."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feeds.fanout.delivery import Delivery, slices
+from feeds.fanout.group import Member
+from feeds.fanout.interest import Interest
+from feeds.fanout.lanes import Lane
+from feeds.fanout.newest import Newest
+from feeds.fanout.roster import Roster
+from feeds.fanout.slow import SlowConsumers
+
+__all__ = ["Pacer"]
+
+
+class Pacer:
+    """
+    Writes to the paced members of one hub.
+
+    Args:
+        roster: who they are.
+        seq: the newest sequence published, by slot; the hub goes on writing it.
+        newest: the newest events.
+        slow: tells what must follow an event that doesn't say what it stands for.
+        delivery: does the writing.
+    """
+
+    def __init__(
+        self,
+        roster: Roster,
+        seq: NDArray[np.int64],
+        newest: Newest,
+        slow: SlowConsumers,
+        delivery: Delivery,
+    ) -> None:
+        self._roster, self._seq, self._newest = roster, seq, newest
+        self._slow, self._delivery = slow, delivery
+
+    def send_due(self, now: float, most: int) -> Iterator[None]:
+        """
+        Write to all that are due up to now, in the clock's seconds; pause after about so many writes.
+
+        A member that is behind gets its update when it has drained. While it pauses, members may leave, or wish for something else.
+        """
+        for lanes in slices(self._roster.lanes.due(round(now * 1e6)), most):
+            self._send([lane for lane in lanes if lane.placed], now)
+            yield
+
+    def settle(self, member: Member, interest: Interest, now: float) -> None:
+        """Write to a live member, at once, what is dirty of its lanes and about to be given in full."""
+        if member.laggard is not None:
+            return  # it gets that when it has drained
+        lanes = self._roster.lanes.of(member)
+        if not lanes or (member.group is not None and interest == member.group.interest):
+            return  # what is in lanes isn't given in full
+        full = np.zeros(len(self._seq), dtype=bool)
+        full[interest.slots(self._roster.symbols)] = True
+        for lane in lanes:
+            at = full[lane.slots] & (self._seq[lane.slots] != lane.marks)
+            if at.any():
+                self._send([Lane(member, lane.slots[at], lane.marks[at], 0)], now)
+                lane.marks[at] = self._seq[lane.slots[at]]
+
+    def _send(self, lanes: Sequence[Lane], now: float) -> None:
+        """Write to each lane's member, where the lane has something to send still."""
+        if not lanes:
+            return
+        slots = np.concatenate([lane.slots for lane in lanes])
+        missed = self._seq[slots] - np.concatenate([lane.marks for lane in lanes])
+        dirty = np.flatnonzero(missed)
+        sizes = np.cumsum([len(lane.slots) for lane in lanes])
+        ends = np.searchsorted(dirty, sizes).tolist()
+        pieces = self._newest.pieces(slots[dirty], missed[dirty])
+        fragments, replaced, now_us = pieces.fragments, pieces.replaced, round(now * 1e6)
+        start, sent = 0, []
+        for lane, end in zip(lanes, ends, strict=True):
+            member = lane.member
+            sent.append(start < end and member.laggard is None and member.group is not None)
+            if sent[-1]:  # a lane before may have been too much for it
+                payload = b"[" + b"".join(fragments[start:end])[:-1] + b"]"
+                self._delivery.stats.tell(end - start, sum(replaced[start:end]))
+                lane.sent(self._seq, now_us)
+                self._delivery.one(member.envelope.wrap(payload), member, now)
+            start = end
+        unsure: dict[Member, list[int]] = {}
+        for i in pieces.unsure:
+            at = bisect_right(ends, i)
+            if sent[at]:
+                unsure.setdefault(lanes[at].member, []).append(int(slots[dirty[i]]))
+        self._restore(unsure, now)
+
+    def _restore(self, unsure: Mapping[Member, list[int]], now: float) -> None:
+        """Send the snapshots that must follow."""
+        for member, some in unsure.items():
+            snapshots = self._slow.restore(member, some)
+            if snapshots and member.group is not None:
+                payload = b"[" + b",".join(snapshots) + b"]"
+                self._delivery.one(member.envelope.wrap(payload), member, now)

@@ -1,0 +1,1 @@
+"""Plain HTTP beside the stream: who is answered, JSON, health, metrics, errors."""

@@ -1,0 +1,1 @@
+"""The state of one connection: requests in, replies out. No I/O."""

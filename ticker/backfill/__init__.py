@@ -1,0 +1,1 @@
+"""What happened before the market started, made backwards: days, bars, trades, quotes."""

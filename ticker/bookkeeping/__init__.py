@@ -1,0 +1,1 @@
+"""What was handed out: bars, the day's statistics, sequences, snapshots."""

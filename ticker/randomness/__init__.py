@@ -1,0 +1,1 @@
+"""Seeded randomness: draws by counter, and the distributions made of them."""

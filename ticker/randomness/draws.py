@@ -1,0 +1,100 @@
+"""Distributions of the order flow: counts by inversion, sizes by table."""
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ticker.randomness.noise import NORMAL_ONE, normals, quantiles
+
+__all__ = ["exp", "exp_minus", "lots", "mean_trade_lots", "poisson", "trade_sizes"]
+
+I64 = NDArray[np.int64]
+F64 = NDArray[np.float64]
+
+_POISSON_EXACT = 64.0
+_E16 = 8886110.520507872
+"""e**16."""
+
+
+def exp_minus(x: F64) -> F64:
+    """
+    Compute e**-x for 0 <= x <= 64 to 12 digits, by multiplication and addition alone.
+
+    So the last bit is the same on every machine; that of ``np.exp`` depends on the processor.
+    """
+    small = x / 1024
+    power = np.ones_like(small)
+    for k in range(8, 0, -1):
+        power = 1 - small / k * power
+    for _ in range(10):
+        power = power * power
+    return power
+
+
+def exp(x: F64) -> F64:
+    """Compute e**x to 12 digits, the same bits on every machine; what is beyond +-16 counts as that."""
+    return _E16 * exp_minus(16 - np.clip(x, -16, 16))
+
+
+def poisson(mean: F64, uniform: F64) -> I64:
+    """
+    Draw Poisson numbers by inversion, element by element; beyond a mean of 64 by the normal approximation.
+
+    Args:
+        mean: the means, not negative, of a shape that broadcasts to that of ``uniform``.
+        uniform: draws from (0, 1).
+    """
+    count = np.zeros(uniform.shape, dtype=np.int64)
+    none = exp_minus(np.minimum(mean, _POISSON_EXACT))
+    # Only what isn't settled yet is looked at again: most cells of a quiet symbol have no event.
+    active = np.flatnonzero(uniform > np.where(mean > _POISSON_EXACT, np.inf, none))
+    at = np.unravel_index(active, uniform.shape)
+    means = np.broadcast_to(mean, uniform.shape)[at]
+    probability = np.broadcast_to(none, uniform.shape)[at]
+    left = uniform[at] - probability
+    flat = count.reshape(-1)
+    k = 0
+    while len(active) and k < 4 * _POISSON_EXACT:
+        k += 1
+        flat[active] = k
+        probability *= means / k
+        on = left > probability
+        left = (left - probability)[on]
+        probability, means, active = probability[on], means[on], active[on]
+    large = np.broadcast_to(mean > _POISSON_EXACT, uniform.shape)
+    if large.any():
+        expected = np.broadcast_to(mean, uniform.shape)[large]
+        deviate = normals((uniform[large] * 65536).astype(np.uint16)) / NORMAL_ONE
+        count[large] = np.maximum(0, np.rint(expected + np.sqrt(expected) * deviate))
+    return count
+
+
+@cache
+def trade_sizes() -> I64:
+    """
+    Trade sizes in hundredths of a round lot, one for each 16-bit draw.
+
+    Half of the prints are odd lots, most of the rest one or a few round lots, one in 500 a block.
+    """
+
+    def inverse(u: F64) -> F64:
+        odd = 1 + np.floor(98 * (2 * u) ** 1.5)
+        lots = 100 * (1 + np.floor(np.log1p(-np.minimum(2 * u - 1, 1 - 1e-9)) / np.log(0.45)))
+        block = 100 * np.floor(20 * ((1 - u) / 0.002) ** -0.7)
+        return np.where(u < 0.5, odd, np.where(u < 0.998, lots, block))
+
+    with np.errstate(invalid="ignore"):
+        return quantiles(inverse).astype(np.int64)
+
+
+@cache
+def lots() -> I64:
+    """Quote sizes in round lots, one for each 16-bit draw: geometric, mean about 3."""
+    return quantiles(lambda u: 1 + np.floor(np.log1p(-u) / np.log(0.68))).astype(np.int64)
+
+
+@cache
+def mean_trade_lots() -> float:
+    """Give the mean trade size in round lots."""
+    return float(trade_sizes().mean()) / 100

@@ -1,0 +1,143 @@
+"""What happens to all symbols at once: changes of session with their auctions, market-wide halts and their ends."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ticker.batch import QUOTES, STATUS, TRADES, TickBatch
+from ticker.randomness.draws import mean_trade_lots
+from ticker.randomness.noise import Stream, bits, halves
+from ticker.reference.marks import with_conditions
+from ticker.reference.rules import BREAKERS
+from ticker.reference.status import STATUSES, TRADES_IN, reason_number, status_number
+from ticker.rows import Standings
+from ticker.trading_day.sessions import session_at
+from ticker.trading_day.shape import DAY_S
+from ticker.universe import Universe
+
+__all__ = ["Turns"]
+
+I64 = NDArray[np.int64]
+
+_AT_ONCE = (
+    1_000  # symbols to which it happens in the same microsecond: a message must hold their events
+)
+_OPENING, _CLOSING = 0.015, 0.08  # the share of a day's volume in the auctions
+_HALTED, _TRADING = status_number("halted"), status_number("trading")
+_TRADES = np.array([status in TRADES_IN for status in STATUSES])
+_BREAKERS = [reason_number(breaker.reason) for breaker in BREAKERS]
+
+
+class Turns:
+    """
+    Gives the events of such moments, as rows without numbers; prints and quotes have places in the quote instead of prices.
+
+    Args:
+        universe: what is traded.
+        seed: the market's seed.
+        trades_s: trades a second and symbol, on the average of the regular session.
+        listing: the number of the exchange that lists each symbol.
+    """
+
+    def __init__(self, universe: Universe, seed: int, trades_s: float, listing: I64) -> None:
+        self._keys = Stream(seed, "us.auction", universe.symbols).keys
+        self._listing = listing
+        self._lot = universe.column("round_lot").astype(np.int64)
+        shares = trades_s * universe.column("activity") * mean_trade_lots() * self._lot
+        self._day_volume = shares * DAY_S
+
+    def session(self, time_us: int, standing: Standings) -> TickBatch:
+        """
+        Give the changes of status with which a session begins, and the prints of its auction, as rows of no number.
+
+        A symbol that is halted stays so, whatever the session; only the halts of the market-wide circuit breakers end with
+        the day. One that is paused, or quoted only, closes with a quote and its print, behind the change.
+
+        Args:
+            time_us: when it begins.
+            standing: how the symbols stand.
+        """
+        second = time_us // 1_000_000
+        now, before = _status(second), _status(second - 1)
+        stays = standing.status == _HALTED
+        if STATUSES[now] == "pre_market":
+            stays &= ~np.isin(standing.reason, _BREAKERS)
+        symbols = np.flatnonzero((standing.status != now) & ~stays)
+        times = time_us + symbols // _AT_ONCE
+        changes = _Rows(symbols, times, STATUS, np.full(len(symbols), now))
+        auction = "O" if now == _TRADING else "6" if before == _TRADING else None
+        if auction is None:
+            return _joined([changes])
+        size = self._auction(time_us, symbols, _OPENING if auction == "O" else _CLOSING)
+        mark = self._listing[symbols] | with_conditions(auction)
+        first = _TRADES[standing.status[symbols]] & (auction == "6")
+        ahead, behind = (
+            _Rows(
+                symbols[some], times[some], TRADES, np.ones_like(size[some]), size[some], mark[some]
+            )
+            for some in ((size > 0) & first, (size > 0) & ~first)
+        )
+        if auction == "O":
+            return _joined([changes, behind])
+        none, lots = np.zeros_like(behind.time), 2 * self._lot[behind.symbol]
+        quotes = _Rows(behind.symbol, behind.time, QUOTES, none, lots, none, lots)
+        return _joined([ahead, changes, quotes, behind])
+
+    def halt(self, time_us: int, symbols: I64, reason: str) -> TickBatch:
+        """Give a halt of some symbols."""
+        none = np.zeros(len(symbols), dtype=np.int64)
+        times = time_us + symbols // _AT_ONCE
+        return _joined(
+            [_Rows(symbols, times, STATUS, none + _HALTED, none + reason_number(reason))]
+        )
+
+    def resumption(self, time_us: int, symbols: I64) -> TickBatch:
+        """Give the end of a halt of some symbols: a quote, and a print of an auction."""
+        none, times = np.zeros(len(symbols), dtype=np.int64), time_us + symbols // _AT_ONCE
+        size, lots = self._auction(time_us, symbols, _OPENING), 2 * self._lot[symbols]
+        some = size > 0
+        mark = self._listing[symbols] | with_conditions("5")
+        kinds = [
+            _Rows(symbols, times, STATUS, none + _TRADING, none + reason_number("MWCQ")),
+            _Rows(symbols, times, QUOTES, none, lots, none, lots),
+            _Rows(symbols[some], times[some], TRADES, none[some] + 1, size[some], mark[some]),
+        ]
+        return _joined(kinds)
+
+    def _auction(self, time_us: int, symbols: I64, share: float) -> I64:
+        """Give the shares of an auction's print: whole round lots, at least one where anything trades."""
+        counter = np.full(len(symbols), time_us, dtype=np.uint64)
+        draws = halves(bits(self._keys[symbols], counter))[:, 0] / 65536
+        lots = self._day_volume[symbols] * share * (0.6 + 0.8 * draws) / self._lot[symbols]
+        whole = np.where(self._day_volume[symbols] > 0, np.maximum(1, np.rint(lots)), 0)
+        return whole.astype(np.int64) * self._lot[symbols]
+
+
+class _Rows(NamedTuple):
+    symbol: I64
+    time: I64
+    channel: int
+    price: I64
+    size: I64 | int = 0
+    ask: I64 | int = 0
+    ask_size: I64 | int = 0
+
+
+def _joined(kinds: list[_Rows]) -> TickBatch:
+    """Put rows of several kinds together, in the order of time, then of symbols, then of kinds."""
+    columns = [np.concatenate([_full(kind, i) for kind in kinds]) for i in range(7)]
+    order = np.lexsort((columns[0], columns[1]))  # a stable sort: kinds stay in order
+    symbol, time, channel, price, size, ask, ask_size = (column[order] for column in columns)
+    none = np.zeros(len(symbol), dtype=np.int64)
+    return TickBatch(
+        symbol.astype(np.int32), channel.astype(np.uint8), none, time, price, size, ask, ask_size
+    )
+
+
+def _full(kind: _Rows, column: int) -> I64:
+    return np.broadcast_to(np.asarray(kind[column], dtype=np.int64), kind.symbol.shape)
+
+
+def _status(second: int) -> int:
+    return status_number(session_at(second).status)
