@@ -2,30 +2,38 @@
 
 import asyncio
 
+import pytest
+
 from feeds.engine.underway import Underway
 
 
-async def test_what_is_not_under_way_is_not_waited_for() -> None:
+def test_what_is_not_under_way_is_not_waited_for() -> None:
     """It is over at once, at first and after each end."""
     underway = Underway()
-    await asyncio.wait_for(underway.over(), 0)
+    with pytest.raises(StopIteration):
+        underway.over().send(None)
     with underway:
         pass
-    await asyncio.wait_for(underway.over(), 0)
+    with pytest.raises(StopIteration):
+        underway.over().send(None)
 
 
-async def test_it_is_over_when_all_have_ended() -> None:
+def test_it_is_over_when_all_have_ended() -> None:
     """One that begins in the moment in which another ends is waited for as well."""
-    underway = Underway()
-    with underway:
-        waiting = asyncio.create_task(underway.over())
-        await asyncio.sleep(0)
+
+    async def scene() -> None:
+        underway = Underway()
         with underway:
-            pass
-        await asyncio.sleep(0)
-        assert not waiting.done()
-    with underway:
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        assert not waiting.done()
-    await waiting
+            waiting = asyncio.create_task(underway.over())
+            await asyncio.sleep(0)
+            with underway:
+                pass
+            await asyncio.sleep(0)
+            assert not waiting.done()
+        with underway:
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            assert not waiting.done()
+        await waiting
+
+    asyncio.run(scene())
