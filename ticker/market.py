@@ -86,10 +86,7 @@ class Market(Outlet):
         self.model = model_named(model) if isinstance(model, str) else model
         """What the market is made of."""
         numbers = (int(seed), float(rate), float(trade_share), int(start_us))
-        played = (tuple(scenes),) if scenes else ()
-        ruled = us.identity(universe) if rules != "open" else ()
-        run = (TAPE, universe.instruments, *numbers, self.model, *played, *ruled)
-        self.epoch = hashlib.blake2b(repr(run).encode(), digest_size=8).hexdigest()
+        self.epoch = _epoch(universe, numbers, self.model, scenes, rules)
         """Names this run: markets of one epoch give the same events, so sequences of one mean the same in another."""
         timed = self._timed(rules, start_us)
         self._source = source = Source(
@@ -244,3 +241,16 @@ class Market(Outlet):
         super()._enter(rows)
         if self._overlay is not None:
             self._books.enter_changes(rows)
+
+
+def _epoch(
+    universe: Universe,
+    numbers: tuple[int, float, float, int],
+    model: Model,
+    scenes: Sequence[Scene],
+    rules: str,
+) -> str:
+    played = (tuple(scenes),) if scenes else ()
+    ruled = us.identity(universe) if rules != "open" else ()
+    run = (TAPE, universe.instruments, *numbers, model, *played, *ruled)
+    return hashlib.blake2b(repr(run).encode(), digest_size=8).hexdigest()
