@@ -155,7 +155,7 @@ async def test_in_a_storm_of_those_who_want_everything_others_are_answered_at_on
         return snapshots(feed, symbols, *more)
 
     monkeypatch.setattr(Feed, "snapshots", counted)
-    async with running(symbols="5000") as server, AsyncExitStack() as stack:
+    async with running(symbols="1000") as server, AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(RawClient(server)) for _ in range(30)]
         other = await stack.enter_async_context(RawClient(server))
         for client in (*clients, other):

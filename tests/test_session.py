@@ -261,20 +261,20 @@ def test_authentication_where_there_is_none_is_an_error(rig: Rig) -> None:
 
 
 def test_long_answers_come_in_pieces_with_more_in_all_but_the_last() -> None:
-    rig = Rig("2500")
+    rig = Rig("500")
     for action, key in (("symbols", "symbols"), ("unsubscribe", "symbols")):
         request = {"action": action, "id": 1} | (
             {"symbols": "*"} if action == "unsubscribe" else {}
         )
         answer = [piece[0] for piece in rig.pieces(**request)]
-        assert [len(a[key]) for a in answer] == [PIECE, PIECE, 500]
+        assert [len(a[key]) for a in answer] == [PIECE, PIECE, 100]
         assert [a.get("more") for a in answer] == [True, True, None]
         assert {a["id"] for a in answer} == {1}
 
 
 def test_a_long_subscription_is_live_piece_by_piece_and_misses_nothing() -> None:
     """Events may come between the pieces, of the symbols that were in one already."""
-    rig = Rig("2500")
+    rig = Rig("500")
     follower = Follower()
     seen: set[str] = set()
     for number, piece in enumerate(rig.pieces(action="subscribe", symbols="*")):
@@ -286,19 +286,19 @@ def test_a_long_subscription_is_live_piece_by_piece_and_misses_nothing() -> None
         objects = rig.events()
         assert {o["symbol"] for o in objects if o["type"] == "trade"} <= seen
         follower.feed(objects)
-    assert len(seen) == 2500
+    assert len(seen) == 500
     rig.step(50)
     follower.feed(rig.events())
     assert follower.last["AAPL", "trades"] == rig.market.sequences()[0, 0]
 
 
 def test_long_snapshots_come_in_pieces_each_of_its_moment() -> None:
-    rig = Rig("2500")
+    rig = Rig("500")
     more = []
     for piece in rig.pieces(action="snapshot", symbols="*", id="s"):
         more += [item.get("more", False) for item in piece]
         rig.step(20)
-    assert more == [True] * 2499 + [False]
+    assert more == [True] * 499 + [False]
 
 
 def test_exactly_one_piece_has_no_more() -> None:

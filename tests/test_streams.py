@@ -320,7 +320,7 @@ async def test_an_id_of_another_run_gives_gaps_and_snapshots() -> None:
 @pytest.mark.asyncio
 async def test_a_long_answer_is_live_from_piece_to_piece_and_has_its_id_at_the_end() -> None:
     """Events that come between the pieces have none either: the client hasn't everything yet."""
-    options: dict[str, Any] = {"clock": "wall", "symbols": "2500", "rate": 2}
+    options: dict[str, Any] = {"clock": "wall", "symbols": "500", "rate": 10}
     async with (
         running(**options, backlog=PATIENT) as server,
         StreamClient(server, f"/sse?{ALL}") as sse,

@@ -26,7 +26,7 @@ from ticker.venue import Venue
 __all__ = ["ALWAYS", "Feed", "instrument_object"]
 
 _MOST_PLACES = 4
-_BOOK_WEIGHT = 2  # a whole book is longer than an event
+_BOOK_WEIGHT = 10  # with which 100 books are long enough for a message
 
 T = TypeVar("T")
 

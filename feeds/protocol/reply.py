@@ -8,8 +8,8 @@ from feeds.errors import CloseCode
 
 __all__ = ["PIECE", "PIECE_EVENTS", "Reply", "pieces"]
 
-PIECE = 1_000
-"""The most symbols of one message of an answer."""
+PIECE = 200
+"""The most symbols of one message of an answer: some 60 KB, which is what a client costs that stops reading in the middle."""
 
 PIECE_EVENTS = 1_000
 """Missed events after which a message of an answer is long enough."""
@@ -41,7 +41,7 @@ def pieces(
     start = 0
     while start < len(items):
         end, weight = start, 0
-        while end < len(items) and end - start < PIECE and weight <= PIECE_EVENTS:
+        while end < len(items) and end - start < PIECE and weight < PIECE_EVENTS:
             weight += weigh(items[end])
             end += 1
         yield items[start:end], {"more": True} if end < len(items) else {}

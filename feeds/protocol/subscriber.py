@@ -100,7 +100,7 @@ class Subscriber:
             objects = [object_message("subscribed", request.id, **told)[1:-1]]
             objects += self._what_was_missed(request, resume, symbols, channels, now)
             said = [message(objects)]
-            # A client may take its time with a piece, and what it is made of are some hundred kilobytes.
+            # A client may take its time with a piece, and what it is made of is longer than itself.
             del symbols, named, told, objects
             yield said.pop(), bool(more)
 
