@@ -12,6 +12,9 @@ pytestmark = pytest.mark.asyncio
 POLICY = BacklogPolicy(soft_limit=100, low_water=10, hard_limit=10_000, no_progress_s=5.0)
 
 
+MOST_LOOKS = 400
+
+
 class Reader:
     """A client of which the test says, look by look, how much it has left to read; None: the connection is over."""
 
@@ -22,6 +25,7 @@ class Reader:
 
     def closed(self) -> bool:
         self.now += 1.0
+        assert self.now < MOST_LOOKS, "waits for ever"
         return self.aborted or self.looks[0] is None
 
     def unread(self) -> int:
@@ -68,3 +72,18 @@ async def test_who_makes_no_progress_is_evicted_and_counted() -> None:
     assert bench.hub.stats.evicted[Eviction.NO_PROGRESS] == 1
     assert bench.evicted == [(reader, Eviction.NO_PROGRESS)]
     assert bench.roster.groups == {}
+
+
+async def test_who_takes_too_long_over_one_piece_is_evicted_however_steadily_it_reads() -> None:
+    bench, reader = await waited(*range(9_000, 4_000, -1))
+    assert reader.aborted
+    assert reader.now <= POLICY.soft_seconds + 2
+    assert bench.evicted == [(reader, Eviction.TOO_LONG)]
+
+
+async def test_no_size_is_too_much_for_an_answer_but_it_has_to_be_read() -> None:
+    size = 2 * POLICY.hard_limit
+    bench, reader = await waited(*(size - n for n in range(20)), 100)
+    assert bench.evicted == []
+    bench, reader = await waited(size)
+    assert bench.evicted == [(reader, Eviction.NO_PROGRESS)]

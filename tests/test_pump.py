@@ -17,6 +17,7 @@ from feeds.engine.pump import MAX_TURN_EVENTS, Pump
 from feeds.fanout import hub as hub_module
 from feeds.fanout.hub import Hub
 from feeds.fanout.interest import Interest
+from feeds.http.health import Health
 from feeds.wire.backlog import BacklogPolicy, Slow
 
 pytestmark = pytest.mark.asyncio
@@ -386,3 +387,23 @@ async def test_with_max_heartbeats_come_although_the_market_stands() -> None:
         idle.take()
         now = 20.0
         await spin(lambda: idle.writes, turns=10**6)
+
+
+async def test_with_max_an_answer_that_takes_long_stops_turns_but_no_heartbeats() -> None:
+    """A client may take its time with an answer: the others hear that the feed is there, and so does who asks for its health."""
+    now = 0.0
+    clock = MaxClock(0)
+    clock.seconds = lambda: now  # type: ignore[assignment]
+    rig = Rig(clock, turn_events=50, heartbeat_s=5.0, timer=lambda: now)
+    health = Health(rig.pump, clock, stall_timeout=5.0)
+    idle = RecordingTransport()
+    rig.join(idle, Interest())
+    slow = StalledTransport()
+    rig.join(slow)
+    async with rig.running():
+        with rig.pump.answers:
+            now = 10.0
+            await spin(lambda: idle.writes, turns=10**6)
+            assert health.ok
+            assert rig.pump.turns == 0
+        await spin(lambda: rig.hub.slow.congested, turns=10**6)

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from feeds.fanout.group import Member
 from feeds.fanout.hub import Hub
-from feeds.wire.backlog import Backlog, Eviction
+from feeds.wire.backlog import MOST_BYTES, Backlog
 from feeds.wire.transport import Line
 
 __all__ = ["drained"]
@@ -14,10 +15,17 @@ _LOOK_S = 0.01
 
 
 async def drained(member: Member, transport: Line, hub: Hub, seconds: Callable[[], float]) -> None:
-    """Return when a connection has little unread, or is gone. One that makes no progress is evicted."""
-    backlog = Backlog(hub.policy)
+    """
+    Return when a connection has little unread, or is gone.
+
+    One that makes no progress, or takes longer than the soft seconds, is evicted; what it asked for may be of any size.
+    """
+    if transport.closed() or transport.unread() <= hub.policy.soft_limit:
+        return
+    backlog = Backlog(replace(hub.policy, hard_limit=MOST_BYTES))
     while not transport.closed() and transport.unread() > hub.policy.soft_limit:
-        if backlog.admit(transport.unread(), seconds()) is Eviction.NO_PROGRESS:
-            hub.evict(member, Eviction.NO_PROGRESS)
+        reason = backlog.admit(transport.unread(), seconds())
+        if reason is not None:
+            hub.evict(member, reason)
             return
         await asyncio.sleep(_LOOK_S)

@@ -33,6 +33,7 @@ _LONGEST_TURN_S = (
     0.25  # of a market that is behind: who asks for something is answered between turns
 )
 _CONGESTION_WAIT_S = 0.001
+_ANSWER_WAIT_S = 0.001
 _NOBODY_WAIT_S = 0.005
 
 
@@ -117,19 +118,22 @@ class Pump:
         while True:
             # With nobody there, or nothing left to give, not at all.
             while not hub.roster.interested or self._market.over:
-                self.timing.idle()
-                self._beat()
-                await asyncio.sleep(_NOBODY_WAIT_S)
-            await self.answers.over()
+                await self._stand(_NOBODY_WAIT_S)
+            while self.answers:
+                await self._stand(_ANSWER_WAIT_S)
             await self.between_turns()
             await self.turn()
             if seconds() - yielded > _LONGEST_WORK_S:
                 await self._clock.turn_over()
                 yielded = seconds()
             while hub.slow.congested and not hub.slow.relieved(seconds()):
-                self.timing.idle()
-                self._beat()
-                await asyncio.sleep(_CONGESTION_WAIT_S)
+                await self._stand(_CONGESTION_WAIT_S)
+
+    async def _stand(self, seconds: float) -> None:
+        """Let some real seconds pass without a turn; whoever asks, or listens, is told that this is as it should be."""
+        self.timing.idle()
+        self._beat()
+        await asyncio.sleep(seconds)
 
     @property
     def behind_s(self) -> float:
