@@ -281,6 +281,23 @@ async def test_who_vanishes_while_conflated_hurts_nobody() -> None:
 
 
 @on_both_loops
+async def test_with_max_who_is_closed_and_does_not_answer_that_is_not_waited_for() -> None:
+    """A close frame is no answer: the market goes on as soon as it is written."""
+    async with (
+        running(clock="max", symbols="20", shutdown_timeout=600) as server,
+        reading(server),
+        RawClient(server) as rude,
+    ):
+        rude.polite = False
+        rude.writer.write(b"\x81\x02{}")  # not masked
+        while rude.close_code is None:
+            await rude.frame()
+        turns = server.pump.turns
+        await eventually(lambda: server.pump.turns > turns + 10, "the market goes on")
+        assert len(server.websockets.open) == 2, "it is still there"
+
+
+@on_both_loops
 async def test_with_max_everybody_gets_everything_however_slowly_they_read() -> None:
     policy = BacklogPolicy(soft_limit=20_000, low_water=1_000)
     async with (

@@ -13,7 +13,7 @@ from typing import Protocol
 from feeds.admission.limits import TokenBucket
 from feeds.errors import CloseCode
 
-__all__ = ["FRAMES_BURST", "FRAMES_S", "Inbound", "Reader"]
+__all__ = ["FRAMES_BURST", "FRAMES_S", "Inbound", "Reader", "Verdict"]
 
 FRAMES_S, FRAMES_BURST = 100.0, 1_000
 """Control frames, and frames of messages in several, a second of one connection, and at once."""
@@ -31,6 +31,7 @@ TOO_MANY = f"more than {FRAMES_S:g} control frames and fragments a second"
 NOT_MASKED = "a frame that is not masked"
 
 Verdict = tuple[CloseCode, str]
+"""With which close code to close, and the reason."""
 
 
 class Reader(Protocol):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import WSMessage, WSMsgType
 
-from feeds.admission.inbound import Inbound
+from feeds.admission.inbound import Inbound, Verdict
 from feeds.connections.drain import drained
 from feeds.connections.peers import Peer
 from feeds.connections.service import Service
@@ -86,10 +86,12 @@ class Conversations:
             peer.heard(seconds())
             await self._pump.between_turns()
             with self._pump.answers:
-                await self._answer(session, call, received)
+                verdict = await self._answer(session, call, received)
+            if verdict is not None:  # past the answer: who is closed may take its time, too
+                await self.hang_up(call, *verdict)
 
-    async def _answer(self, session: Session, call: Call, received: WSMessage) -> None:
-        """Answer one message; a long answer piece by piece."""
+    async def _answer(self, session: Session, call: Call, received: WSMessage) -> Verdict | None:
+        """Answer one message; a long answer piece by piece. Tells with what to close, if that is to follow."""
         hub, seconds, member = self._feed.hub, self._clock.seconds, call.member
         answers = iter(self._answers(session, call, received))
         desk: Desk | Queue = self._desk
@@ -99,16 +101,16 @@ class Conversations:
                 if reply is not None and reply.message:
                     hub.reply(member, reply.message, seconds())
             if reply is None:
-                return
+                return None
+            if reply.close is not None:
+                return reply.close, reply.reason
             if not reply.message:
                 await asyncio.sleep(0)  # between two pieces, others have their turn
                 desk = desk if received.type in _CONTROL else self._desk.long
-            close, reason = reply.close, reply.reason
             del reply  # it is kept once, where it waits to be read
-            if close is not None:
-                await self.hang_up(call, close, reason)
             # A client that asks and doesn't read gets no further answers; the hub looks after what is unread.
             await drained(member, call.transport, hub, seconds)
+        return None
 
     async def _receive(self, call: Call, until: float) -> WSMessage:
         """Wait for the next message of who hasn't shown a token; close the connection when the time for it is up."""
