@@ -47,19 +47,31 @@ def test_slots_are_counted_as_they_come_and_go(lanes: Lanes) -> None:
     assert not lanes._wanted.any()
 
 
-def test_there_is_room_up_to_the_limit_and_for_who_has_as_many_already(
+def test_there_is_room_up_to_the_limit_and_for_what_one_has_already(
     lanes: Lanes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lanes_module, "MOST_SLOTS", 2_000)
     one: Any = object()
-    assert lanes.room(one, 2_000)
-    assert not lanes.room(one, 2_001)
+    slots = np.arange(5_000)
+    assert lanes.room(one, slots[:2_000])
+    assert not lanes.room(one, slots[:2_001])
     lanes.place(one, ((1_000, wish(900)),), np.zeros(10 * SYMBOLS, dtype=np.int64))
-    assert lanes.room(one, 2_000)
-    assert not lanes.room(one, 2_001)
+    assert lanes.room(one, wish(1_000).slots(SYMBOLS))
+    assert not lanes.room(one, slots[:2_001])
     other: Any = object()
-    assert lanes.room(other, 200)
-    assert not lanes.room(other, 201)
+    assert lanes.room(other, slots[:200])
+    assert not lanes.room(other, slots[:201])
+
+
+def test_who_wants_more_piece_by_piece_is_counted_as_well(
+    lanes: Lanes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each piece is no larger than what there is already, and none of it is there."""
+    monkeypatch.setattr(lanes_module, "MOST_SLOTS", 2_000)
+    one: Any = object()
+    lanes.place(one, ((1_000, wish(900)),), np.zeros(10 * SYMBOLS, dtype=np.int64))
+    assert lanes.room(one, np.arange(5_000, 5_200))
+    assert not lanes.room(one, np.arange(5_000, 5_201))
 
 
 @on_both_loops

@@ -106,10 +106,15 @@ class Lanes:
         """For how long, in seconds, there should be no other look after one, as there are so many slots."""
         return self.slots * _REST_S
 
-    def room(self, member: Member, slots: int) -> bool:
-        """Tell whether a member may have so many slots in lanes, where it isn't one that has nearly as many already."""
-        more = slots - sum(len(lane.slots) for lane in self.of(member))
-        return more <= 0 or self.slots + more <= MOST_SLOTS
+    def room(self, member: Member, slots: I64) -> bool:
+        """Tell whether a member may have these slots in lanes, beside those that it has there already."""
+        if self.slots + len(slots) <= MOST_SLOTS:
+            return True  # cheap, and nearly always so
+        more = np.zeros(len(self._seq), dtype=bool)
+        more[slots] = True
+        for lane in self.of(member):
+            more[lane.slots] = False
+        return not more.any() or self.slots + np.count_nonzero(more) <= MOST_SLOTS
 
     def place(self, member: Member, paced: Paced, marks: I64) -> None:
         """

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from feeds.admission.budget import LISTED
 from feeds.dialects.fields import Id
@@ -90,7 +91,7 @@ class Subscriber:
         every = yield from feed.wanted(request, (b"", True), self._gate.budget.spend)
         self._gate.check_symbols(self._wishes.interests(), every, request.id)
         if window_us is not None:
-            self._check_paced(len(every) * len(channels), request.id)
+            self._check_paced(self._slots(every, channels), request.id)
         price = 1.0 if request.snapshot or resume is not None else LISTED
         for symbols, more in pieces(every, feed.weigher(resume, channels)):
             self._gate.budget.spend(len(symbols) * price)
@@ -104,11 +105,11 @@ class Subscriber:
             del symbols, named, told, objects
             yield said.pop(), bool(more)
 
-    def _check_paced(self, slots: int, request_id: Id) -> None:
+    def _check_paced(self, slots: NDArray[np.int64], request_id: Id) -> None:
         """Refuse what would be more at a pace, of all connections, than can be looked at again and again."""
         if not self._feed.hub.roster.lanes.room(self._member, slots):
             text = (
-                f"{slots} symbols and channels with mode 'latest': of all connections, at most {MOST_SLOTS} are"
+                f"{len(slots)} symbols and channels with mode 'latest': of all connections, at most {MOST_SLOTS} are"
                 " allowed, and there are too many already; mode 'all' has no such limit"
             )
             raise RequestError(Code.TOO_MANY_SYMBOLS, text, request_id)
@@ -179,10 +180,12 @@ class Subscriber:
         self._visit.wishes(wishes)
 
     def _renewed(self, symbols: Sequence[int], channels: Iterable[int], now: float) -> None:
+        self._feed.hub.snapshotted(self._member, self._slots(symbols, channels), now)
+
+    def _slots(self, symbols: Sequence[int], channels: Iterable[int]) -> NDArray[np.int64]:
         size = self._feed.hub.roster.symbols
         ids = np.array(symbols, dtype=np.int64)
-        slots = np.concatenate([c * size + ids for c in channels])
-        self._feed.hub.snapshotted(self._member, slots, now)
+        return np.concatenate([c * size + ids for c in channels])
 
 
 def object_message(kind: str, request_id: Id, **fields: Any) -> bytes:
