@@ -29,9 +29,8 @@ MAX_TURN_BOOKS = 500
 
 _LONGEST_STEP_US = 10_000_000  # of the market's time, where nothing else bounds it
 _LONGEST_WORK_S = 0.004  # without letting the event loop run
-_LONGEST_TURN_S = (
-    0.25  # of a market that is behind: who asks for something is answered between turns
-)
+_LONGEST_TURN_S = 0.25
+"""Of a market that is behind its clock: requests are answered between turns."""
 _CONGESTION_WAIT_S = 0.001
 _ANSWER_WAIT_S = 0.001
 _NOBODY_WAIT_S = 0.005

@@ -114,7 +114,8 @@ class Lanes:
         more[slots] = True
         for lane in self.of(member):
             more[lane.slots] = False
-        return not more.any() or self.slots + np.count_nonzero(more) <= MOST_SLOTS
+        added = int(np.count_nonzero(more))
+        return not added or self.slots + added <= MOST_SLOTS
 
     def place(self, member: Member, paced: Paced, marks: I64) -> None:
         """
