@@ -279,8 +279,8 @@ BAD: list[tuple[str, str, str]] = [
     ),
     (
         "a.ndjson",
-        '{"time":1,"price":1,"symbol":"A","conditions":"I"}\n',
-        "line 1: conditions 'I' is not a list of codes",
+        '{"time":1,"price":1,"symbol":"A","conditions":5}\n',
+        "line 1: conditions 5 is neither a text nor a list of codes",
     ),
     ("a.csv.gz", "no gzip", "it is not whole, or not compressed with gzip: Not a gzipped file"),
     ("a.parquet", "no parquet", "it can't be read as Parquet: "),

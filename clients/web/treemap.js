@@ -1,3 +1,5 @@
+const LEAST = 1e-6; // pixels
+
 /**
  * Rectangles whose areas are the values, as square as they get, side by side in a box (Bruls, Huizing and van Wijk,
  * "Squarified treemaps", 2000).
@@ -26,8 +28,9 @@ export function treemap(items, valueOf, box) {
       else placed.push({ item, x: along, y, width: length, height: thickness });
       along += length;
     }
-    if (upright) [x, width] = [x + thickness, width - thickness];
-    else [y, height] = [y + thickness, height - thickness];
+    // What is left for the last ones may be less than nothing, by rounding.
+    if (upright) [x, width] = [x + thickness, Math.max(LEAST, width - thickness)];
+    else [y, height] = [y + thickness, Math.max(LEAST, height - thickness)];
     left -= strip.sum;
     start = strip.end;
   }

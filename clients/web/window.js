@@ -60,7 +60,7 @@ export class BarWindow {
   /** Goes to where so many bars end with the newest one in view, as far as there are any. */
   #goTo(end) {
     const list = this.#list();
-    const at = Math.max(Math.min(list.length, this.#room), end);
+    const at = Math.max(1, Math.min(list.length, this.#room), end);
     this.#until = at < list.length ? list[at - 1].time : null;
     this.#changed();
   }

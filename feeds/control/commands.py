@@ -11,7 +11,7 @@ from feeds.plants import Plants
 
 __all__ = [
     "JOURNAL_ENTRIES",
-    "Desk",
+    "Console",
     "Run",
     "add_fault",
     "advance",
@@ -40,20 +40,20 @@ JOURNAL_ENTRIES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Console:
     """From where one session is directed."""
 
     director: Director
     plants: Plants
 
 
-Run = Callable[[Desk, dict[str, Any]], Awaitable[dict[str, Any]]]
-"""Does an operation: takes the desk of its session, and its fields."""
+Run = Callable[[Console, dict[str, Any]], Awaitable[dict[str, Any]]]
+"""Does an operation: takes the console of its session, and its fields."""
 
 
-def _told(desk: Desk) -> dict[str, Any]:
+def _told(console: Console) -> dict[str, Any]:
     """Say what time it is, which is the answer to most commands."""
-    director = desk.director
+    director = console.director
     us = director.plant.market.now_us
     return {"time": us / 1000, "now": director.now.isoformat()}
 
@@ -61,9 +61,9 @@ def _told(desk: Desk) -> dict[str, Any]:
 def _done(method: Callable[..., Awaitable[object]]) -> Run:
     """Make an operation of a director's method that is answered with the time when it is done."""
 
-    async def run(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
-        await method(desk.director, **args)
-        return _told(desk)
+    async def run(console: Console, args: dict[str, Any]) -> dict[str, Any]:
+        await method(console.director, **args)
+        return _told(console)
 
     return run
 
@@ -71,8 +71,8 @@ def _done(method: Callable[..., Awaitable[object]]) -> Run:
 def _counted(method: Callable[..., Awaitable[int]]) -> Run:
     """Likewise, with how many events there were."""
 
-    async def run(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
-        return {"events": await method(desk.director, **args), **_told(desk)}
+    async def run(console: Console, args: dict[str, Any]) -> dict[str, Any]:
+        return {"events": await method(console.director, **args), **_told(console)}
 
     return run
 
@@ -80,9 +80,9 @@ def _counted(method: Callable[..., Awaitable[int]]) -> Run:
 def _asserted(method: Callable[..., None]) -> Run:
     """Likewise, of what is answered at once."""
 
-    async def run(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
-        method(desk.director, **args)
-        return _told(desk)
+    async def run(console: Console, args: dict[str, Any]) -> dict[str, Any]:
+        method(console.director, **args)
+        return _told(console)
 
     return run
 
@@ -102,19 +102,19 @@ assert_subscribed = _asserted(Director.assert_subscribed)
 assert_no_unknown_messages = _asserted(Director.assert_no_unknown_messages)
 
 
-async def wait(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
+async def wait(console: Console, args: dict[str, Any]) -> dict[str, Any]:
     what = args.pop("for")
     if what == "client":
-        client = await desk.director.wait_for_client(**args)
+        client = await console.director.wait_for_client(**args)
     elif what == "close":
-        client = await desk.director.wait_for_close(**args)
+        client = await console.director.wait_for_close(**args)
     else:
-        client = await desk.director.wait_for_subscription(**args)
-    return {"client": client.as_json(), **_told(desk)}
+        client = await console.director.wait_for_subscription(**args)
+    return {"client": client.as_json(), **_told(console)}
 
 
-async def add_fault(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
-    director = desk.director
+async def add_fault(console: Console, args: dict[str, Any]) -> dict[str, Any]:
+    director = console.director
     # What isn't there at all is told as everywhere; what can't be hit now is a fault's own error.
     plant = director.plant
     if "client" in args and plant.clientele is not None:
@@ -123,40 +123,40 @@ async def add_fault(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
         symbol_id(plant.market.universe, args["symbol"])
     handle = director.fault.add(args.pop("name"), **args)
     told = {"id": handle.id, "fired": handle.fired, "fault": handle.fault.as_dict()}
-    return told | _told(desk)
+    return told | _told(console)
 
 
-async def faults(desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
-    armed = desk.director.plant.faults.plan
+async def faults(console: Console, _: dict[str, Any]) -> dict[str, Any]:
+    armed = console.director.plant.faults.plan
     return {"faults": [{"id": a.id, "fired": a.fired, "fault": a.fault.as_dict()} for a in armed]}
 
 
-async def clear_faults(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
-    injector = desk.director.plant.faults
+async def clear_faults(console: Console, args: dict[str, Any]) -> dict[str, Any]:
+    injector = console.director.plant.faults
     if "id" in args and args["id"] not in injector.plan:
         known = ", ".join(str(armed.id) for armed in injector.plan) or "none"
         raise UnknownFault(f"unknown fault {args['id']}; those in force are {known}")
     injector.clear(args.get("id"))
-    return await faults(desk, {})
+    return await faults(console, {})
 
 
-async def clients(desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
-    return {"clients": [client.as_json() for client in desk.director.clients]}
+async def clients(console: Console, _: dict[str, Any]) -> dict[str, Any]:
+    return {"clients": [client.as_json() for client in console.director.clients]}
 
 
-async def journal(desk: Desk, args: dict[str, Any]) -> dict[str, Any]:
-    journal = desk.director.journal
+async def journal(console: Console, args: dict[str, Any]) -> dict[str, Any]:
+    journal = console.director.journal
     entries = journal.entries(args.get("kind"), args.get("client"))
     newest = entries[-args.get("last", JOURNAL_ENTRIES) :]
     return {"count": journal.count, "entries": [entry.as_json() for entry in newest]}
 
 
-async def state(desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
-    plant = desk.director.plant
+async def state(console: Console, _: dict[str, Any]) -> dict[str, Any]:
+    plant = console.director.plant
     return {
-        "session": desk.director.session,
-        "sessions": list(desk.plants.sessions),
-        **_told(desk),
+        "session": console.director.session,
+        "sessions": list(console.plants.sessions),
+        **_told(console),
         "clock": plant.clock.name,
         "seed": plant.market.seed,
         "epoch": plant.feed.epoch,
@@ -166,6 +166,6 @@ async def state(desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-async def end(desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
-    desk.plants.close(desk.director.session)
-    return {"sessions": list(desk.plants.sessions)}
+async def end(console: Console, _: dict[str, Any]) -> dict[str, Any]:
+    console.plants.close(console.director.session)
+    return {"sessions": list(console.plants.sessions)}

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from feeds.control.commands import Desk
+from feeds.control.commands import Console
 from feeds.control.document import SESSION, openapi
 from feeds.control.errors import UNKNOWN, ControlCode
 from feeds.control.operations import OPERATIONS, Operation
@@ -60,19 +60,19 @@ class Control:
 
     def _handler(self, operation: Operation) -> Callable[[web.Request], Any]:
         async def handle(request: web.Request) -> web.Response:
-            desk = None
+            console = None
             try:
                 args = await _arguments(operation, request, self._body_s)
-                desk = self._desk(operation, request)
-                return json_answer(await operation.run(desk, args))
+                console = self._console(operation, request)
+                return json_answer(await operation.run(console, args))
             except RequestError as error:
                 return _refused(400, error.code, error.message)
             except WaitTimeout as error:
                 message = str(error).partition("\n")[0]
-                return _refused(408, ControlCode.TIMEOUT, message, **_tail(desk))
+                return _refused(408, ControlCode.TIMEOUT, message, **_tail(console))
             except AssertionError as error:
                 message = str(error).partition("\nclients:\n")[0]
-                return _refused(409, ControlCode.ASSERTION_FAILED, message, **_tail(desk))
+                return _refused(409, ControlCode.ASSERTION_FAILED, message, **_tail(console))
             except (CommandError, ConfigError) as error:
                 unknown = UNKNOWN.get(type(error))
                 return _refused(
@@ -81,14 +81,14 @@ class Control:
 
         return handle
 
-    def _desk(self, operation: Operation, request: web.Request) -> Desk:
+    def _console(self, operation: Operation, request: web.Request) -> Console:
         given = request.query.getall("session", [])
         if len(given) > 1:
             raise RequestError(Code.INVALID_VALUE, "the parameter 'session' is given twice")
         session = check(given[0], SESSION, "'session'") if given else ""
         if operation.opens and session not in self._plants.sessions:
             self._plants.open(session)
-        return Desk(self._director(session), self._plants)
+        return Console(self._director(session), self._plants)
 
 
 async def _arguments(operation: Operation, request: web.Request, body_s: float) -> dict[str, Any]:
@@ -139,10 +139,10 @@ def _number(text: str, schema: dict[str, Any]) -> Any:
     return int(text) if whole and len(text) < 19 else text
 
 
-def _tail(desk: Desk | None) -> dict[str, Any]:
+def _tail(console: Console | None) -> dict[str, Any]:
     """Give what happened last, for messages."""
-    assert desk is not None
-    director = desk.director
+    assert console is not None
+    director = console.director
     entries = director.journal.entries()[-_TAIL:]
     return {
         "journal": [entry.as_json() for entry in entries],

@@ -16,7 +16,6 @@ import orjson
 from feeds.replay.columns import Raw
 from feeds.replay.mapping import FIELDS, MARKS, ColumnMap
 from feeds.replay.marks import marks
-from ticker.reference.marks import mark_of
 from ticker.tape import TapeError
 
 __all__ = ["CHUNK_ROWS", "CsvFile", "NdjsonFile"]
@@ -110,7 +109,7 @@ class NdjsonFile(_Lines):
                 columns["price"][i] = item.get("close") or columns["price"][i]
         named = [self._columns[name] for name in MARKS]
         if any(name in item for item in items for name in named):
-            columns["mark"] = [_mark(item, named, n) for n, item in zip(where, items, strict=True)]
+            columns["mark"] = marks(_told(items, named), columns["price"], self.place, where)
         return Raw(where, columns)
 
     def _check(self, columns: dict[str, Any], where: list[int]) -> None:
@@ -126,17 +125,15 @@ class NdjsonFile(_Lines):
             self._left_out[f"objects of the type {str(kind)[:20]!r}"] += 1
 
 
-def _mark(item: dict[str, Any], named: Sequence[str], number: int) -> int:
-    """Give the mark of a line; that of a trade which stands for several, and moves the last price, has no conditions."""
-    exchange, codes = item.get(named[0]), item.get(named[1], ())
-    if item.get("close") is not None:
-        codes = ()
-    if not isinstance(codes, list | tuple):
-        raise TapeError(f"line {number}: conditions {codes!r} is not a list of codes")
-    try:
-        return mark_of(exchange, codes)
-    except ValueError as error:
-        raise TapeError(f"line {number}: {error}") from error
+def _told(items: list[dict[str, Any]], named: Sequence[str]) -> dict[str, list[Any]]:
+    """Give what lines say of trades; one that stands for several, and moves the last price, has no conditions."""
+    exchange, conditions = named
+    return {
+        "exchange": [item.get(exchange) for item in items],
+        "conditions": [
+            item.get(conditions) if item.get("close") is None else None for item in items
+        ],
+    }
 
 
 def _object(line: bytes, number: int) -> dict[str, Any]:
