@@ -44,16 +44,18 @@ def headline(fanout: Run, latency: Run) -> Iterator[str]:
         name: {row["row"]: Summary(**row) for row in fanout["scenarios"][name]["rows"]}
         for name in FANOUT
     }
-    aged = {cell["row"]: cell for cell in latency["medians"] if cell["rate"] == _RATE}
     for key, (title, old) in ROWS.items():
         rates = [rate_text(rows[key].rate) for rows in found.values()]
-        yield f"| {' | '.join([title, *rates, _late(aged.get(old or ''))])} |"
+        aged = [_aged(cell) for cell in latency["medians"] if cell["row"] == old]
+        yield f"| {' | '.join([title, *rates, _late(aged)])} |"
 
 
-def _late(cell: Run | None) -> str:
-    """The p99 in milliseconds, or what it delivers of those where it can't keep up."""
-    if cell is None:
-        return ""
-    one = Aged(**{name: value for name, value in cell.items() if name != "doubts"})
-    share = one.delivered / one.rate
-    return f"delivers {share:.0%}" if one.fell_behind else f"{one.p99:.0f} ms"
+def _aged(cell: Run) -> Aged:
+    return Aged(**{name: value for name, value in cell.items() if name != "doubts"})
+
+
+def _late(cells: list[Aged]) -> str:
+    """The p99 in milliseconds, or the most that it delivers where it can't keep up, then or at a lower rate already."""
+    if any(cell.fell_behind for cell in cells if cell.rate <= _RATE):
+        return f"at most {rate_text(max(cell.delivered for cell in cells))}"
+    return next((f"{cell.p99:.0f} ms" for cell in cells if cell.rate == _RATE), "")
