@@ -31,6 +31,7 @@ from wire import (
 )
 
 from feeds.clock import Awake
+from feeds.protocol.reply import PIECE
 from feeds.server import FeedServer
 from feeds.wire.backlog import BacklogPolicy, Eviction
 
@@ -391,7 +392,7 @@ async def subscribed(server: FeedServer, stack: contextlib.ExitStack, *, read: b
     await loop.sock_sendall(client, HANDSHAKE + encode_frame(TEXT, request))
     data = b""
     async with asyncio.timeout(TIMEOUT_S):
-        while read and not (data.count(b'"subscribed"') == 10 and data.endswith(b"]")):
+        while read and not (data.count(b'"subscribed"') == 10_000 // PIECE and data.endswith(b"]")):
             data += await loop.sock_recv(client, 2**16)
 
 
