@@ -205,6 +205,8 @@ class FeedServer:
             self._listener.close()
             for _ in range(_ACCEPTING_TURNS):
                 await asyncio.sleep(0)
+        if self.doors is not None:
+            self.doors.shut = True
         await self.plants.stop()
         if self._runner is not None:
             await self._runner.cleanup()

@@ -53,6 +53,8 @@ class Doors:
         self.no_progress_s = policy.no_progress_s
         self.waiting = 0
         """Connections that are too many and wait to be told so."""
+        self.shut = False
+        """Whether nobody looks after connections any more: one that was accepted too late to be closed with the others is aborted."""
 
     def __call__(self) -> asyncio.Protocol:
         return Door(self)
@@ -89,6 +91,9 @@ class Door(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         doors = self._doors
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
+        if doors.shut:
+            self._transport.abort()
+            return
         peer = transport.get_extra_info("peername")
         address = str(peer[0]) if isinstance(peer, tuple) else ""
         self.refusal = doors.turnstile.enter(address)
