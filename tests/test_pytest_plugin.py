@@ -41,6 +41,13 @@ def own_settings(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     for name in ("SEED", "CLOCK", "SYMBOLS", "MARKET", "RULES"):
         monkeypatch.delenv(f"TICKER_FEED_{name}", raising=False)
+    for name in (
+        "CI",
+        "BUILD_NUMBER",
+        "PYTEST_ADDOPTS",
+        "FORCE_COLOR",
+    ):  # With CI, its summary shows errors in full.
+        monkeypatch.delenv(name, raising=False)
     pytester.makeini(INI)
 
 
