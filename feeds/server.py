@@ -8,7 +8,7 @@ from aiohttp import web
 
 from feeds.admission.auth import Tokens
 from feeds.admission.door import Doors
-from feeds.admission.listen import listen
+from feeds.admission.listen import listen, stop_listening
 from feeds.admission.origins import Origins
 from feeds.admission.tls import make_tls
 from feeds.clock import Clock
@@ -32,9 +32,6 @@ from feeds.routes import application
 from ticker.venue import Venue
 
 __all__ = ["FeedServer"]
-
-_ACCEPTING_TURNS = 8
-"""Passes of the event loop until a socket accepted just before is a connection, to be closed with the others. It takes about four."""
 
 _KEEP_ALIVE_S = 75.0
 
@@ -202,9 +199,7 @@ class FeedServer:
 
     async def _stop(self) -> None:
         if self._listener is not None:
-            self._listener.close()
-            for _ in range(_ACCEPTING_TURNS):
-                await asyncio.sleep(0)
+            await stop_listening(self._listener)
         if self.doors is not None:
             self.doors.shut = True
         await self.plants.stop()

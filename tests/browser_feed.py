@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from aiohttp import WSCloseCode, WSMsgType, web
+from closing import clean_up
 
 from feeds.control.kinds import SCENARIO
 
@@ -241,7 +242,7 @@ class FakeFeed:
 
     async def _stop(self) -> None:
         await self._each(lambda client: client.close(WSCloseCode.GOING_AWAY))
-        await self._runner.cleanup()
+        await clean_up(self._runner)
 
     async def _each(
         self,

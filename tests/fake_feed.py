@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import orjson
 from aiohttp import WSMsgType, web
+from closing import clean_up
 
 Item = dict[str, Any]
 
@@ -251,7 +252,7 @@ class FakeFeed:
     async def __aexit__(self, *_: object) -> None:
         for task in self._tasks:
             task.cancel()
-        await self._runner.cleanup()
+        await clean_up(self._runner)
         if self.errors:
             raise self.errors[0]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from blackhole import blackhole
 
+from feeds.admission.listen import stop_listening
 from feeds.config import FeedConfig
 from feeds.server import FeedServer
 
@@ -99,9 +100,7 @@ class ProxiedFeed:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _stop(self) -> None:
-        self._server.close()
-        for _ in range(8):  # who was accepted just now begins to be served
-            await asyncio.sleep(0)
+        await stop_listening(self._server)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -14,6 +14,7 @@ import httpx
 import orjson
 import pytest
 from aiohttp import web
+from closing import clean_up
 from httpx_sse import aconnect_sse
 from playwright.async_api import Page, async_playwright
 from streaming import SseParser
@@ -141,7 +142,7 @@ async def proxy(server: FeedServer) -> AsyncIterator[str]:
         try:
             yield f"http://127.0.0.1:{runner.addresses[0][1]}"
         finally:
-            await runner.cleanup()
+            await clean_up(runner)
 
 
 async def test_through_a_proxy_it_is_the_same_and_ends_when_the_client_goes() -> None:

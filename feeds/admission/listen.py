@@ -1,4 +1,4 @@
-"""Listening, with an error that says what to do about it."""
+"""Listening, with an error that says what to do about it, and stopping without losing anybody who is at the door."""
 
 import asyncio
 import errno
@@ -8,12 +8,14 @@ from collections.abc import Callable
 
 from feeds.errors import ConfigError
 
-__all__ = ["listen"]
+__all__ = ["listen", "stop_listening"]
 
 _BACKLOG = 4096
 _ACCEPTED = (
     64  # at once: asyncio tries that often even when no more files may be open, and logs each time
 )
+_ACCEPTING_TURNS = 8
+"""Passes of the event loop until a socket accepted just before is a connection. It takes about four."""
 _WHY = {
     errno.EADDRINUSE: "the port is in use; choose another with --port, or 0 for any free one",
     errno.EACCES: "ports below 1024 need privileges",
@@ -61,3 +63,18 @@ async def listen(
         with socket.fromfd(sock.fileno(), sock.family, sock.type) as same:
             same.listen(_BACKLOG)
     return server
+
+
+async def stop_listening(server: asyncio.Server) -> None:
+    """
+    Accept nobody any more, and let those accepted just before become connections, to be closed with the others.
+
+    A server of asyncio that is closed at once forgets them: it asserts that it listens when they reach it, and says
+    nothing. Their sockets stay open until they are collected as garbage.
+    """
+    loop = asyncio.get_running_loop()
+    for sock in server.sockets:
+        loop.remove_reader(sock.fileno())  # uvloop has none, and no such gap either
+    for _ in range(_ACCEPTING_TURNS):
+        await asyncio.sleep(0)
+    server.close()

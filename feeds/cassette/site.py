@@ -8,7 +8,7 @@ import orjson
 from aiohttp import web
 
 from feeds.admission.auth import NO_TOKENS
-from feeds.admission.listen import listen
+from feeds.admission.listen import listen, stop_listening
 from feeds.admission.origins import Origins
 from feeds.http.access import Access
 from feeds.http.unreadable import HttpProtocols
@@ -66,7 +66,7 @@ class Site:
     async def stop(self) -> None:
         """Stop listening, and let the handlers finish."""
         if self._listener is not None:
-            self._listener.close()
+            await stop_listening(self._listener)
         await self._runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
