@@ -169,11 +169,10 @@ class Streams:
         hub, seconds = self._feed.hub, self._clock.seconds
         session = Session(self._feed, member, stream.gate, stream.visit)
         pieces = iter(session.subscriber.subscribe(query.subscribe, seconds(), query.cursor))
-        little = query.cursor is None and is_little(query.subscribe)
-        desk, more = self._desk if little else self._desk.long, True
+        long, more = query.cursor is not None or not is_little(query.subscribe), True
         try:
             while more and not self._gone(stream, member):
-                async with desk:
+                async with self._desk.long() if long else self._desk:
                     if self._gone(stream, member):
                         break
                     answer, more = next(pieces)

@@ -134,10 +134,6 @@ class Client:
             self.closing("server", code, str(data))
         return message
 
-    def asked(self, request: dict[str, Any]) -> None:
-        """Note what a stream's URL asks for, as if it were a request."""
-        self._keep(request)
-
     def wishes(self, subscription: Subscription, /) -> None:
         if subscription != self._subscription:
             self._subscription = subscription
