@@ -11,9 +11,8 @@ from feeds.errors import ConfigError
 __all__ = ["listen"]
 
 _BACKLOG = 4096
-_ACCEPTED = (
-    64  # at once: asyncio tries that often even when no more files may be open, and logs each time
-)
+_ACCEPTED = 64
+"""At once: asyncio tries that often even when no more files may be open, and logs each time."""
 _WHY = {
     errno.EADDRINUSE: "the port is in use; choose another with --port, or 0 for any free one",
     errno.EACCES: "ports below 1024 need privileges",
