@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 from node_scripts import CLIENTS, NODE, flags
+from terminal import environment
 
 pytestmark = pytest.mark.node
 
 SAMPLES = CLIENTS / "node"
 SCRIPTS = Path(sys.executable).parent
 CHROMIUM = Path(os.environ.get("CHROMIUM") or "/usr/bin/chromium")
-ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("TICKERPLANT_")}
-ENVIRONMENT["PATH"] = f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"
+ENVIRONMENT = environment(PATH=f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}")
 
 
 def give_up(reason: str) -> None:
@@ -92,11 +92,11 @@ def test_the_sample_with_playwright_passes(tmp_path: Path) -> None:
     assert npm is not None
     sample = tmp_path / "node"
     shutil.copytree(SAMPLES, sample, ignore=shutil.ignore_patterns("node_modules", "test-results"))
-    environment = ENVIRONMENT | {"CHROMIUM": str(CHROMIUM), "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1"}
+    variables = ENVIRONMENT | {"CHROMIUM": str(CHROMIUM), "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1"}
 
     def run(*command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command, cwd=sample, env=environment, capture_output=True, text=True, timeout=200
+            command, cwd=sample, env=variables, capture_output=True, text=True, timeout=200
         )
 
     installed = run(npm, "install", "--no-save", "--no-audit", "--no-fund", "@playwright/test")
