@@ -1,7 +1,7 @@
 """`tickerplant load`: many clients at once, and what they get: throughput, latency, losses.
 
 It can only measure a server that is slower than itself. So it parses next to nothing
-(see `load_tally`), reports how busy it was itself, and can be spread over several processes.
+(see `loadgen.tally`), reports how busy it was itself, and can be spread over several processes.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import orjson
 
@@ -20,7 +20,7 @@ from clients.core.connection import trust
 from clients.core.decode import Item
 from clients.events import Disconnected, Gap
 from clients.terminal.parquet import ParquetLines, needs
-from clients.terminal.running import race, run_until_signal
+from clients.terminal.running import note_of, race, run_until_signal
 
 __all__ = ["Recorder", "record", "run_record", "split"]
 
@@ -46,50 +46,17 @@ class Lines(Protocol):
         ...
 
 
-def run_record(
-    url: str = DEFAULT_URL,
-    *,
-    output: str,
-    symbols: Sequence[str] = ("*",),
-    channels: Sequence[str] = ("trades", "quotes"),
-    interval: str | None = None,
-    count: int | None = None,
-    duration: float | None = None,
-    token: str | None = None,
-    cafile: str | None = None,
-    verify: bool = True,
-) -> int:
-    """Record into the file *output*, `-` for stdout; return the exit code.
+def run_record(url: str = DEFAULT_URL, *, output: str, **options: Any) -> int:
+    """Record into the file *output*, `-` for stdout; return the exit code. *options* are those of `record`.
 
-    Each line is one object as the server sent it: `hello` first, and again after a reconnect; then
-    snapshots, events and gaps; in a file whose name ends in `.parquet`, a row (`ParquetLines`).
-    It ends after *count* events, after *duration* seconds, or on
-    Ctrl-C. A file appears under its name when it is complete, until then it is `output.part`;
-    it replaces one of that name. 1 if the server can't be reached or refuses, or the file can't be
-    written. Progress goes to stderr when that is a terminal, lost events in any case.
+    It ends on Ctrl-C, too. 1 if the server can't be reached or refuses, or the file can't be
+    written.
     """
-
     if output.endswith(PARQUET) and (missing := needs()):
         print(f"error: cannot write {output}: {missing}", file=sys.stderr)
         return 1
-
-    async def main(stop: asyncio.Event) -> int:
-        return await record(
-            url,
-            output=output,
-            symbols=symbols,
-            channels=channels,
-            interval=interval,
-            count=count,
-            duration=duration,
-            token=token,
-            cafile=cafile,
-            verify=verify,
-            stop=stop,
-        )
-
     try:
-        return run_until_signal(main)
+        return run_until_signal(lambda stop: record(url, output=output, stop=stop, **options))
     except OSError as error:
         print(f"error: cannot write {output}: {error.strerror or error}", file=sys.stderr)
         return 1
@@ -99,9 +66,9 @@ async def record(
     url: str,
     *,
     output: str,
-    symbols: Sequence[str],
-    channels: Sequence[str],
     stop: asyncio.Event,
+    symbols: Sequence[str] = ("*",),
+    channels: Sequence[str] = ("trades", "quotes"),
     interval: str | None = None,
     count: int | None = None,
     duration: float | None = None,
@@ -109,7 +76,14 @@ async def record(
     cafile: str | None = None,
     verify: bool = True,
 ) -> int:
-    """As `run_record`, until *stop* is set; raises the errors of the client and of the file."""
+    """Record until *stop* is set, after *count* events, or *duration* seconds.
+
+    Each line is one object as the server sent it: `hello` first, and again after a reconnect; then
+    snapshots, events and gaps; in a file whose name ends in `.parquet`, a row (`ParquetLines`).
+    A file appears under its name when it is complete, until then it is `output.part`; it replaces
+    one of that name. Progress goes to stderr when that is a terminal, lost events in any case.
+    Raises the errors of the client and of the file.
+    """
     # What comes before the server has agreed is kept in memory: a refusal leaves no file behind.
     early = io.BytesIO()
     recorder = Recorder(early, stop, count)
@@ -221,11 +195,8 @@ async def _follow(client: TickerClient, recorder: Recorder) -> None:
         for event in events:
             if isinstance(event, Gap):
                 recorder.missing += event.missing
-                what = f"{event.missing} {event.channel} of {event.symbol}"
-                print(f"gap: {what} missing ({event.reason})", file=sys.stderr)
-            elif isinstance(event, Disconnected):
-                again = f"trying again in {event.retry_in:.1f} s"
-                print(f"disconnected: {event.reason}; {again}", file=sys.stderr)
+            if isinstance(event, Gap | Disconnected):
+                print(note_of(event), file=sys.stderr)
 
 
 async def _progress(recorder: Recorder) -> None:

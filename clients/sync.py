@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Coroutine, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from clients.client import DEFAULT_URL, TickerClient
@@ -69,12 +68,7 @@ class SyncTickerClient:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __iter__(self) -> Self:

@@ -6,8 +6,6 @@ read, vanish, and see every chunk.
 from __future__ import annotations
 
 import asyncio
-import socket
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -114,32 +112,11 @@ class StreamClient(Socket):
         self.headers: dict[str, str] = {}
 
     async def __aenter__(self) -> Self:
-        sock = socket.socket()
-        try:
-            sock.setblocking(False)
-            if self._receive_buffer is not None:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
-            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self._port))
-            self.reader, self.writer = await asyncio.open_connection(sock=sock, limit=2**16)
-        except BaseException:
-            sock.close()
-            raise
-        try:
-            self.writer.write(self._request)
-            async with asyncio.timeout(TIMEOUT_S):
-                head = await self.reader.readuntil(b"\r\n\r\n")
-            status, *lines = head.decode().split("\r\n")[:-2]
-            self.status = int(status.split()[1])
-            self.headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in lines)}
-        except BaseException:
-            self.writer.transport.abort()
-            raise
+        head = await self.open(self._port, self._request, self._receive_buffer)
+        status, *lines = head.decode().split("\r\n")[:-2]
+        self.status = int(status.split()[1])
+        self.headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in lines)}
         return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.writer.close()
-        with suppress(OSError):
-            await self.writer.wait_closed()
 
     async def chunk(self) -> bytes:
         """

@@ -11,16 +11,24 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from websockets.sync.client import connect
 
-__all__ = ["COMMAND", "TIMEOUT_S", "Ended", "Running", "Terminal", "environment", "served"]
+__all__ = [
+    "COMMAND",
+    "TIMEOUT_S",
+    "Ended",
+    "Running",
+    "Terminal",
+    "environment",
+    "process",
+    "served",
+]
 
 ROOT = Path(__file__).parent.parent
 COMMAND = (sys.executable, "-m", "feeds")
@@ -42,14 +50,32 @@ def environment(without: str = "TICKERPLANT_", **variables: str) -> dict[str, st
 
 
 @contextmanager
-def served(*options: str) -> Iterator[dict[str, Any]]:
+def process(
+    *words: str, program: Sequence[str] = COMMAND, **variables: str
+) -> Iterator[subprocess.Popen[str]]:
+    """Run `tickerplant`, or another program, with these words; it is killed if it is still there at the end."""
+    with subprocess.Popen(
+        [*program, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(**variables),
+    ) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+@contextmanager
+def served(*options: str, **variables: str) -> Iterator[dict[str, Any]]:
     """Run `tickerplant serve` on a free port; gives what it says when it is ready."""
     with subprocess.Popen(
         [*COMMAND, "serve", "--port", "0", "--ready-json", *options],
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        env=environment(),
+        env=environment(**variables),
     ) as server:
         assert server.stdout is not None
         try:
@@ -140,12 +166,7 @@ class Terminal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        _: type[BaseException] | None,
-        __: BaseException | None,
-        ___: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for one in self._running:
             one.kill()
 

@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from taping import Exchange, asking, lines_of, received, write_tape
+from terminal import process
 from test_cli import run
 
 from feeds.cassette.lines import Message, Opened
 from feeds.cassette.proxy import Recorder
 from feeds.cli import cassette
-
-COMMAND = [sys.executable, "-m", "feeds"]
-ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("TICKERPLANT_")}
-
-
-@pytest.fixture(autouse=True)
-def _no_options_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:
-        if name.startswith("TICKERPLANT_"):
-            monkeypatch.delenv(name)
 
 
 @pytest.fixture
@@ -41,25 +30,16 @@ def tape(tmp_path: Path) -> Path:
 @contextmanager
 def program(*args: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Start a command; give it and its first line."""
-    with subprocess.Popen(
-        [*COMMAND, "cassette", *args],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=ENVIRONMENT,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            yield process, process.stdout.readline()
-        finally:
-            process.kill()
+    with process("cassette", *args) as running:
+        assert running.stdout is not None
+        yield running, running.stdout.readline()
 
 
-def ended(process: subprocess.Popen[str], number: int) -> tuple[int, str, str]:
+def ended(running: subprocess.Popen[str], number: int) -> tuple[int, str, str]:
     """Send a signal; give the exit code and the rest of both outputs."""
-    process.send_signal(number)
-    out, err = process.communicate(timeout=60)
-    return process.returncode, out, err
+    running.send_signal(number)
+    out, err = running.communicate(timeout=60)
+    return running.returncode, out, err
 
 
 def test_what_one_command_records_the_other_plays(tmp_path: Path) -> None:

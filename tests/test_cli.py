@@ -11,11 +11,8 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +20,7 @@ import click
 import pytest
 import uvloop
 from click.testing import CliRunner
+from terminal import process
 from wire import TIMEOUT_S, RawClient, eventually
 
 import feeds.__main__
@@ -35,24 +33,15 @@ from feeds.wire.backlog import BacklogPolicy
 from ticker import __version__
 from ticker.universe import Universe
 
-COMMAND = [sys.executable, "-m", "feeds"]
-ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("TICKERPLANT_")}
-
 
 def run(*args: str, code: int = 0, **environment: str) -> tuple[str, str]:
     """Run the command line in this process; give its stdout and stderr."""
-    result = CliRunner(env=environment).invoke(
+    outside = dict.fromkeys(k for k in os.environ if k.startswith("TICKERPLANT_"))
+    result = CliRunner(env=outside | environment).invoke(
         click.Command("tickerplant", callback=lambda: main(list(args))), []
     )
     assert result.exit_code == code, (result.output, result.exception)
     return result.stdout, result.stderr
-
-
-@pytest.fixture(autouse=True)
-def _no_options_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:
-        if name.startswith("TICKERPLANT_"):
-            monkeypatch.delenv(name)
 
 
 @pytest.fixture
@@ -570,29 +559,13 @@ async def test_when_the_feed_fails_the_command_fails_with_its_reason(
 # Serving, in a process of its own.
 
 
-@contextmanager
-def process(*args: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """Run ``tickerplant serve`` as a user would."""
-    with subprocess.Popen(
-        [*COMMAND, "serve", *args],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=ENVIRONMENT | environment,
-    ) as running:
-        try:
-            yield running
-        finally:
-            running.kill()
-
-
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_cleanly_with_exit_code_0(loop: str, number: int) -> None:
     """Its clients get 1001, the first line on stdout was the ready line, and nothing is on stderr."""
     options = ["--port", "0", "--ready-json", "--symbols", "3", "--loop", loop, "--rate", "100"]
     options += ["--slow-turn-ms", "0"]
-    with process(*options) as running:
+    with process("serve", *options) as running:
         assert running.stdout is not None
         ready = json.loads(running.stdout.readline())
         assert ready == {
@@ -621,7 +594,7 @@ def test_a_signal_ends_it_cleanly_with_exit_code_0(loop: str, number: int) -> No
 def test_a_port_in_use_is_exit_code_2_and_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with process("--port", str(port), "--ready-json") as running:
+        with process("serve", "--port", str(port), "--ready-json") as running:
             out, err = running.communicate(timeout=TIMEOUT_S)
         assert running.returncode == 2
         assert out == ""
@@ -633,6 +606,7 @@ def test_a_port_in_use_is_exit_code_2_and_one_line() -> None:
 
 def test_it_can_be_configured_by_the_environment_alone() -> None:
     with process(
+        "serve",
         TICKERPLANT_PORT="0",
         TICKERPLANT_READY_JSON="1",
         TICKERPLANT_SEED="11",

@@ -8,13 +8,13 @@ import json
 import logging
 import os
 import socket
-import subprocess
 import sys
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 from raw_http import RawHttp
+from terminal import process
 from wire import TIMEOUT_S, RawClient, eventually, on_both_loops, running
 
 from feeds.cli.complaints import QUIET_S, Complaints
@@ -115,21 +115,12 @@ def test_with_few_files_who_is_one_too_many_is_told_so(loop: str) -> None:
         "from feeds.cli import main; main()"
     )
     options = ["serve", "--port", "0", "--ready-json", "--loop", loop, "--slow-turn-ms", "0"]
-    with subprocess.Popen(
-        [sys.executable, "-c", code, *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as popen:
-        try:
-            assert popen.stdout is not None
-            port = int(json.loads(popen.stdout.readline())["port"])
-            asyncio.run(_crowd(port))
-            popen.terminate()
-            _, err = popen.communicate(timeout=TIMEOUT_S)
-        finally:
-            popen.kill()
-    assert (popen.returncode, err) == (0, "")
+    with process(*options, program=(sys.executable, "-c", code)) as server:
+        assert server.stdout is not None
+        asyncio.run(_crowd(int(json.loads(server.stdout.readline())["port"])))
+        server.terminate()
+        _, err = server.communicate(timeout=TIMEOUT_S)
+        assert (server.returncode, err) == (0, "")
 
 
 async def _crowd(port: int) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import subprocess
 import sys
@@ -14,14 +12,14 @@ from pathlib import Path
 
 import pytest
 import websockets
+from terminal import environment, served
 from websockets.sync.client import connect
 
 from feeds.control.operations import OPERATIONS
 
 HERE = Path(__file__).parent
 EXAMPLES = "6"  # random ones of each operation, beside the boundary cases; more of them by hand now and then
-SERVE = ["serve", "--port", "0", "--ready-json", "--control", "--clock", "manual"]
-SERVE += ["--rate", "0", "--symbols", "AAPL,MSFT"]
+SERVE = ("--control", "--clock", "manual", "--rate", "0", "--symbols", "AAPL,MSFT")
 
 
 def attend(url: str, over: threading.Event) -> None:
@@ -55,27 +53,13 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
     pytest.importorskip("schemathesis", reason="pip install --group contract")
     program = shutil.which("schemathesis", path=str(Path(sys.executable).parent))
     assert program is not None
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("TICKERPLANT_")}
-    with subprocess.Popen(
-        [sys.executable, "-m", "feeds", *SERVE],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-    ) as server:
-        try:
-            assert server.stdout is not None
-            ready = json.loads(server.stdout.readline())
-            document = ready["control"] + "/openapi.json"
-            command = [program, "--config-file", str(HERE / "contract.toml"), "run", document]
-            command += ["--max-examples", EXAMPLES, "--request-timeout", "60"]
-            command += ["--seed", "7", "--generation-deterministic"]
-            command += ["--phases", "examples,coverage,fuzzing"]
-            hooks = {"SCHEMATHESIS_HOOKS": "contract_hooks", "PYTHONPATH": str(HERE)}
-            with attended(ready["ws"]):
-                done = subprocess.run(
-                    command, cwd=tmp_path, env=environment | hooks, capture_output=True, text=True
-                )
-        finally:
-            server.terminate()
+    variables = environment(SCHEMATHESIS_HOOKS="contract_hooks", PYTHONPATH=str(HERE))
+    with served(*SERVE) as ready, attended(ready["ws"]):
+        document = ready["control"] + "/openapi.json"
+        command = [program, "--config-file", str(HERE / "contract.toml"), "run", document]
+        command += ["--max-examples", EXAMPLES, "--request-timeout", "60"]
+        command += ["--seed", "7", "--generation-deterministic"]
+        command += ["--phases", "examples,coverage,fuzzing"]
+        done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
     assert f"Tested: {len(OPERATIONS)}" in done.stdout

@@ -39,7 +39,7 @@ class Works:
 
     async def work(self, name: str, seconds: float, pieces: int = 1, *, long: bool = False) -> None:
         for _ in range(pieces):
-            async with self.desk.long if long else self.desk:
+            async with self.desk.long() if long else self.desk:
                 self.now += seconds
                 self.log.append((name, self.passes))
 
@@ -127,7 +127,7 @@ async def test_who_wants_little_waits_for_one_of_those_who_want_much() -> None:
 @pytest.mark.asyncio
 async def test_who_gives_up_in_the_queue_holds_nobody_up() -> None:
     works = Works()
-    async with works.desk.long:
+    async with works.desk.long():
         queued = asyncio.create_task(works.work("queued", 0.0, long=True))
         await asyncio.sleep(0)
         queued.cancel()
@@ -136,7 +136,7 @@ async def test_who_gives_up_in_the_queue_holds_nobody_up() -> None:
         await asyncio.sleep(0)
         first.cancel()
     with pytest.raises(ZeroDivisionError):
-        async with works.desk.long:
+        async with works.desk.long():
             raise ZeroDivisionError
     await works.work("next", 0.0, long=True)
     assert [name for name, _ in works.log] == ["next"]

@@ -32,16 +32,16 @@ LIMITS = {
     "symbols times channels with": "lanes::there_is_a_limit_to_what_all_have_at_a_pace",
     "entries of one request": "bad_input::a_request_that_cant_be_done_is_answered_and_nothing_changes",
     "unread bytes of plain answers": "patience::of_too_much_that_is_unread_who_has_waited_longest_goes_first",
-    "unread bytes": "slow_consumers::over_the_hard_limit_a_client_is_evicted_at_once",
+    "unread bytes": "slow_consumers::over_the_hard_limit_or_behind_for_too_long_a_client_is_evicted",
 }
 
 SLOW = {
     "soft limit": "slow_consumers::who_pauses_gets_the_newest_of_each_with_what_was_merged_and_is_live_again",
     "low-water mark": "slow_consumers::who_pauses_gets_the_newest_of_each_with_what_was_merged_and_is_live_again",
-    "hard limit": "slow_consumers::over_the_hard_limit_a_client_is_evicted_at_once",
+    "hard limit": "slow_consumers::over_the_hard_limit_or_behind_for_too_long_a_client_is_evicted",
     "no-progress time": "slow_consumers::who_never_reads_is_evicted_and_the_others_get_everything"
     " patience::who_reads_nothing_of_an_answer_is_cut_off",
-    "soft seconds": "slow_consumers::who_is_behind_for_too_long_is_evicted"
+    "soft seconds": "slow_consumers::over_the_hard_limit_or_behind_for_too_long_a_client_is_evicted"
     " patience::who_sips_is_cut_off_when_the_time_is_up",
 }
 

@@ -42,12 +42,6 @@ def test_the_example_is_short_and_the_first_page_has_the_same() -> None:
     assert sum(1 for line in block("python").splitlines() if line.strip()) < 15
 
 
-def test_the_first_page_shows_the_same_example() -> None:
-    text = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert [found for found in blocks if "\ndef test_" in found] == [block("python")]
-
-
 @pytest.mark.browser
 def test_the_example_runs(pytester: pytest.Pytester) -> None:
     if not CHROMIUM.exists():

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from terminal import served
 from test_node import watch
 from test_page import browser as browser_fixture
 
-COMMAND = [sys.executable, "-m", "feeds", "serve", "--port", "0", "--ready-json", "--symbols", "5"]
-ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("TICKERPLANT_")}
 TOKEN = "sesame"
 
 browser = browser_fixture
@@ -33,30 +27,17 @@ STEAL = """async ([url, ws]) => {
 }"""
 
 
-@contextmanager
-def serving(*args: str, **environment: str) -> Iterator[dict[str, Any]]:
-    """Start a server; give what it says when it is ready."""
-    with subprocess.Popen(
-        [*COMMAND, *args], stdout=subprocess.PIPE, text=True, env=ENVIRONMENT | environment
-    ) as server:
-        assert server.stdout is not None
-        try:
-            yield json.loads(server.stdout.readline())
-        finally:
-            server.terminate()
-
-
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[dict[str, Any]]:
     """A server that wants a token."""
-    with serving(TICKERPLANT_TOKEN=TOKEN) as ready:
+    with served("--symbols", "5", TICKERPLANT_TOKEN=TOKEN) as ready:
         yield ready
 
 
 @pytest.fixture(scope="module")
 def theirs() -> Iterator[dict[str, Any]]:
     """Another server, whose pages are from elsewhere."""
-    with serving() as ready:
+    with served("--symbols", "5") as ready:
         yield ready
 
 
@@ -97,9 +78,9 @@ def test_a_page_of_another_server_reads_nothing(page: Page, theirs: dict[str, An
     """Unless that other server's origin is let in."""
     page.goto(theirs["url"] + "/health")
     assert page.evaluate(STEAL, [theirs["url"], theirs["ws"]]) == [5, "hello"]
-    with serving() as ours:
+    with served("--symbols", "5") as ours:
         assert page.evaluate(STEAL, [ours["url"], ours["ws"]]) == [None, 1006]
-    with serving("--origin", theirs["url"]) as ours:
+    with served("--symbols", "5", "--origin", theirs["url"]) as ours:
         assert page.evaluate(STEAL, [ours["url"], ours["ws"]]) == [5, "hello"]
 
 
@@ -108,7 +89,7 @@ def test_a_page_may_send_the_token_from_another_origin(page: Page, theirs: dict[
     """The browser asks first whether it may, without the token."""
     get = """([url, token]) => fetch(url + "/api/symbols", { headers: { Authorization: `Bearer ${token}` } })
         .then(async (r) => [r.status, (await r.json()).code ?? null])"""
-    with serving("--origin", theirs["url"], TICKERPLANT_TOKEN=TOKEN) as ours:
+    with served("--symbols", "5", "--origin", theirs["url"], TICKERPLANT_TOKEN=TOKEN) as ours:
         page.goto(theirs["url"] + "/health")
         assert page.evaluate(get, [ours["url"], TOKEN]) == [200, None]
         assert page.evaluate(get, [ours["url"], "wrong"]) == [401, "invalid_token"]

@@ -62,22 +62,6 @@ def test_a_turn_without_an_event_for_somebody_writes_nothing_to_them() -> None:
     assert bench.hub.stats.writes == 0
 
 
-def test_the_whole_universe_comes_in_the_order_of_the_market() -> None:
-    bench = HubBench()
-    transport = RecordingTransport()
-    bench.join(transport, range(SYMBOLS), range(CHANNELS))
-    published = bench.turn((3, 0), (0, 2), (3, 1), (0, 0), (3, 0))
-    assert got(transport) == published
-
-
-def test_a_subset_comes_by_symbol_each_in_the_order_of_the_market() -> None:
-    bench = HubBench()
-    transport = RecordingTransport()
-    bench.join(transport, [0, 3], [0, 1])
-    bench.turn((3, 1), (0, 1), (3, 0), (2, 0), (0, 0), (3, 1))
-    assert [e[:2] for e in got(transport)] == [(0, 1), (0, 0), (3, 1), (3, 0), (3, 1)]
-
-
 def test_what_nobody_wants_isnt_encoded() -> None:
     bench = HubBench()
     bench.join(RecordingTransport())

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from terminal import COMMAND, environment
 
 CONNECTIONS = 800
 WARM = 64
@@ -50,9 +49,9 @@ def test_an_idle_connection_costs_at_most_16_kb(loop: str) -> None:
     words = ["--port", "0", "--ready-json", "--heartbeat-s", "3600", "--rate", "0", "--loop", loop]
     clients: list[socket.socket] = []
     with subprocess.Popen(
-        [sys.executable, "-m", "feeds", "serve", *words],
+        [*COMMAND, "serve", *words],
         stdout=subprocess.PIPE,
-        env={k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")},  # it costs
+        env=environment("COVERAGE_"),  # it costs
     ) as server:
         try:
             assert server.stdout is not None

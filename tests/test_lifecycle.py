@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import signal
 import subprocess
@@ -14,7 +13,9 @@ from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
 import pytest
+import terminal
 from aiohttp import web
+from terminal import COMMAND
 from wire import TIMEOUT_S, Follower, RawClient, eventually, on_both_loops, running
 
 from feeds.fanout import hub as hub_module
@@ -217,7 +218,6 @@ async def test_it_may_be_stopped_twice() -> None:
 
 # In a process of its own.
 
-ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("TICKERPLANT_")}
 FAILING = """
 from feeds.fanout.hub import Hub
 from ticker.market import Market
@@ -252,18 +252,9 @@ class Process:
 
 @contextmanager
 def process(*options: str, code: str | None = None) -> Iterator[Process]:
-    command = [sys.executable, *(("-m", "feeds") if code is None else ("-c", code))]
-    with subprocess.Popen(
-        [*command, *OPTIONS, *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=ENVIRONMENT,
-    ) as popen:
-        try:
-            yield Process(popen)
-        finally:
-            popen.kill()
+    program = COMMAND if code is None else (sys.executable, "-c", code)
+    with terminal.process(*OPTIONS, *options, program=program) as popen:
+        yield Process(popen)
 
 
 loops = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])

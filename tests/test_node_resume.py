@@ -42,6 +42,12 @@ const reach = (seen, more) => new Promise((resolve) => {
   const timer = setInterval(() => seen.events >= goal && resolve(clearInterval(timer)), 1);
 });
 """
+SUBSCRIBE = """
+const client = new TickerClient(URL, { ...FAST, retryWebSocket: 600_000 });
+const seen = follow(client);
+await client.subscribe("*", { channels: ["trades", "quotes"] });
+await client.subscribe(["AAPL"], { channels: ["bars"], interval: "1s" });
+"""
 
 
 @pytest.fixture
@@ -59,11 +65,8 @@ def test_cut_again_and_again(run, transport: str) -> None:
     with ProxiedFeed(symbols="10", websockets=transport == "websocket") as feed:
         script = run(
             FOLLOW
+            + SUBSCRIBE
             + """
-        const client = new TickerClient(URL, { ...FAST, retryWebSocket: 600_000 });
-        const seen = follow(client);
-        await client.subscribe("*", { channels: ["trades", "quotes"] });
-        await client.subscribe(["AAPL"], { channels: ["bars"], interval: "1s" });
         for (let i = 0; i < 5; i++) {
           await reach(seen, 20);
           const resumed = until(client, "resumed");
@@ -125,11 +128,8 @@ def test_half_open(run, transport: str) -> None:
     with ProxiedFeed(symbols="10", heartbeat_s=0.5, websockets=transport == "websocket") as feed:
         script = run(
             FOLLOW
+            + SUBSCRIBE
             + """
-        const client = new TickerClient(URL, { ...FAST, retryWebSocket: 600_000 });
-        const seen = follow(client);
-        await client.subscribe("*", { channels: ["trades", "quotes"] });
-        await client.subscribe(["AAPL"], { channels: ["bars"], interval: "1s" });
         await reach(seen, 20);
         const down = until(client, "state", ({ state }) => state === "waiting");
         const resumed = until(client, "resumed");

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 from node_scripts import CLIENTS, NODE, flags
+from terminal import environment
 
 pytestmark = pytest.mark.node
 
 SAMPLES = CLIENTS / "node"
 SCRIPTS = Path(sys.executable).parent
 CHROMIUM = Path(os.environ.get("CHROMIUM") or "/usr/bin/chromium")
-ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("TICKERPLANT_")}
-ENVIRONMENT["PATH"] = f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"
+ENVIRONMENT = environment(PATH=f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}")
 
 
 def give_up(reason: str) -> None:
@@ -40,40 +40,33 @@ def test_the_sample_with_nodes_own_runner_passes() -> None:
     assert re.search(r"pass 4$", done.stdout, re.MULTILINE)
 
 
-def test_a_feed_that_does_not_start_is_told(tmp_path: Path) -> None:
-    """And none is left behind when the test is killed, as `tests/test_parent.py` shows."""
-    script = tmp_path / "script.mjs"
+def start_feed(folder: Path, options: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a script that starts a feed with options, written as in JavaScript, and prints why it can't."""
+    script = folder / "script.mjs"
     module = (SAMPLES / "feed.mjs").as_uri()
     script.write_text(
         f'import {{ startFeed }} from "{module}";\n'
-        'await startFeed("--clock", "slow").catch(({ message }) => console.log(message));\n'
+        f"await startFeed({options}).catch(({{ message }}) => console.log(message));\n"
     )
-    done = subprocess.run(
+    return subprocess.run(
         [NODE or "node", *flags(), str(script)],
-        env=ENVIRONMENT,
+        env=ENVIRONMENT | variables,
         capture_output=True,
         text=True,
         timeout=100,
     )
+
+
+def test_a_feed_that_does_not_start_is_told(tmp_path: Path) -> None:
+    """And none is left behind when the test is killed, as `tests/test_parent.py` shows."""
+    done = start_feed(tmp_path, '"--clock", "slow"')
     assert done.stdout == "tickerplant ended with 2\n"
     assert "unknown clock 'slow'" in done.stderr
 
 
 def test_a_command_that_isnt_there_is_told(tmp_path: Path) -> None:
     """With what would help: it is what everybody meets first who has tickerplant in a virtual environment."""
-    script = tmp_path / "script.mjs"
-    module = (SAMPLES / "feed.mjs").as_uri()
-    script.write_text(
-        f'import {{ startFeed }} from "{module}";\n'
-        "await startFeed().catch(({ message }) => console.log(message));\n"
-    )
-    done = subprocess.run(
-        [NODE or "node", *flags(), str(script)],
-        env=ENVIRONMENT | {"TICKERPLANT": "nowhere"},
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
+    done = start_feed(tmp_path, "", TICKERPLANT="nowhere")
     assert done.stdout == (
         "can't start nowhere (ENOENT): put it on the PATH, or its path into TICKERPLANT\n"
     )
@@ -92,11 +85,11 @@ def test_the_sample_with_playwright_passes(tmp_path: Path) -> None:
     assert npm is not None
     sample = tmp_path / "node"
     shutil.copytree(SAMPLES, sample, ignore=shutil.ignore_patterns("node_modules", "test-results"))
-    environment = ENVIRONMENT | {"CHROMIUM": str(CHROMIUM), "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1"}
+    variables = ENVIRONMENT | {"CHROMIUM": str(CHROMIUM), "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1"}
 
     def run(*command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command, cwd=sample, env=environment, capture_output=True, text=True, timeout=200
+            command, cwd=sample, env=variables, capture_output=True, text=True, timeout=200
         )
 
     installed = run(npm, "install", "--no-save", "--no-audit", "--no-fund", "@playwright/test")

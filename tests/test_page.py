@@ -537,9 +537,8 @@ def test_trades_may_come_before_it_is_known_what_there_is(browser: Browser, feed
 
     page.route_web_socket("**/ws", hold)
     page.goto(f"{feed.url}#ZION")
-    expect(page.locator("#d-last")).to_have_text(
-        "102.00"
-    )  # from its snapshot; only while it waits is anything passed on
+    # From its snapshot; only while it waits is anything passed on.
+    expect(page.locator("#d-last")).to_have_text("102.00")
     feed.trade("ZION", 55.5)
     expect(page.locator("#d-last")).to_have_text("55.50")
     expect(page.locator("#d-legend")).to_contain_text("C 55.50")
@@ -731,9 +730,7 @@ def test_server_gone(visit: Callable[..., Page], feed: FakeFeed) -> None:
 
 def test_another_market(page: Page, feed: FakeFeed, inevitable: list[str]) -> None:
     """A server that comes back with other symbols: the old ones are gone, the chart is closed."""
-    inevitable.append(
-        "404 (Not Found)"
-    )  # bars asked for before the page knows that the market is another
+    inevitable.append("404 (Not Found)")  # bars, until the page knows that the market is another
     row(page, "MSFT").click()
     feed.wait_for_request(action="subscribe", symbols=["MSFT"], channels=["bars"])
     feed.stop()

@@ -10,12 +10,12 @@ import subprocess
 import sys
 
 import pytest
+from terminal import COMMAND, environment
 from wire import TIMEOUT_S, on_both_loops
 
 from feeds.cli.parent import at_the_end_of
 
-SERVE = [sys.executable, "-m", "feeds", "serve", "--port", "0", "--ready-json", "--symbols", "2"]
-ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("TICKERPLANT_")}
+SERVE = [*COMMAND, "serve", "--port", "0", "--ready-json", "--symbols", "2"]
 
 # A test runner that starts a server, says that it is there, and hangs.
 RUNNER = """
@@ -35,7 +35,7 @@ def test_it_stops_in_order_when_stdin_closes(loop: str) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=ENVIRONMENT,
+        env=environment(),
     ) as server:
         assert server.stdout is not None
         assert server.stdin is not None
@@ -50,7 +50,7 @@ def test_it_stops_in_order_when_stdin_closes(loop: str) -> None:
 def test_it_stops_when_whoever_started_it_is_killed() -> None:
     """Killed: so nobody tells it, and nothing cleans up."""
     command = [sys.executable, "-c", RUNNER, *SERVE, "--exit-with-parent"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as runner:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as runner:
         assert runner.stdout is not None
         pid = json.loads(runner.stdout.readline())["pid"]
         runner.send_signal(signal.SIGKILL)
@@ -72,7 +72,7 @@ def test_it_stops_when_whoever_started_it_is_killed() -> None:
 
 def test_without_the_option_stdin_does_not_matter() -> None:
     with subprocess.Popen(
-        SERVE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT
+        SERVE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=environment()
     ) as server:
         assert server.stdout is not None
         assert json.loads(server.stdout.readline())["event"] == "ready"

@@ -14,7 +14,8 @@ from typing import Any
 import aiohttp
 import pytest
 from tapes import market_tape, write
-from test_cli import COMMAND, ENVIRONMENT, run
+from terminal import COMMAND, environment
+from test_cli import run
 from wire import TIMEOUT_S, Follower, RawClient, eventually, on_both_loops, running, step
 
 from clients.record import record
@@ -233,7 +234,7 @@ def test_the_command_serves_a_tape(tmp_path: Path) -> None:
     options += ["--replay-rename", "A=ONE", "--replay-scale", "0.5", "--replay-size-scale", "2"]
     command = [*COMMAND, "serve", "--port", "0", "--clock", "max", *options]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=ENVIRONMENT
+        command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment()
     ) as server:
         assert server.stdout is not None
         line = server.stdout.readline()

@@ -369,9 +369,7 @@ async def test_who_gets_events_gets_no_heartbeats() -> None:
         RawClient(server) as idle,
     ):
         await client.ask(action="subscribe", symbols="*")
-        reading = asyncio.create_task(
-            client.until("pong")
-        )  # who reads nothing is soon taken for dead
+        reading = asyncio.create_task(client.until("pong"))  # else it is soon taken for dead
         await idle.until("heartbeat")
         await idle.until("heartbeat")
         client.send(action="ping")

@@ -623,33 +623,11 @@ def test_a_snapshot_that_was_asked_for_stands_for_what_waited(rig: Rig) -> None:
 # While conflated.
 
 
-def test_a_resume_of_one_channel_takes_nothing_from_the_others_of_a_conflated_client() -> None:
+def test_a_resume_takes_nothing_from_other_channels_and_symbols_of_a_conflated_client() -> None:
     """Only what was told counts as told."""
     rig = Rig(soft_limit=3_000)
     follower = Follower()
-    rig.ask(action="subscribe", symbols=["AAPL"], channels=["trades", "quotes"])
-    rig.transport.stalled = True
-    rig.step(2_000)
-    assert rig.hub.slow.laggards
-    follower.feed(rig.events())
-    rig.step(500)
-    rig.ask(
-        action="subscribe",
-        symbols=["AAPL"],
-        epoch=rig.feed.epoch,
-        since={"AAPL": {"trades": follower.last["AAPL", "trades"]}},
-    )
-    rig.transport.stalled = False
-    rig.transport.read()
-    rig.step(100)
-    follower.feed(rig.events())
-    assert follower.last["AAPL", "quotes"] == rig.market.sequences()[1, 0]
-
-
-def test_a_resume_takes_nothing_from_other_symbols_of_a_conflated_client() -> None:
-    rig = Rig(soft_limit=3_000)
-    follower = Follower()
-    rig.ask(action="subscribe", symbols=["AAPL", "MSFT"])
+    rig.ask(action="subscribe", symbols=["AAPL", "MSFT"], channels=["trades", "quotes"])
     rig.transport.stalled = True
     rig.step(2_000)
     assert rig.hub.slow.laggards
@@ -666,7 +644,9 @@ def test_a_resume_takes_nothing_from_other_symbols_of_a_conflated_client() -> No
     rig.transport.read()
     rig.step(100)
     follower.feed(rig.events())
-    assert follower.last["MSFT", "trades"] == rig.market.sequences()[0, 3]
+    newest = rig.market.sequences()
+    assert follower.last["AAPL", "quotes"] == newest[1, 0]
+    assert [follower.last["MSFT", c] for c in ("trades", "quotes")] == newest[:2, 3].tolist()
 
 
 # Whatever a client does.

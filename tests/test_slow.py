@@ -19,6 +19,9 @@ from feeds.fanout.interest import NOTHING, Interest
 from feeds.wire.backlog import BacklogPolicy, Eviction, Slow, State
 from feeds.wire.frame import text_frame
 
+EVERYTHING = [(s, c) for c in range(CHANNELS) for s in range(SYMBOLS)]
+
+
 # Conflated.
 
 
@@ -85,10 +88,9 @@ def test_a_long_catching_up_is_cut_and_goes_on_in_the_next_turn() -> None:
     bench = HubBench(policy=policy)
     slow = StalledTransport()
     member = bench.join(slow, range(SYMBOLS), range(CHANNELS))
-    everything = [(s, c) for c in range(CHANNELS) for s in range(SYMBOLS)]
-    bench.turn(*everything)
+    bench.turn(*EVERYTHING)
     got(slow)
-    bench.turn(*everything)
+    bench.turn(*EVERYTHING)
     seen: list[Event] = []
     for _ in range(6):
         slow.read()
@@ -99,7 +101,7 @@ def test_a_long_catching_up_is_cut_and_goes_on_in_the_next_turn() -> None:
         seen += got(slow)
         if member not in bench.slow.laggards:
             break
-    assert seen == [Event(s, c, 2) for s, c in everything]
+    assert seen == [Event(s, c, 2) for s, c in EVERYTHING]
     assert member.backlog.state is State.LIVE
 
 
@@ -109,9 +111,8 @@ def test_the_rest_of_a_long_catching_up_waits_until_the_first_part_was_read() ->
     bench = HubBench(policy=policy)
     slow = StalledTransport()
     bench.join(slow, range(SYMBOLS), range(CHANNELS))
-    everything = [(s, c) for c in range(CHANNELS) for s in range(SYMBOLS)]
-    bench.turn(*everything)
-    bench.turn(*everything)
+    bench.turn(*EVERYTHING)
+    bench.turn(*EVERYTHING)
     slow.read()
     bench.turn()
     got(slow)
@@ -129,15 +130,14 @@ def test_nobody_waits_for_ever_where_more_is_published_than_catching_up_can_send
     bench = HubBench(policy=policy)
     slow = StalledTransport()
     bench.join(slow, range(SYMBOLS), range(CHANNELS))
-    everything = [(s, c) for c in range(CHANNELS) for s in range(SYMBOLS)]
-    bench.turn(*everything)
+    bench.turn(*EVERYTHING)
     got(slow)
     seen: Counter[tuple[int, int]] = Counter()
     for _ in range(24):
         slow.read()
-        bench.turn(*everything)
+        bench.turn(*EVERYTHING)
         seen.update((e.symbol, e.channel) for e in got(slow))
-    assert seen.keys() == set(everything)
+    assert seen.keys() == set(EVERYTHING)
     assert min(seen.values()) > 1
 
 

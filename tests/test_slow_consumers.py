@@ -96,9 +96,16 @@ async def test_who_never_reads_is_evicted_and_the_others_get_everything() -> Non
         await eventually(lambda: other.events > seen + 1_000, "the other one goes on")
 
 
+@pytest.mark.parametrize(
+    ("limit", "why"),
+    [({"hard_limit": 20_000}, Eviction.HARD_LIMIT), ({"soft_seconds": 0.3}, Eviction.TOO_LONG)],
+)
 @on_both_loops
-async def test_over_the_hard_limit_a_client_is_evicted_at_once() -> None:
-    policy = BacklogPolicy(soft_limit=20_000, low_water=0, hard_limit=20_000, no_progress_s=1000.0)
+async def test_over_the_hard_limit_or_behind_for_too_long_a_client_is_evicted(
+    limit: dict[str, Any], why: Eviction
+) -> None:
+    """Although it would have had longer to begin to read again."""
+    policy = BacklogPolicy(soft_limit=20_000, low_water=0, no_progress_s=1_000, **limit)
     async with (
         running(**FAST, backlog=policy) as server,
         RawClient(server, receive_buffer=4096) as slow,
@@ -106,8 +113,10 @@ async def test_over_the_hard_limit_a_client_is_evicted_at_once() -> None:
         slow.send(**STREAM)
         slow.pause()
         await eventually(lambda: not server.websockets.open, "it is gone")
-        assert server.hub.stats.evicted == dict.fromkeys(Eviction, 0) | {Eviction.HARD_LIMIT: 1}
+        assert server.hub.stats.evicted == dict.fromkeys(Eviction, 0) | {why: 1}
         assert server.hub.roster.groups == {}
+        slow.resume()
+        assert await slow.closed() is None, "no close frame"
 
 
 @pytest.mark.asyncio
@@ -334,22 +343,6 @@ async def test_with_max_who_never_reads_holds_up_the_others_no_longer_than_allow
 
 
 # The other reasons to be let go, as a client sees them.
-
-
-@on_both_loops
-async def test_who_is_behind_for_too_long_is_evicted() -> None:
-    """Although it would have had longer to begin to read again."""
-    policy = BacklogPolicy(soft_limit=20_000, low_water=0, no_progress_s=1_000, soft_seconds=0.3)
-    async with (
-        running(**FAST, backlog=policy) as server,
-        RawClient(server, receive_buffer=4096) as slow,
-    ):
-        slow.send(**STREAM)
-        slow.pause()
-        await eventually(lambda: not server.websockets.open, "it is gone")
-        assert server.hub.stats.evicted == dict.fromkeys(Eviction, 0) | {Eviction.TOO_LONG: 1}
-        slow.resume()
-        assert await slow.closed() is None, "no close frame"
 
 
 @on_both_loops

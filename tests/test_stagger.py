@@ -148,9 +148,8 @@ async def test_a_burst_goes_to_everybody_so_that_no_message_gets_too_long() -> N
     rig = Rig(TURN_S / CLIENTS / 2)
     await rig.turn()
     for _ in range(3 * PHASES):
-        rig.hands.now += (
-            MAX_TURN_EVENTS / 2_500
-        )  # so that what is pending for a phase would be more than may be
+        # So that what is pending for a phase would be more than may be.
+        rig.hands.now += MAX_TURN_EVENTS / 2_500
         await rig.turn()
     rig.pump.settle()
     for transport in rig.transports:

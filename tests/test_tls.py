@@ -20,6 +20,7 @@ import pytest
 import websockets
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from terminal import COMMAND, environment, process
 from wire import TIMEOUT_S, Follower, eventually, on_both_loops, running, step, text
 
 from clients.client import TickerClient
@@ -34,8 +35,6 @@ from feeds.server import FeedServer
 from feeds.wire.backlog import BacklogPolicy, Eviction
 
 S = 1_000_000
-COMMAND = [sys.executable, "-m", "feeds"]
-ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("TICKERPLANT_")}
 
 
 def pair(folder: Path, name: str) -> tuple[Path, Path]:
@@ -333,7 +332,7 @@ def test_bad_options_are_one_line_and_exit_2(args: list[str], message: str) -> N
         [*COMMAND, "serve", "--port", "0", *args],
         capture_output=True,
         text=True,
-        env=ENVIRONMENT,
+        env=environment(),
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"tickerplant: {message}\n")
@@ -342,12 +341,9 @@ def test_bad_options_are_one_line_and_exit_2(args: list[str], message: str) -> N
 @pytest.fixture(scope="module")
 def ready() -> Iterator[dict[str, Any]]:
     """What a server says that was started with TLS and a token."""
-    command = [*COMMAND, "serve", "--port", "0", "--ready-json", "--tls-self-signed"]
-    command += ["--slow-turn-ms", "0"]  # however busy this machine is
-    environment = ENVIRONMENT | {"TICKERPLANT_TOKEN": "sesame"}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as server:
+    options = ["serve", "--port", "0", "--ready-json", "--tls-self-signed"]
+    options += ["--slow-turn-ms", "0"]  # however busy this machine is
+    with process(*options, TICKERPLANT_TOKEN="sesame") as server:
         assert server.stdout is not None
         line = server.stdout.readline()
         assert "sesame" not in line
@@ -357,12 +353,12 @@ def ready() -> Iterator[dict[str, Any]]:
         assert (server.returncode, out, errors) == (0, "", "")
 
 
-def run(command: str, ready: dict[str, Any], *args: str, **environment: str) -> Any:
+def run(command: str, ready: dict[str, Any], *args: str, **variables: str) -> Any:
     return subprocess.run(
         [*COMMAND, command, "--url", ready["ws"], *args],
         capture_output=True,
         text=True,
-        env=ENVIRONMENT | environment,
+        env=environment(**variables),
         timeout=TIMEOUT_S,
         check=False,
     )

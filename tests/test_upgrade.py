@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from fault_table import inject
 from raw_http import RawHttp
+from terminal import TIMEOUT_S, process
 from wire import HANDSHAKE, LOGGERS, RawClient, eventually, on_both_loops, running
 
 VERSION = "Sec-WebSocket-Version: 13"
@@ -200,25 +201,13 @@ async def test_a_reset_at_any_moment_of_the_upgrade_is_nothing_to_talk_about() -
 @pytest.mark.skipif(not Path("/proc").exists(), reason="reads /proc")
 def test_subprotocols_of_clients_dont_get_into_the_log() -> None:
     """Whoever can connect could fill it."""
-    import subprocess
-    import sys
-
-    words = ["--port", "0", "--ready-json", "--log-level", "info"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "feeds", "serve", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stderr is not None
-            port = json.loads(process.stdout.readline())["port"]
-            with socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
-                sock.sendall(
-                    "\r\n".join(handshake("", "Sec-WebSocket-Protocol: gibberish")).encode()
-                )
-                sock.sendall(b"\r\n\r\n")
-                assert sock.recv(100).startswith(b"HTTP/1.1 101 ")
-        finally:
-            process.terminate()
-        assert b"gibberish" not in process.stderr.read()
+    with process("serve", "--port", "0", "--ready-json", "--log-level", "info") as server:
+        assert server.stdout is not None
+        port = json.loads(server.stdout.readline())["port"]
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
+            sock.sendall("\r\n".join(handshake("", "Sec-WebSocket-Protocol: gibberish")).encode())
+            sock.sendall(b"\r\n\r\n")
+            assert sock.recv(100).startswith(b"HTTP/1.1 101 ")
+        server.terminate()
+        _, errors = server.communicate(timeout=TIMEOUT_S)
+        assert "gibberish" not in errors

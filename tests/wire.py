@@ -141,7 +141,33 @@ def encode_frame(opcode: int, payload: bytes = b"", *, fin: bool = True) -> byte
 class Socket:
     """What a test does to a client's socket."""
 
+    reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+
+    async def open(self, port: int, request: bytes, receive_buffer: int | None = None) -> bytes:
+        """Connect with a small buffer, or with the system's, and ask for something; give the head of the answer."""
+        sock = socket.socket()
+        try:
+            sock.setblocking(False)
+            if receive_buffer is not None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+            self.reader, self.writer = await asyncio.open_connection(sock=sock, limit=2**16)
+        except BaseException:
+            sock.close()
+            raise
+        self.writer.write(request)
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                return await self.reader.readuntil(b"\r\n\r\n")
+        except BaseException:
+            self.writer.transport.abort()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self.writer.close()
+        with suppress(OSError):
+            await self.writer.wait_closed()
 
     def pause(self) -> None:
         """Stop reading."""
@@ -176,30 +202,9 @@ class RawClient(Socket):
         self.reason = ""
 
     async def __aenter__(self) -> Self:
-        sock = socket.socket()
-        try:
-            sock.setblocking(False)
-            if self._receive_buffer is not None:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
-            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self._port))
-            self.reader, self.writer = await asyncio.open_connection(sock=sock, limit=2**16)
-        except BaseException:
-            sock.close()
-            raise
-        self.writer.write(HANDSHAKE)
-        try:
-            async with asyncio.timeout(TIMEOUT_S):
-                answer = await self.reader.readuntil(b"\r\n\r\n")
-            assert answer.startswith(b"HTTP/1.1 101 "), answer
-        except BaseException:
-            self.writer.transport.abort()
-            raise
+        answer = await self.open(self._port, HANDSHAKE, self._receive_buffer)
+        assert answer.startswith(b"HTTP/1.1 101 "), answer
         return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.writer.close()
-        with suppress(OSError):
-            await self.writer.wait_closed()
 
     # Out.
 

@@ -36,10 +36,9 @@ LEVELS = 20
 
 _BEHIND = np.array([-1, 1])  # which way the blocks go on: down for bids, up for asks
 _SHORTEST = 3  # the shortest generation has 2**3 quotes, the longest 2**10
-_NEAR, _FAR = (
-    8,
-    16,
-)  # patient orders are there from 1 to 8 blocks behind the touch on, for 1 to 16 blocks
+_NEAR, _FAR = 8, 16
+"""Patient orders are there from 1 to 8 blocks behind the touch on, for 1 to 16 blocks."""
+
 _PATIENT = 2  # how much larger they are
 _ROUND = 10
 _AT_ONCE = 128  # quotes: larger arrays are fetched from the system anew each time, which takes three times as long

@@ -44,8 +44,6 @@ TAPE = 2
 DEFAULT_START_US = 1_767_623_400_000_000
 """2026-01-05 14:30 UTC, the opening of a Monday in New York: where a market starts that nobody gave a time."""
 
-_SECOND_US = 1_000_000
-
 _PASTS: WeakValueDictionary[str, Past] = WeakValueDictionary()
 """By epoch, of markets that there are: one that is begun again, as tests do, needn't find out anew what was before it."""
 

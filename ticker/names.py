@@ -6,29 +6,13 @@ from ticker.reference.rules import round_lot
 
 __all__ = ["FAMOUS", "SECTORS", "synthetic"]
 
-_TECH, _COMM, _CONS, _FIN, _HEALTH, _STAPLES, _ENERGY = (
-    "Technology",
-    "Communication",
-    "Consumer",
-    "Financials",
-    "Health Care",
-    "Staples",
-    "Energy",
-)
 SECTORS = (
-    _TECH,
-    _COMM,
-    _CONS,
-    _FIN,
-    _HEALTH,
-    _STAPLES,
-    _ENERGY,
-    "Industrials",
-    "Materials",
-    "Utilities",
-    "Real Estate",
+    *("Technology", "Communication", "Consumer", "Financials", "Health Care", "Staples", "Energy"),
+    *("Industrials", "Materials", "Utilities", "Real Estate"),
 )
 """The eleven sectors of the usual US classification, by their short names."""
+
+_TECH, _COMM, _CONS, _FIN, _HEALTH, _STAPLES, _ENERGY = SECTORS[:7]
 
 # symbol, name, sector, price, volatility, spread in ticks, activity, where it is listed (as of 2026). Only the
 # listing is real: nobody should mistake the numbers for today's.
@@ -86,46 +70,17 @@ FAMOUS = tuple(
 """Thirty well-known US names, with plausible data."""
 
 _FIRST = (
-    "Alder",
-    "Birch",
-    "Cobalt",
-    "Delta",
-    "Ember",
-    "Fjord",
-    "Granite",
-    "Harbor",
-    "Iris",
-    "Juniper",
-    "Kestrel",
+    *("Alder", "Birch", "Cobalt", "Delta", "Ember", "Fjord", "Granite", "Harbor", "Iris"),
+    *("Juniper", "Kestrel"),
 )
 _SECOND = (
-    "Ridge",
-    "Field",
-    "Point",
-    "Bridge",
-    "Works",
-    "Line",
-    "Gate",
-    "Stone",
-    "Wave",
-    "Peak",
-    "Forge",
-    "Loop",
-    "Vale",
+    *("Ridge", "Field", "Point", "Bridge", "Works", "Line", "Gate", "Stone", "Wave", "Peak"),
+    *("Forge", "Loop", "Vale"),
 )
-_LAST = {
-    _TECH: "Systems",
-    _COMM: "Networks",
-    _CONS: "Stores",
-    _FIN: "Capital",
-    _HEALTH: "Therapeutics",
-    _STAPLES: "Foods",
-    _ENERGY: "Energy",
-    "Industrials": "Industries",
-    "Materials": "Materials",
-    "Utilities": "Power",
-    "Real Estate": "Properties",
-}
+_LAST = (
+    *("Systems", "Networks", "Stores", "Capital", "Therapeutics", "Foods", "Energy"),
+    *("Industries", "Materials", "Power", "Properties"),
+)  # by sector
 _FAMOUS_SYMBOLS = frozenset(i.symbol for i in FAMOUS)
 _FOUR_LETTERS = 26**4
 
@@ -138,14 +93,14 @@ def synthetic(which: int | str) -> Instrument:
     """
     symbol = which if isinstance(which, str) else _symbol(which)
     draw = key(0, "instrument", symbol)
-    sector = SECTORS[draw % 11]
+    sector = draw % 11
     first, second = _FIRST[draw // 11 % 11], _SECOND[draw // 121 % 13]
     u1, u2, u3 = ((draw >> shift & 0xFFF) / 4096 for shift in (16, 28, 40))
     price = round(8.0 * 50.0**u1, 2)
     return Instrument(
         symbol=symbol,
         name=f"{first}{second.lower()} {_LAST[sector]}",
-        sector=sector,
+        sector=SECTORS[sector],
         price=price,
         volatility=round(0.15 + 0.4 * u2 * u2, 4),
         spread=round(max(1.0, price * (0.00008 + 0.00025 * u3) / 0.01), 2),

@@ -50,12 +50,8 @@ class TapeRows:
     def __len__(self) -> int:
         return len(self.symbol)
 
-    def __getitem__(self, rows: slice) -> "TapeRows":
-        """Give some of the rows, as views."""
-        return TapeRows(*(getattr(self, f.name)[rows] for f in fields(self)))
-
-    def take(self, rows: NDArray[np.intp]) -> "TapeRows":
-        """Give some of the rows, in this order."""
+    def __getitem__(self, rows: slice | NDArray[np.intp]) -> "TapeRows":
+        """Give some of the rows, in this order; for a slice, as views."""
         return TapeRows(*(getattr(self, f.name)[rows] for f in fields(self)))
 
     @staticmethod
@@ -166,10 +162,6 @@ class Survey:
     def first_price(self, symbol: int) -> int:
         """Give the first trade's price, or without one the middle of the first quote, in 1 / :data:`UNIT`."""
         return self._trade[symbol] or (self._bid[symbol] + self._ask[symbol]) // 2
-
-    def first_quote(self, symbol: int) -> tuple[int, int] | None:
-        """Give the first quote's bid and ask, in 1 / :data:`UNIT`."""
-        return (self._bid[symbol], self._ask[symbol]) if self._bid[symbol] else None
 
     def quote_size(self, symbol: int) -> float:
         """Give how many shares a bid has, in the mean of all quotes; 0 without quotes."""

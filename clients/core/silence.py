@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 __all__ = ["Silence"]
 
@@ -29,15 +28,10 @@ class Silence:
             self._watch()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *failure: Any) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        await self._deadline.__aexit__(kind, error, traceback)
+        await self._deadline.__aexit__(*failure)
 
     def change(self, limit: float) -> None:
         """Allow another silence from now on."""

@@ -14,7 +14,7 @@ import aiohttp
 import orjson
 import yarl
 
-from clients.core.connection import ABNORMAL, Connection, Ending, why_not
+from clients.core.connection import ABNORMAL, Connection, Ending, headers, why_not
 from clients.core.decode import Item
 from clients.core.inflow import Inflow, Since, Stream
 from clients.core.plans import IDLE, plans_for
@@ -62,10 +62,10 @@ class StreamConnection:
         """
         target = yarl.URL(url)
         scheme = {"ws": "http", "wss": "https"}.get(target.scheme, target.scheme)
-        token = token or target.query.get("token")
+        token = token or target.query.get("token") or None
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=ssl),
-            headers={"Authorization": f"Bearer {token}"} if token else {},
+            headers=headers(token),
             timeout=aiohttp.ClientTimeout(total=None),
         )
         base = str(target.with_scheme(scheme).with_query(None).join(yarl.URL(".")))

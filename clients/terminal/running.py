@@ -12,9 +12,10 @@ from typing import Any
 
 import aiohttp
 
+from clients.events import Connected, Disconnected, Event, Gap
 from clients.failures import ConnectError, TickerError
 
-__all__ = ["complain", "race", "run_until_signal"]
+__all__ = ["complain", "note_of", "race", "run_until_signal"]
 
 Main = Callable[[asyncio.Event], Coroutine[Any, Any, int]]
 
@@ -78,6 +79,19 @@ async def race(stop: asyncio.Event, *works: Coroutine[Any, Any, object]) -> None
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
+
+
+def note_of(event: Event) -> str | None:
+    """What there is to say about the connection, if *event* is about that."""
+    match event:
+        case Disconnected():
+            return f"disconnected: {event.reason}; trying again in {event.retry_in:.1f} s"
+        case Connected(reconnects=reconnects) if reconnects:
+            return "connected again"
+        case Gap():
+            what = f"{event.missing} {event.channel} of {event.symbol}"
+            return f"gap: {what} missing ({event.reason})"
+    return None
 
 
 def complain(error: Exception) -> int:

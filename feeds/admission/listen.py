@@ -11,9 +11,8 @@ from feeds.errors import ConfigError
 __all__ = ["listen", "stop_listening"]
 
 _BACKLOG = 4096
-_ACCEPTED = (
-    64  # at once: asyncio tries that often even when no more files may be open, and logs each time
-)
+_ACCEPTED = 64
+"""At once: asyncio tries that often even when no more files may be open, and logs each time."""
 _ACCEPTING_TURNS = 8
 """Passes of the event loop until a socket accepted just before is a connection. It takes about four."""
 _WHY = {

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
-import orjson
 from aiohttp import WSMsgType, hdrs, web
 
 from feeds.cassette.casting import Casting, NothingMatchesError
@@ -19,6 +18,7 @@ from feeds.cassette.shelf import Part, read_shelf
 from feeds.cassette.site import Seated, Site
 from feeds.cassette.stage import Stage
 from feeds.errors import ConfigError
+from feeds.http.answers import error_json
 from feeds.notation.times import Duration, seconds_of
 
 __all__ = ["NOT_RECORDED", "Player"]
@@ -28,7 +28,7 @@ log = logging.getLogger("feeds")
 NOT_RECORDED = 4404
 """Close code for a client that asks for what isn't on the tape."""
 
-
+_MISSING = "not_recorded"
 _NAMED = 5
 
 
@@ -100,11 +100,13 @@ class Player(Seated):
         parts = [part for part in self.shelf.parts if part.key == key]
         if not parts:
             paths = _listed({part.key: None for part in self.shelf.parts})
-            return _error(404, f"nothing was recorded at {key!r}; there is something at {paths}")
+            return error_json(
+                404, _MISSING, f"nothing was recorded at {key!r}; there is something at {paths}"
+            )
         first = min(parts, key=lambda part: part.played)
         if first.status is not None:
             first.played += 1
-            return _error(first.status, "it was refused when this was recorded, too")
+            return error_json(first.status, _MISSING, "it was refused when this was recorded, too")
         casting = Casting([part for part in parts if part.status is None])
         return await self._serve(request, casting, requests)
 
@@ -190,8 +192,3 @@ def _protocols(request: web.Request, part: Part) -> tuple[str, ...]:
     offered = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "")
     names = {name.strip() for name in offered.split(",")}
     return (part.protocol,) if part.protocol in names and part.protocol else ()
-
-
-def _error(status: int, message: str) -> web.Response:
-    body = orjson.dumps({"type": "error", "code": "not_recorded", "message": message})
-    return web.Response(body=body, status=status, content_type="application/json")

@@ -12,7 +12,6 @@ from typing import Self
 from urllib.parse import urlsplit
 
 import aiohttp
-import orjson
 from aiohttp import hdrs, web
 
 from feeds.cassette.lines import Head
@@ -21,6 +20,7 @@ from feeds.cassette.relay import ABNORMAL, CLOSE_S, MAX_MESSAGE, End, Socket, re
 from feeds.cassette.site import Seated, Site
 from feeds.cassette.writer import TapeWriter, written_whole
 from feeds.errors import ConfigError
+from feeds.http.answers import error_json
 
 __all__ = ["Recorder"]
 
@@ -115,12 +115,12 @@ class Recorder(Seated):
             status = error.status
             self._write(lambda: self.tape.refused(request.path_qs, status))
             message = f"the upstream refuses with HTTP status {status}"
-            return _error(status, "upstream_refused", message)
+            return error_json(status, "upstream_refused", message)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             # Not the upstream's answer, so it isn't on the tape.
             message = f"can't connect to the upstream: {error or type(error).__name__}"
             log.warning("%s", message)
-            return _error(502, "upstream_unreachable", message)
+            return error_json(502, "upstream_unreachable", message)
         try:
             protocols = () if upstream.protocol is None else (upstream.protocol,)
             ws = web.WebSocketResponse(
@@ -210,8 +210,3 @@ def _joined(upstream: str, path_qs: str) -> str:
     whole = parts.path.rstrip("/") + path if path != "/" else parts.path or "/"
     queries = "&".join(part for part in (parts.query, query) if part)
     return parts._replace(path=whole, query=queries, fragment="").geturl()
-
-
-def _error(status: int, code: str, message: str) -> web.Response:
-    body = orjson.dumps({"type": "error", "code": code, "message": message})
-    return web.Response(body=body, status=status, content_type="application/json")

@@ -20,27 +20,11 @@ __all__ = ["REDACTED", "SECRET_WORDS", "Redactor"]
 REDACTED = "[redacted]"
 
 SECRET_WORDS = frozenset(
-    [
-        "apikey",
-        "auth",
-        "authorization",
-        "bearer",
-        "cookie",
-        "credential",
-        "credentials",
-        "jwt",
-        "key",
-        "pass",
-        "passphrase",
-        "passwd",
-        "password",
-        "pwd",
-        "secret",
-        "sig",
-        "sign",
-        "signature",
-        "token",
-    ]
+    (
+        *("apikey", "auth", "authorization", "bearer", "cookie", "credential", "credentials"),
+        *("jwt", "key", "pass", "passphrase", "passwd", "password", "pwd"),
+        *("secret", "sig", "sign", "signature", "token"),
+    )
 )
 """A name is a secret's if it has one of these among its words: ``APCA-API-KEY-ID``, ``accessToken``, ``api_key``."""
 

@@ -2,22 +2,22 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 
-import orjson
 from aiohttp import web
 
 from feeds.admission.auth import NO_TOKENS
 from feeds.admission.listen import listen, stop_listening
 from feeds.admission.origins import Origins
+from feeds.errors import HttpCode
 from feeds.http.access import Access
+from feeds.http.answers import error_json
+from feeds.http.guarded import Guarded, Handler
 from feeds.http.unreadable import HttpProtocols
 
 __all__ = ["Seated", "Site"]
 
 _KEEP_ALIVE_S = 75.0
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Site:
@@ -37,8 +37,9 @@ class Site:
     def __init__(self, handler: Handler, host: str, port: int, origin: Iterable[str]) -> None:
         self._handler, self._host, self.port = handler, host, port
         app = web.Application()
-        Access(NO_TOKENS, Origins(host, origin)).install(app)
-        app.router.add_get("/{path:.*}", self._answer)
+        routes = Guarded(app, Access(NO_TOKENS, Origins(host, origin)))
+        routes.add("/{path:.*}", self._answer)
+        routes.end()
         self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=5.0)
         self._listener: asyncio.Server | None = None
 
@@ -73,9 +74,9 @@ class Site:
         if web.WebSocketResponse().can_prepare(request).ok:
             return await self._handler(request)
         message = f"{self.url} speaks WebSocket: connect to {self.ws_url}"
-        body = orjson.dumps({"type": "error", "code": "upgrade_required", "message": message})
-        headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
-        return web.Response(body=body, status=426, content_type="application/json", headers=headers)
+        answer = error_json(426, HttpCode.UPGRADE_REQUIRED, message)
+        answer.headers.update({"Upgrade": "websocket", "Connection": "Upgrade"})
+        return answer
 
 
 class Seated:

@@ -6,10 +6,9 @@ import logging
 import os
 import ssl
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -17,17 +16,14 @@ from feeds.cassette.lines import TapeError
 from feeds.cassette.player import Player
 from feeds.cassette.proxy import Recorder
 from feeds.cassette.requests import IGNORED
-from feeds.cli.seconds import Seconds
-from feeds.cli.signals import signals
+from feeds.cli.options import CONTEXT, Seconds, together
+from feeds.cli.signals import first, stopping
 from feeds.errors import ConfigError
 from ticker import __version__
 
 __all__ = ["cassette"]
 
-F = TypeVar("F", bound=Callable[..., Any])
-CONTEXT = {"auto_envvar_prefix": "TICKERPLANT", "show_default": True}
-
-_OF_A_SERVER = (
+_of_a_server = together(
     click.option("--host", default="127.0.0.1", help="Address to listen on."),
     click.option("--port", type=int, default=8766, help="TCP port; 0: any free one."),
     click.option(
@@ -38,12 +34,6 @@ _OF_A_SERVER = (
     ),
     click.option("--ready-json", is_flag=True, help="Print one JSON object on stdout when ready."),
 )
-
-
-def _of_a_server(command: F) -> F:
-    for option in reversed(_OF_A_SERVER):
-        command = option(command)
-    return command
 
 
 @click.group()
@@ -126,17 +116,12 @@ def play(*, file: Path, ready_json: bool, ignore: tuple[str, ...], **options: An
 
 
 async def _record(recorder: Recorder, ready_json: bool, duration: float | None) -> int:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    with signals(lambda: loop.call_soon_threadsafe(stop.set)):
+    with stopping() as stop:
         async with recorder:
             _tell(recorder, "recording", ready_json)
-            waiting = [asyncio.ensure_future(w) for w in (stop.wait(), recorder.failed.wait())]
             with suppress(TimeoutError):
                 async with asyncio.timeout(duration):
-                    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for one in waiting:
-                one.cancel()
+                    await first(stop.wait(), recorder.failed.wait())
     if recorder.failure is not None:
         error = recorder.failure
         click.echo(f"tickerplant: can't write: {error.strerror or error}", err=True)
@@ -146,9 +131,7 @@ async def _record(recorder: Recorder, ready_json: bool, duration: float | None) 
 
 
 async def _play(player: Player, ready_json: bool) -> int:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    with signals(lambda: loop.call_soon_threadsafe(stop.set)):
+    with stopping() as stop:
         async with player:
             _tell(player, "playing", ready_json)
             await stop.wait()

@@ -4,13 +4,14 @@ import logging
 import math
 import os
 from bisect import bisect_right
-from collections.abc import Callable
 from dataclasses import fields, replace
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
 import click
 
 from feeds.admission.limits import Limits
+from feeds.cli.options import of_field, together
 
 __all__ = ["fit_file_limit", "guard_options", "take_limits"]
 
@@ -18,8 +19,6 @@ log = logging.getLogger("feeds")
 
 _FILES_EACH = 2  # a connection, and our duplicate of it
 _OTHER_FILES = 64
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Tokens(click.types.StringParamType):
@@ -42,16 +41,9 @@ class _TokenOption(click.Option):
         return super().resolve_envvar_value(ctx)
 
 
-_DEFAULT = Limits()
+_limit = partial(of_field, Limits())
 
-
-def _limit(option: str, about: str) -> Callable[[F], F]:
-    """Give an option that sets the limit of the same name."""
-    default = getattr(_DEFAULT, option.removeprefix("--").replace("-", "_"))
-    return click.option(option, type=type(default), default=default, help=about)
-
-
-_OPTIONS = (
+guard_options = together(
     click.option("--tls-cert", metavar="FILE", help="Serve TLS, with this certificate (PEM)."),
     click.option("--tls-key", metavar="FILE", help="The certificate's key (PEM)."),
     click.option(
@@ -80,13 +72,6 @@ _OPTIONS = (
     _limit("--max-symbols", "Symbols of one connection."),
     _limit("--handshake-s", "Seconds for TLS, for a request's head, and for a token, each."),
 )
-
-
-def guard_options(command: F) -> F:
-    """Add the options to a command."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 def take_limits(options: dict[str, Any]) -> Limits:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from feeds.cli.options import CONTEXT
 from feeds.cli.pictures.style import can_draw
 from ticker.instruments import UniverseError
 from ticker.universe import Universe
@@ -13,7 +14,7 @@ __all__ = ["plot"]
 _DAY = "AAPL,MSFT,NVDA,JPM,BAC,GS"
 
 
-@click.command(context_settings={"auto_envvar_prefix": "TICKERPLANT", "show_default": True})
+@click.command(context_settings=CONTEXT)
 @click.argument("what", type=click.Choice(["day", "crash", "verdicts"]))
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--seed", type=int, default=7, help="The market's seed.")

@@ -3,21 +3,20 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import Progress
 
+from feeds.cli.options import together
 from feeds.errors import ConfigError
 from feeds.replay import ReplayOptions
 
 __all__ = ["looking_through", "replay_options", "take_replay"]
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-_OPTIONS = (
+replay_options = together(
     click.option(
         "--replay",
         metavar="FILE",
@@ -38,13 +37,6 @@ _OPTIONS = (
     click.option("--replay-size-scale", type=float, default=1.0, help="Multiplies sizes."),
 )
 _OF_A_MARKET = ("symbols", "rate", "seed", "model", "rules", "scenario")
-
-
-def replay_options(command: F) -> F:
-    """Add the options to a command."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 def take_replay(options: dict[str, Any]) -> ReplayOptions | None:

@@ -7,19 +7,20 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import fields
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from feeds.cli.banner import banner, ready_line
 from feeds.cli.complaints import Complaints
 from feeds.cli.guard import fit_file_limit, guard_options, take_limits
+from feeds.cli.options import CONTEXT, Start, of_field, together
 from feeds.cli.parent import at_the_end_of
 from feeds.cli.replay import looking_through, replay_options, take_replay
-from feeds.cli.signals import signals
-from feeds.cli.start import Start
+from feeds.cli.signals import first, stopping
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError
 from feeds.server import FeedServer
@@ -30,7 +31,6 @@ from ticker.regulation.us import RULES
 __all__ = ["loop_factory", "run_feed", "serve"]
 
 log = logging.getLogger("feeds")
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 def loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -58,24 +58,24 @@ def _web_root() -> Path | None:
     return root if (root / "index.html").is_file() else None
 
 
-def _of_slow_consumers(command: F) -> F:
-    """Add the options that say when a client is slow, and what is done then."""
-    defaults = BacklogPolicy()
-    for name, text in (
-        ("--soft-seconds", "Seconds of being slow that evict a client; 0: any time."),
-        ("--no-progress-s", "Seconds without a byte read that evict a slow client."),
-        ("--hard-limit", "Unread bytes that evict a client."),
-        ("--low-water", "Unread bytes with which it is slow no longer."),
-        ("--soft-limit", "Unread bytes that make a client slow."),
-    ):
-        default = getattr(defaults, name[2:].replace("-", "_"))
-        command = click.option(name, type=type(default), default=default, help=text)(command)
-    modes = click.Choice([mode.value for mode in Slow])
-    text = "What is done for a slow client."
-    return click.option("--slow", type=modes, default=Slow.CONFLATE.value, help=text)(command)
+_backlog = partial(of_field, BacklogPolicy())
+
+_of_slow_consumers = together(
+    click.option(
+        "--slow",
+        type=click.Choice([mode.value for mode in Slow]),
+        default=Slow.CONFLATE.value,
+        help="What is done for a slow client.",
+    ),
+    _backlog("--soft-limit", "Unread bytes that make a client slow."),
+    _backlog("--low-water", "Unread bytes with which it is slow no longer."),
+    _backlog("--hard-limit", "Unread bytes that evict a client."),
+    _backlog("--no-progress-s", "Seconds without a byte read that evict a slow client."),
+    _backlog("--soft-seconds", "Seconds of being slow that evict a client; 0: any time."),
+)
 
 
-@click.command(context_settings={"auto_envvar_prefix": "TICKERPLANT", "show_default": True})
+@click.command(context_settings=CONTEXT)
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option("--port", type=int, default=8765, help="TCP port; 0: any free one.")
 @click.option(
@@ -225,20 +225,14 @@ async def run_feed(server: FeedServer, *, ready_json: bool, parent: int | None =
         parent: a file descriptor whose end is an end, too.
     """
     _calm_the_collector()
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(Complaints())
-    with signals(lambda: loop.call_soon_threadsafe(stop.set)), ExitStack() as stack:
+    asyncio.get_running_loop().set_exception_handler(Complaints())
+    with stopping() as stop, ExitStack() as stack:
         async with server:
             if parent is not None:
                 stack.enter_context(at_the_end_of(parent, stop.set))
             click.echo(ready_line(server) if ready_json else banner(server))
             sys.stdout.flush()
-            waiting = [asyncio.ensure_future(w) for w in (stop.wait(), server.wait())]
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for one in waiting:
-                one.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
+            await first(stop.wait(), server.wait())
     stats = server.hub.stats
     log.info(
         "stopped: %d turns, %d events, %d deliveries, %d evicted",

@@ -1,13 +1,15 @@
 """SIGINT and SIGTERM: the first asks the server to stop, a second one ends the process at once."""
 
+import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
-__all__ = ["ECHO_S", "SIGNALS", "Stopper", "signals"]
+__all__ = ["ECHO_S", "SIGNALS", "Stopper", "first", "signals", "stopping"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -60,3 +62,22 @@ def signals(stop: Callable[[], object]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def stopping() -> Iterator[asyncio.Event]:
+    """Give an event of the running event loop that the first signal sets; as :func:`signals`."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    with signals(lambda: loop.call_soon_threadsafe(stop.set)):
+        yield stop
+
+
+async def first(*waits: Coroutine[Any, Any, object]) -> None:
+    """Return when one of several is over, however it ended; the others are cancelled."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from feeds.cli.seconds import Seconds
+from feeds.cli.options import CONTEXT, Seconds, together
 from feeds.dialects.requests import CHANNEL_NAMES
 from ticker.batch import INTERVALS
 from ticker.instruments import UniverseError
@@ -20,7 +20,6 @@ from ticker.universe import Universe
 __all__ = ["COMMANDS"]
 
 URL = "ws://127.0.0.1:8765/ws"
-CONTEXT = {"auto_envvar_prefix": "TICKERPLANT", "show_default": True}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,33 +35,25 @@ def _channels(_: click.Context, __: click.Parameter, text: str) -> list[str]:
 
 
 def _of_a_server(default_channels: str) -> Callable[[F], F]:
-    """Add the options of a command that connects."""
-
-    def add(command: F) -> F:
-        for option in (
-            click.option(
-                "--channels",
-                default=default_channels,
-                callback=_channels,
-                help="Channels, with commas.",
-            ),
-            click.option("--url", default=URL, help="Address of the feed."),
-            click.option(
-                "--token",
-                metavar="TOKEN",
-                show_default=False,  # it could be in a file
-                help="What the server wants to see; TICKERPLANT_TOKEN hides it from others on this machine.",
-            ),
-            click.option(
-                "--cafile",
-                metavar="FILE",
-                help="Certificates to trust (PEM), instead of the system's.",
-            ),
-        ):
-            command = option(command)
-        return command
-
-    return add
+    """Give the options of a command that connects."""
+    return together(
+        click.option(
+            "--cafile", metavar="FILE", help="Certificates to trust (PEM), instead of the system's."
+        ),
+        click.option(
+            "--token",
+            metavar="TOKEN",
+            show_default=False,  # it could be in a file
+            help="What the server wants to see; TICKERPLANT_TOKEN hides it from others on this machine.",
+        ),
+        click.option("--url", default=URL, help="Address of the feed."),
+        click.option(
+            "--channels",
+            default=default_channels,
+            callback=_channels,
+            help="Channels, with commas.",
+        ),
+    )
 
 
 @click.command(context_settings=CONTEXT)
@@ -175,14 +166,7 @@ def bench(symbols: int, symbols_each: int, **options: Any) -> int:
 
     command = [
         sys.executable,
-        "-m",
-        "feeds",
-        "serve",
-        "--port",
-        "0",
-        "--ready-json",
-        "--clock",
-        "max",
+        *["-m", "feeds", "serve", "--port", "0", "--ready-json", "--clock", "max"],
     ]
     command += ["--symbols", str(symbols), "--turn-events", str(min(symbols, 4_000))]
     connections = str(options["clients"] + 16)

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from feeds.cli.options import CONTEXT
 from feeds.cli.pictures.style import can_draw
 from feeds.errors import ConfigError
 from feeds.replay import ColumnMap, FileTape
@@ -32,7 +33,7 @@ _WIDTH_WITH_SOURCES = 110
 _WORDS = {True: "[green]pass", False: "[red]FAIL", None: "[dim]not judged"}
 
 
-@click.command(context_settings={"auto_envvar_prefix": "TICKERPLANT", "show_default": True})
+@click.command(context_settings=CONTEXT)
 @click.option("--seed", type=int, default=7, help="The market's seed.")
 @click.option(
     "--symbols",

@@ -27,10 +27,9 @@ class Socket(Protocol):
     def getsockopt(self, level: int, option: int, size: int, /) -> bytes: ...
 
 
-_UNACKED, _LAST_ACK = (
-    24,
-    56,
-)  # bytes before tcpi_unacked, in packets, and tcpi_last_ack_recv, in milliseconds
+_UNACKED, _LAST_ACK = 24, 56
+"""Bytes before ``tcpi_unacked``, in packets, and ``tcpi_last_ack_recv``, in milliseconds."""
+
 _NUMBER = struct.Struct("=I")
 _SIZE = _LAST_ACK + _NUMBER.size
 
@@ -45,8 +44,5 @@ def acks(sock: Socket | None) -> Acks | None:
         return None
     if len(info) < _SIZE:
         return None
-    (unacked,), (last_ack,) = (
-        _NUMBER.unpack_from(info, _UNACKED),
-        _NUMBER.unpack_from(info, _LAST_ACK),
-    )
+    (unacked,), (last_ack,) = (_NUMBER.unpack_from(info, at) for at in (_UNACKED, _LAST_ACK))
     return Acks(unacked > 0, last_ack / 1000)

@@ -11,7 +11,6 @@ from feeds.connections.drain import drained
 from feeds.connections.peers import Peer
 from feeds.connections.service import Service
 from feeds.connections.upgrade import Upgraded
-from feeds.engine.desk import Desk, Queue
 from feeds.errors import CloseCode, Code, RequestError
 from feeds.fanout.group import Member
 from feeds.faults.injector import Injector
@@ -94,9 +93,9 @@ class Conversations:
         """Answer one message; a long answer piece by piece. Tells with what to close, if that is to follow."""
         hub, seconds, member = self._feed.hub, self._clock.seconds, call.member
         answers = iter(self._answers(session, call, received))
-        desk: Desk | Queue = self._desk
+        long = False
         while not call.gone():
-            async with desk:
+            async with self._desk.long() if long else self._desk:
                 reply = None if call.gone() else next(answers, None)
                 if reply is not None and reply.message:
                     hub.reply(member, reply.message, seconds())
@@ -106,7 +105,7 @@ class Conversations:
                 return reply.close, reply.reason
             if not reply.message:
                 await asyncio.sleep(0)  # between two pieces, others have their turn
-                desk = desk if received.type in _CONTROL else self._desk.long
+                long = received.type not in _CONTROL
             del reply  # it is kept once, where it waits to be read
             # A client that asks and doesn't read gets no further answers; the hub looks after what is unread.
             await drained(member, call.transport, hub, seconds)
@@ -129,9 +128,8 @@ class Conversations:
         if received.type is WSMsgType.PING:
             if link.open and not link.hits("no_pong"):
                 self._feed.hub.control(link.member, pong_frame(received.data), now)
-            return [
-                Reply(b"")
-            ]  # a client that pings and doesn't read is waited for, like one that asks
+            # A client that pings and doesn't read is waited for, like one that asks.
+            return [Reply(b"")]
         if received.type is WSMsgType.PONG:
             refused = call.inbound.refused  # after the last message that was read, comes a pong
             return [] if refused is None else [Reply(b"", *refused)]

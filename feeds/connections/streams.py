@@ -23,10 +23,9 @@ from feeds.fanout.cursor import Cursor, Place
 from feeds.fanout.group import Member
 from feeds.http.access import spend
 from feeds.observation.clientele import visiting
-from feeds.observation.visit import Visit
+from feeds.observation.visit import eviction
 from feeds.protocol.query import OF_EVERY_PATH, StreamQuery, parse_query
 from feeds.protocol.session import Session
-from feeds.wire.backlog import Eviction
 from feeds.wire.bodies import EventStream, Lines
 from feeds.wire.transport import SocketTransport
 
@@ -148,7 +147,7 @@ class Streams:
 
     def _join(self, stream: Stream, envelope: EventStream | Lines) -> Member:
         hub, seconds = self._feed.hub, self._clock.seconds
-        member = hub.join(stream.transport, seconds(), partial(_evicted, stream.visit), envelope)
+        member = hub.join(stream.transport, seconds(), eviction(stream.visit), envelope)
         hub.control(
             member, envelope.greet(self._feed.hello(), random.randint(*_RETRY_MS)), seconds()
         )
@@ -169,11 +168,10 @@ class Streams:
         hub, seconds = self._feed.hub, self._clock.seconds
         session = Session(self._feed, member, stream.gate, stream.visit)
         pieces = iter(session.subscriber.subscribe(query.subscribe, seconds(), query.cursor))
-        little = query.cursor is None and is_little(query.subscribe)
-        desk, more = self._desk if little else self._desk.long, True
+        long, more = query.cursor is not None or not is_little(query.subscribe), True
         try:
             while more and not self._gone(stream, member):
-                async with desk:
+                async with self._desk.long() if long else self._desk:
                     if self._gone(stream, member):
                         break
                     answer, more = next(pieces)
@@ -206,11 +204,6 @@ class Streams:
                 await response.write_eof()
         except (TimeoutError, ConnectionError):
             stream.transport.abort()
-
-
-def _evicted(visit: Visit, reason: Eviction) -> None:
-    log.info("evicted a slow consumer: %s", reason.value)
-    visit.closing("server", 1006, f"evicted: {reason.value}")
 
 
 def _response(path: str, *, chunked: bool) -> web.StreamResponse:

@@ -41,10 +41,7 @@ class Upgraded(web.WebSocketResponse):
     It would do so without a reason, and past what the hub has yet to write.
     """
 
-    __slots__ = (
-        "call",
-        "host",
-    )  # two references, where a callable would be two objects of each connection
+    __slots__ = ("call", "host")  # a callable would be two objects of each connection
 
     call: Any
     """The conversation; None: there is none yet."""

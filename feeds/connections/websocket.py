@@ -4,7 +4,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from functools import partial
 
 from aiohttp import web
 
@@ -18,8 +17,7 @@ from feeds.errors import CloseCode
 from feeds.faults.injector import Injector
 from feeds.http.unreadable import GuardedProtocol
 from feeds.observation.clientele import visiting
-from feeds.observation.visit import NOBODY, Visit
-from feeds.wire.backlog import Eviction
+from feeds.observation.visit import Visit, eviction
 from feeds.wire.deflate import Deflation
 from feeds.wire.transport import Line, SocketTransport
 
@@ -94,8 +92,7 @@ class WebSockets:
         gate = self._access.gate(request, self._config.limits, self._seconds)
         agreed = ws.headers.get("Sec-WebSocket-Extensions", "")
         envelope = self._deflation.envelope(int(ws.compress), agreed)
-        evicted = _unseen if visit is NOBODY else partial(_evicted, visit)
-        member = hub.join(transport, self._clock.seconds(), evicted, envelope)
+        member = hub.join(transport, self._clock.seconds(), eviction(visit), envelope)
         self.open[ws] = transport
         self.vigil.peers[member] = Peer(self._clock.seconds())
         self.farewell.enter(member)
@@ -139,12 +136,3 @@ class WebSockets:
         call.link.settle()
         call.transport.release()
         call.visit.closing("server", code, reason)
-
-
-def _unseen(reason: Eviction) -> None:
-    log.info("evicted a slow consumer: %s", reason.value)
-
-
-def _evicted(visit: Visit, reason: Eviction) -> None:
-    log.info("evicted a slow consumer: %s", reason.value)
-    visit.closing("server", 1006, f"evicted: {reason.value}")

@@ -15,7 +15,7 @@ from feeds.control.schema import check
 from feeds.dialects.fields import read_json
 from feeds.directing.director import Director
 from feeds.errors import Code, CommandError, ConfigError, RequestError, WaitTimeout
-from feeds.http.answers import json_answer
+from feeds.http.answers import error_json, json_answer
 from feeds.http.guarded import Guarded
 from feeds.plants import Plants
 
@@ -66,16 +66,16 @@ class Control:
                 console = self._console(operation, request)
                 return json_answer(await operation.run(console, args))
             except RequestError as error:
-                return _refused(400, error.code, error.message)
+                return error_json(400, error.code, error.message)
             except WaitTimeout as error:
                 message = str(error).partition("\n")[0]
-                return _refused(408, ControlCode.TIMEOUT, message, **_tail(console))
+                return error_json(408, ControlCode.TIMEOUT, message, **_tail(console))
             except AssertionError as error:
                 message = str(error).partition("\nclients:\n")[0]
-                return _refused(409, ControlCode.ASSERTION_FAILED, message, **_tail(console))
+                return error_json(409, ControlCode.ASSERTION_FAILED, message, **_tail(console))
             except (CommandError, ConfigError) as error:
                 unknown = UNKNOWN.get(type(error))
-                return _refused(
+                return error_json(
                     404 if unknown else 409, unknown or ControlCode.CONFLICT, str(error)
                 )
 
@@ -148,7 +148,3 @@ def _tail(console: Console | None) -> dict[str, Any]:
         "journal": [entry.as_json() for entry in entries],
         "clients": [client.as_json() for client in director.clients[-_TAIL:]],
     }
-
-
-def _refused(status: int, code: str, message: str, **more: Any) -> web.Response:
-    return json_answer({"type": "error", "code": code, "message": message, **more}, status)

@@ -29,9 +29,8 @@ class Patterns:
         self.work = 0
         """How many symbols were looked at, since the start."""
         self._universe = universe
-        self._ids = tuple(
-            range(len(universe))
-        )  # so that whoever keeps some doesn't keep numbers of his own
+        # So that whoever keeps some doesn't keep numbers of his own.
+        self._ids = tuple(range(len(universe)))
         self._known: dict[str, Sequence[int]] = {}
         self._kept = 0
 

@@ -7,12 +7,12 @@ answer at most, however many of these there are.
 
 import asyncio
 import time
-from collections.abc import Callable
-from types import TracebackType
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from feeds.engine.pump import Pump
 
-__all__ = ["MOST_S", "Desk", "Queue"]
+__all__ = ["MOST_S", "Desk"]
 
 MOST_S = 0.005
 """Seconds of making answers after which everything else has its turn."""
@@ -20,7 +20,7 @@ MOST_S = 0.005
 
 class Desk:
     """
-    Held by whoever makes an answer, between turns, without awaiting in it: ``async with desk:``, or ``async with desk.long:``.
+    Held by whoever makes an answer, between turns, without awaiting in it: ``async with desk:``, or ``async with desk.long():``.
 
     First come, first served. While the desk is free, that costs about a microsecond and doesn't suspend.
 
@@ -31,10 +31,14 @@ class Desk:
 
     def __init__(self, pump: Pump, timer: Callable[[], float] = time.perf_counter) -> None:
         self._pump, self._timer = pump, timer
-        self._lock = asyncio.Lock()
+        self._lock, self._line = asyncio.Lock(), asyncio.Lock()
         self._began = self._spent_s = 0.0
-        self.long = Queue(self)
-        """For the pieces of long answers."""
+
+    @asynccontextmanager
+    async def long(self) -> AsyncIterator[None]:
+        """Hold it for a piece of a long answer."""
+        async with self._line, self:
+            yield
 
     async def __aenter__(self) -> None:
         await self._lock.acquire()
@@ -45,44 +49,12 @@ class Desk:
             raise
         self._began = self._timer()
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._spent_s += self._timer() - self._began
         try:
             if self._spent_s >= MOST_S:
                 self._spent_s = 0.0
-                await asyncio.sleep(
-                    0
-                )  # held all the while, so that nobody else begins in this pass of the loop
-        finally:
-            self._lock.release()
-
-
-class Queue:
-    """Those who want much of a desk; held as the desk is."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk, self._lock = desk, asyncio.Lock()
-
-    async def __aenter__(self) -> None:
-        await self._lock.acquire()
-        try:
-            await self._desk.__aenter__()
-        except BaseException:
-            self._lock.release()
-            raise
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            await self._desk.__aexit__(kind, error, trace)
+                # Held all the while, so that nobody else begins in this pass of the loop.
+                await asyncio.sleep(0)
         finally:
             self._lock.release()

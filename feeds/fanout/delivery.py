@@ -92,7 +92,7 @@ class Delivery:
             except BlockingIOError:
                 sent = 0
             except (OSError, RuntimeError):
-                self._broken(next(iter(group.live)))
+                self._slow.drop(next(iter(group.live)))
                 continue
             if sent != length:
                 self._clogs(next(iter(group.live)), data, sent, now)
@@ -108,7 +108,7 @@ class Delivery:
             except BlockingIOError:
                 sent = 0
             except (OSError, RuntimeError):
-                self._broken(member)
+                self._slow.drop(member)
                 continue
             if sent != length:
                 self._clogs(member, data, sent, now)
@@ -133,7 +133,7 @@ class Delivery:
         try:
             transport.write(data)
         except (OSError, RuntimeError):
-            self._broken(member)
+            self._slow.drop(member)
             return
         self._weigh(member, now)
 
@@ -154,7 +154,7 @@ class Delivery:
         try:
             member.transport.rest(data, sent)
         except (OSError, RuntimeError):
-            self._broken(member)
+            self._slow.drop(member)
             return
         self._weigh(member, now)
 
@@ -167,12 +167,6 @@ class Delivery:
                 self.settle(member, now)  # which weighs it again, with nothing pending
             else:
                 self._slow.fall_behind(group, (member,), now)
-
-    def _broken(self, member: Member) -> None:
-        """Let go of a connection that is closed under our hands; its own task learns of it by the abort."""
-        self._slow.forget(member)
-        self._roster.displace(member)
-        member.transport.abort()
 
 
 def slices(members: Sequence[T], most: int) -> Iterable[Sequence[T]]:

@@ -76,13 +76,14 @@ class Depth:
             return batch
         quotes = np.flatnonzero(batch.channel == QUOTES)
         symbol = batch.symbol[quotes]
-        columns = np.stack([c[quotes] for c in _quote_columns(batch)])
+        told = batch.seq, batch.price, batch.size, batch.ask, batch.ask_size
+        columns = np.stack([column[quotes] for column in told])
         wanting = np.flatnonzero(wanted[symbol])
         if len(wanting):
             table, places = self._table(symbol[wanting], columns[:, wanting])
             batch = _with_books(batch, quotes[wanting], table, places)
         self._standing[:, symbol] = columns  # where a symbol repeats, the last one stays
-        self._time[symbol] = batch.time[batch.channel == QUOTES]
+        self._time[symbol] = batch.time[quotes]
         return batch
 
     def _table(self, symbol: NDArray[np.int32], quotes: I64) -> tuple[DepthTable, NDArray[np.intp]]:
@@ -139,10 +140,8 @@ class Depth:
 
     def _quotes(self, symbol: int, rows: Sequence[dict[str, Any]]) -> I64:
         """Give sequence, bid, its size, ask and its size of some quotes as they were told."""
-        up, down = (
-            column[symbol]
-            for column in (self._universe.tick_numerator, self._universe.tick_denominator)
-        )
+        universe = self._universe
+        up, down = universe.tick_numerator[symbol], universe.tick_denominator[symbol]
         names = ("seq", "bid", "bid_size", "ask", "ask_size")
         told = np.array([[row[name] for row in rows] for name in names])
         told[1::2] *= down / up
@@ -204,10 +203,6 @@ class DepthHistory(History):
         """Give a slot's symbol, if it is one of books, and the slot whose events tell of it."""
         symbol = slot - DEPTH * self._symbols
         return (None, slot) if symbol < 0 else (symbol, QUOTES * self._symbols + symbol)
-
-
-def _quote_columns(batch: TickBatch) -> tuple[I64, ...]:
-    return batch.seq, batch.price, batch.size, batch.ask, batch.ask_size
 
 
 def _with_books(

@@ -170,10 +170,8 @@ class SlowConsumers:
         self._stats.bytes += len(data)
         try:
             member.transport.write(data)
-        except (OSError, RuntimeError):  # closed under our hands: its own task does the rest
-            self.forget(member)
-            self._roster.displace(member)
-            member.transport.abort()
+        except (OSError, RuntimeError):
+            self.drop(member)
             return False
         return True
 
@@ -188,7 +186,11 @@ class SlowConsumers:
     def evict(self, member: Member, reason: Eviction) -> None:
         """Cut a member off, and count why."""
         self._stats.evicted[reason] += 1
+        self.drop(member)
+        member.on_evict(reason)
+
+    def drop(self, member: Member) -> None:
+        """Let go of a connection, such as one that is closed under our hands; its own task learns of it by the abort."""
         self.forget(member)
         self._roster.displace(member)
         member.transport.abort()
-        member.on_evict(reason)

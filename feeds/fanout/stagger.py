@@ -75,9 +75,7 @@ class Stagger:
         if self._took < _QUIET * self._turn_s:
             self._on, self.phase = False, None
         elif self._turns % _LOOK_TURNS == 0 and self._uneven():
-            self.phase = (
-                None  # everybody, once, so that nothing is pending for those who change over
-            )
+            self.phase = None  # everybody, once: nothing may be pending for those who change over
         self._took = 0.0
 
     def _worth_while(self) -> bool:

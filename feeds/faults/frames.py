@@ -2,19 +2,12 @@
 
 import orjson
 
-from feeds.wire.frame import TEXT, build_frame, text_frame
+from feeds.faults.fault import Fault
+from feeds.wire.frame import TEXT, build_frame, ping_frame, text_frame
 
-__all__ = [
-    "binary_frame",
-    "close_frame",
-    "half_a_frame",
-    "heartbeat",
-    "invalid_utf8",
-    "ping",
-    "reserved_bits",
-]
+__all__ = ["close_frame", "frames", "half_a_frame"]
 
-_BINARY, _CLOSE, _PING = 0x82, 0x88, 0x89
+_BINARY, _CLOSE = 0x82, 0x88
 _RSV2, _RSV3 = 0x20, 0x10  # RSV1 says that a message is compressed, where that was agreed on
 
 
@@ -28,27 +21,19 @@ def half_a_frame() -> bytes:
     return text_frame(b"[" + b" " * 98 + b"]")[:52]
 
 
-def invalid_utf8() -> bytes:
-    """Give a text frame with a byte that UTF-8 never has."""
-    return text_frame(b'["\xff"]')
-
-
-def reserved_bits() -> bytes:
-    """Give a text frame with two bits set that mean nothing."""
-    return build_frame(TEXT | _RSV2 | _RSV3, b"[]")
-
-
-def ping(payload: bytes) -> bytes:
-    """Ask for a pong."""
-    return build_frame(_PING, payload)
-
-
-def binary_frame(size: int) -> bytes:
-    """Give so many bytes, all zero."""
-    return build_frame(_BINARY, bytes(size))
-
-
-def heartbeat(time_ms: float, size: int) -> bytes:
-    """Give a heartbeat in a message of so many bytes, filled up with spaces."""
-    array = orjson.dumps([{"type": "heartbeat", "time": time_ms}])
-    return text_frame(array[:-1].ljust(size - 1) + b"]")
+def frames(fault: Fault, time_ms: float) -> list[bytes]:
+    """Give what a fault sends, where it does nothing else; ``time_ms``: the market's time."""
+    params = fault.params
+    match fault.name:
+        case "invalid_utf8":
+            return [text_frame(b'["\xff"]')]
+        case "reserved_bits":
+            return [build_frame(TEXT | _RSV2 | _RSV3, b"[]")]
+        case "binary_frame":
+            return [build_frame(_BINARY, bytes(params["size"]))]
+        case "ping_flood":
+            return [ping_frame(b"%d" % n) for n in range(1, 1 + params["pings"])]
+        case "oversize":
+            array = orjson.dumps([{"type": "heartbeat", "time": time_ms}])
+            return [text_frame(array[:-1].ljust(params["size"] - 1) + b"]")]
+    raise AssertionError(fault.name)

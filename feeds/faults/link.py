@@ -10,9 +10,9 @@ import orjson
 from feeds.admission.inbound import Inbound
 from feeds.fanout.group import Member
 from feeds.fanout.hub import Hub
-from feeds.faults import frames
 from feeds.faults.envelope import Tap
 from feeds.faults.fault import Fault
+from feeds.faults.frames import close_frame, frames, half_a_frame
 from feeds.faults.plan import Armed
 from feeds.faults.valve import OPEN, Setting, Valve
 from feeds.observation.visit import NOBODY, Visit, Watched
@@ -118,7 +118,7 @@ class Link:
             case "abort":
                 self.abort()
             case "truncated":
-                self._write(frames.half_a_frame())
+                self._write(half_a_frame())
                 self._let_go(1006, "truncated")
                 self._raw.close()
             case "auth_expiry":
@@ -126,7 +126,7 @@ class Link:
             case _:
                 if self.inbound is not None:
                     self.inbound.pongs += params.get("pings", 0)
-                for frame in _frames(fault, time_ms):
+                for frame in frames(fault, time_ms):
                     self._write(frame)
 
     def abort(self) -> None:
@@ -146,7 +146,7 @@ class Link:
             self._close(code, reason)
 
     def _close(self, code: int | None, reason: str) -> None:
-        self._write(frames.close_frame(code, reason))
+        self._write(close_frame(code, reason))
         self._let_go(1005 if code is None else code, reason)
         self._timer = asyncio.get_running_loop().call_later(_ANSWER_S, self._raw.abort)
 
@@ -227,19 +227,3 @@ class Link:
             bytes_per_s=min(rates, default=None),
             piece=min(sizes, default=None),
         )
-
-
-def _frames(fault: Fault, time_ms: float) -> list[bytes]:
-    params = fault.params
-    match fault.name:
-        case "invalid_utf8":
-            return [frames.invalid_utf8()]
-        case "reserved_bits":
-            return [frames.reserved_bits()]
-        case "binary_frame":
-            return [frames.binary_frame(params["size"])]
-        case "ping_flood":
-            return [frames.ping(b"%d" % n) for n in range(1, 1 + params["pings"])]
-        case "oversize":
-            return [frames.heartbeat(time_ms, params["size"])]
-    raise AssertionError(fault.name)

@@ -1,6 +1,6 @@
 """What feed faults do to the events of one connection: objects in, objects out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from feeds.faults.fault import Fault
@@ -77,8 +77,8 @@ class Mangler:
                 self._held[key], items = items, []
             elif fault.name == "stale":
                 items = [self._last[key] | {"seq": o["seq"]} for o in items]
-            elif fault.name in _DOES:
-                items = [out for o in items for out in _DOES[fault.name](o, fault.params)]
+            else:
+                items = [out for o in items for out in _changed(o, fault)]
         self._last[key] = item
         if waiting is None and not faults:
             return None
@@ -99,42 +99,22 @@ def _missing(fault: Fault, item: Object) -> str:
     return fault.params["field"] or _FIRST.get(item["type"], "status")
 
 
-def _gap(item: Object, params: Mapping[str, Any]) -> list[Object]:
-    return []
-
-
-def _duplicate(item: Object, params: Mapping[str, Any]) -> list[Object]:
-    return [item] * (1 + params["copies"])
-
-
-def _clock_backwards(item: Object, params: Mapping[str, Any]) -> list[Object]:
-    return [item | {"time": round(item["time"] * 1000 - params["seconds"] * 1e6) / 1000}]
-
-
-def _crossed_quote(item: Object, params: Mapping[str, Any]) -> list[Object]:
-    return [item | {"bid": item["ask"], "ask": item["bid"]}]
-
-
-def _wild_price(item: Object, params: Mapping[str, Any]) -> list[Object]:
-    factor = params["factor"]
-    return [item | {k: round(item[k] * factor, 9) for k in _PRICES[item["type"]]}]
-
-
-def _missing_field(item: Object, params: Mapping[str, Any]) -> list[Object]:
-    name = params["field"] or _FIRST.get(item["type"], "status")
-    return [{k: v for k, v in item.items() if k != name}]
-
-
-def _unknown_type(item: Object, params: Mapping[str, Any]) -> list[Object]:
-    return [{"type": params["type"], "symbol": item["symbol"], "time": item["time"]}, item]
-
-
-_DOES: Mapping[str, Callable[[Object, Mapping[str, Any]], list[Object]]] = {
-    "gap": _gap,
-    "duplicate": _duplicate,
-    "clock_backwards": _clock_backwards,
-    "crossed_quote": _crossed_quote,
-    "wild_price": _wild_price,
-    "missing_field": _missing_field,
-    "unknown_type": _unknown_type,
-}
+def _changed(item: Object, fault: Fault) -> list[Object]:
+    """Give what goes out in place of an event, where it needs nothing but the event."""
+    params, kind = fault.params, item["type"]
+    match fault.name:
+        case "gap":
+            return []
+        case "duplicate":
+            return [item] * (1 + params["copies"])
+        case "clock_backwards":
+            return [item | {"time": round(item["time"] * 1000 - params["seconds"] * 1e6) / 1000}]
+        case "crossed_quote":
+            return [item | {"bid": item["ask"], "ask": item["bid"]}]
+        case "wild_price":
+            return [item | {k: round(item[k] * params["factor"], 9) for k in _PRICES[kind]}]
+        case "missing_field":
+            return [{k: v for k, v in item.items() if k != _missing(fault, item)}]
+        case "unknown_type":
+            return [{"type": params["type"], "symbol": item["symbol"], "time": item["time"]}, item]
+    return [item]  # what is done to the message

@@ -70,10 +70,8 @@ class Armed:
         if fault.symbol not in (None, event.symbol) or event.time_us < (fault.at or 0):
             return False
         if event.seq <= self._seen.get(key, -1):
-            return (
-                *key,
-                event.seq,
-            ) in self._struck  # known: another client's, or one that is sent again
+            # Known: another client's, or one that is sent again.
+            return (*key, event.seq) in self._struck
         self._seen[key] = event.seq
         if event.seq > self._runs.get(key, -1):
             if self.spent:

@@ -1,7 +1,7 @@
 """Decides which requests are answered: every HTTP request passes here first, upgrades to WebSocket included."""
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from aiohttp import hdrs, web
 
@@ -10,8 +10,8 @@ from feeds.admission.door import Door
 from feeds.admission.limits import Limits, Refusal
 from feeds.admission.origins import Origins
 from feeds.counters.stats import ServerStats
-from feeds.errors import HttpCode, RequestError, UnknownSession
-from feeds.http.answers import SERVER, AnswerableError, error_answer, error_code, refusal_answer
+from feeds.errors import HttpCode
+from feeds.http.answers import SERVER, Answerable, error_answer, refusal_answer
 from feeds.protocol.gate import Gate
 
 __all__ = ["OPEN_PATHS", "WATCH_PATHS", "Access", "spend"]
@@ -33,8 +33,6 @@ _PREFLIGHT = {
     "Access-Control-Max-Age": "600",
 }
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
 
 class Access:
     """
@@ -50,22 +48,6 @@ class Access:
         self._tokens, self._origins, self._own = tokens, origins, own
         self.stats = ServerStats()
         """What the server refuses, here and elsewhere."""
-
-    def install(self, app: web.Application) -> None:
-        """Put the rules before everything that an application does."""
-
-        @web.middleware
-        async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
-            refused = self.refuse(request)
-            if refused is not None:
-                return refused
-            try:
-                return await handler(request)
-            except AnswerableError as error:
-                return self.failed(request, error)
-
-        app.middlewares.insert(0, access)
-        self.tell(app)
 
     def tell(self, app: web.Application) -> None:
         """Let every answer of an application say to the browser who may read it."""
@@ -87,14 +69,11 @@ class Access:
         self.stats.errors[refusal.code] += 1
         return refusal_answer(refusal)
 
-    def failed(
-        self,
-        request: web.Request,
-        error: RequestError | UnknownSession | web.HTTPNotFound | web.HTTPMethodNotAllowed,
-    ) -> web.Response:
+    def failed(self, request: web.Request, error: Answerable) -> web.Response:
         """Give the answer to what a handler raised."""
-        self.stats.errors[error_code(error)] += 1
-        return error_answer(request, error)
+        code, answer = error_answer(request, error)
+        self.stats.errors[code] += 1
+        return answer
 
     def _why_not(self, request: web.Request) -> Refusal | None:
         door, headers = _door(request), request.headers

@@ -1,6 +1,6 @@
 """Answers over HTTP that are one JSON object: what was asked for, or the error that says why not."""
 
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 from aiohttp import web
@@ -11,10 +11,11 @@ from ticker import __version__
 
 __all__ = [
     "SERVER",
+    "Answerable",
     "AnswerableError",
     "NoSuchPath",
     "error_answer",
-    "error_code",
+    "error_json",
     "json_answer",
     "refusal_answer",
 ]
@@ -22,8 +23,11 @@ __all__ = [
 SERVER = f"tickerplant/{__version__}"
 """What answers call the server."""
 
-AnswerableError = (RequestError, UnknownSession, web.HTTPNotFound, web.HTTPMethodNotAllowed)
+Answerable = RequestError | UnknownSession | web.HTTPNotFound | web.HTTPMethodNotAllowed
 """What :func:`error_answer` answers."""
+
+AnswerableError = get_args(Answerable)
+"""The same, to be caught."""
 
 
 class NoSuchPath(web.HTTPNotFound):
@@ -49,42 +53,35 @@ def json_answer(value: Any, status: int = 200) -> web.Response:
     )
 
 
-def error_answer(
-    request: web.Request,
-    error: RequestError | UnknownSession | web.HTTPNotFound | web.HTTPMethodNotAllowed,
-) -> web.Response:
-    """Answer what a handler raised."""
+def error_json(status: int, code: str, message: str, **more: Any) -> web.Response:
+    """Answer an error: its code is for programs, its message for people."""
+    return json_answer({"type": "error", "code": code, "message": message, **more}, status)
+
+
+def error_answer(request: web.Request, error: Answerable) -> tuple[str, web.Response]:
+    """Give the code of what a handler raised, and the answer."""
+    status, headers = 404, {}
     if isinstance(error, RequestError):
+        code, message = str(error.code), error.message
         status = 404 if error.code is Code.UNKNOWN_SYMBOL else 400
-        return _error(error.code, error.message, status)
-    if isinstance(error, UnknownSession):
-        return _error(HttpCode.UNKNOWN_SESSION, str(error), 404)
-    if isinstance(error, web.HTTPNotFound):
+    elif isinstance(error, UnknownSession):
+        code, message = HttpCode.UNKNOWN_SESSION, str(error)
+    elif isinstance(error, web.HTTPNotFound):
         near = error.near if isinstance(error, NoSuchPath) else []
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        return _error(HttpCode.NOT_FOUND, f"no such path: {request.path!r}{hint}", 404)
-    allowed = ", ".join(sorted(error.allowed_methods))
-    message = f"{request.path} allows {allowed}, not {error.method}"
-    response = _error(HttpCode.METHOD_NOT_ALLOWED, message, 405)
-    response.headers["Allow"] = allowed
-    return response
-
-
-def error_code(
-    error: RequestError | UnknownSession | web.HTTPNotFound | web.HTTPMethodNotAllowed,
-) -> str:
-    """Give the code of the answer to what a handler raised."""
-    if isinstance(error, RequestError):
-        return error.code
-    if isinstance(error, UnknownSession):
-        return HttpCode.UNKNOWN_SESSION
-    missing = isinstance(error, web.HTTPNotFound)
-    return HttpCode.NOT_FOUND if missing else HttpCode.METHOD_NOT_ALLOWED
+        code, message = HttpCode.NOT_FOUND, f"no such path: {request.path!r}{hint}"
+    else:
+        status, headers["Allow"] = 405, ", ".join(sorted(error.allowed_methods))
+        code = HttpCode.METHOD_NOT_ALLOWED
+        message = f"{request.path} allows {headers['Allow']}, not {error.method}"
+    answer = error_json(status, code, message)
+    answer.headers.update(headers)
+    return code, answer
 
 
 def refusal_answer(refusal: Refusal) -> web.Response:
     """Answer a request that is not let in."""
-    response = _error(refusal.code, refusal.message, refusal.status)
+    response = error_json(refusal.status, refusal.code, refusal.message)
     if refusal.status == 401:
         wrong = ', error="invalid_token"' if refusal.code is HttpCode.INVALID_TOKEN else ""
         response.headers["WWW-Authenticate"] = f'Bearer realm="tickerplant"{wrong}'
@@ -93,7 +90,3 @@ def refusal_answer(refusal: Refusal) -> web.Response:
     if refusal.code in (HttpCode.TOO_MANY_CONNECTIONS, HttpCode.TOO_MANY_FROM_ADDRESS):
         response.force_close()
     return response
-
-
-def _error(code: str, message: str, status: int) -> web.Response:
-    return json_answer({"type": "error", "code": code, "message": message}, status)

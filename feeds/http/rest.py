@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -188,9 +188,6 @@ class Api:
                 Code.INVALID_VALUE, f"'symbol' must be one symbol, and {name!r} matches several"
             )
         return symbol
-
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def _only(request: web.Request, *parameters: str) -> None:

@@ -11,7 +11,7 @@ from feeds.errors import RequestError
 from feeds.fanout.group import Member
 from feeds.fanout.subscription import Subscription
 from feeds.observation.journal import Journal
-from feeds.observation.visit import Message, Watched
+from feeds.observation.visit import Message, Visit, Watched
 from feeds.wire.frame import describe_frame
 from feeds.wire.transport import Data, Line
 from ticker.batch import channel_name
@@ -37,7 +37,7 @@ class House(Protocol):
         ...
 
 
-class Client:
+class Client(Visit):
     """One connection, as the server sees it; kept after it has ended."""
 
     def __init__(self, house: House, number: int, transport: str, about: Mapping[str, str]) -> None:
@@ -133,10 +133,6 @@ class Client:
         elif message.type == _ERROR and (code := getattr(data, "code", None)):
             self.closing("server", code, str(data))
         return message
-
-    def asked(self, request: dict[str, Any]) -> None:
-        """Note what a stream's URL asks for, as if it were a request."""
-        self._keep(request)
 
     def wishes(self, subscription: Subscription, /) -> None:
         if subscription != self._subscription:

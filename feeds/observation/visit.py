@@ -1,13 +1,18 @@
 """What a connection reports about itself while it lasts: in tests everything, otherwise nothing."""
 
+import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from feeds.fanout.group import Member
 from feeds.fanout.subscription import Subscription
+from feeds.wire.backlog import Eviction
 from feeds.wire.transport import Data, Line
 
-__all__ = ["NOBODY", "Message", "Visit", "Watched"]
+__all__ = ["NOBODY", "Message", "Visit", "Watched", "eviction"]
+
+log = logging.getLogger("feeds")
 
 
 class Message(Protocol):
@@ -24,62 +29,44 @@ class Message(Protocol):
 M = TypeVar("M", bound=Message)
 
 
-class Visit(Protocol):
-    """What a connection reports about itself while it lasts."""
+class Visit:
+    """What a connection reports about itself while it lasts: here to nobody."""
 
-    id: int
+    id = 0
     """By which it is known; 0: by none."""
 
     def watch(self, line: Line, /) -> Line:
         """Give what is to be written to instead, so that it is seen."""
-        ...
-
-    def joined(self, member: Member, /) -> object:
-        """Note its place in the hub."""
-        ...
-
-    def received(self, message: M, /) -> M:
-        """Note a message, or what it says when it closes; gives it back."""
-        ...
-
-    def wishes(self, subscription: Subscription, /) -> object:
-        """Note what it is subscribed to now."""
-        ...
-
-    def closing(self, by: str, code: int, reason: str, /) -> object:
-        """Note why it ends; the first to tell is the one who ended it."""
-        ...
-
-    def closed(self, code: int | None, /) -> object:
-        """Note that it is over."""
-        ...
-
-
-class _Nobody:
-    """A connection that nobody asks about."""
-
-    id = 0
-
-    def watch(self, line: Line, /) -> Line:
         return line
 
     def joined(self, member: Member, /) -> None:
-        pass
+        """Note its place in the hub."""
 
     def received(self, message: M, /) -> M:
+        """Note a message, or what it says when it closes; gives it back."""
         return message
 
     def wishes(self, subscription: Subscription, /) -> None:
-        pass
+        """Note what it is subscribed to now."""
 
     def closing(self, by: str, code: int, reason: str, /) -> None:
-        pass
+        """Note why it ends; the first to tell is the one who ended it."""
 
     def closed(self, code: int | None, /) -> None:
-        pass
+        """Note that it is over."""
 
 
-NOBODY: Visit = _Nobody()
+NOBODY = Visit()
+
+
+def eviction(visit: Visit) -> Callable[[Eviction], object]:
+    """Give what is told of a connection's eviction; one function for all that nobody asks about."""
+    return _evicted if visit is NOBODY else partial(_evicted, visit=visit)
+
+
+def _evicted(reason: Eviction, visit: Visit = NOBODY) -> None:
+    log.info("evicted a slow consumer: %s", reason.value)
+    visit.closing("server", 1006, f"evicted: {reason.value}")
 
 
 class Watched:

@@ -82,9 +82,8 @@ def parse_query(
             )
         if name in given:
             raise RequestError(Code.INVALID_VALUE, f"the parameter {name!r} is given twice")
-        given[name] = text.encode(
-            errors="replace"
-        ).decode()  # a URL may hold bytes that are no text
+        # A URL may hold bytes that are no text.
+        given[name] = text.encode(errors="replace").decode()
     cursor = _cursor(given.pop("last_event_id", ""), last_event_id or "")
     cursors = _flag(given.pop("cursors", "false"))
     if not isinstance(cursors, bool):

@@ -64,5 +64,5 @@ class InOrder:
     def _sorted(self) -> TapeRows:
         held = TapeRows.join(self._held)
         if (np.diff(held.time) < 0).any():
-            return held.take(np.argsort(held.time, kind="stable"))
+            return held[np.argsort(held.time, kind="stable")]
         return held

@@ -102,9 +102,8 @@ class SocketTransport:
         self._transport = transport
         self._loop = asyncio.get_running_loop()
         self.closed = transport.is_closing
-        self._pending: deque[Data | memoryview] | None = (
-            None  # made when needed: 700 bytes, and most never do
-        )
+        # Made when needed: 700 bytes, and most never do.
+        self._pending: deque[Data | memoryview] | None = None
         self._size = 0
         tune(transport, patience_s)
         self._own = _duplicate(transport)
