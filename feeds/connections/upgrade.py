@@ -12,8 +12,9 @@ from feeds.counters.stats import FeedStats
 from feeds.dialects.fields import show
 from feeds.errors import HttpCode
 from feeds.faults.injector import Injector
+from feeds.wire.deflate import agreement
 
-__all__ = ["Host", "Upgraded", "spoiled", "upgrade"]
+__all__ = ["Host", "Upgraded", "agree", "spoiled", "upgrade"]
 
 _UNREADABLE_BYTES = 512 * 1024  # also of what compressed messages come to: inflating stops there
 _CLOSE_WAIT_S = 2.0  # at least, for the answer to a close frame
@@ -96,6 +97,14 @@ def upgrade(
         stats.refused[code] += 1
         raise refused
     return ws
+
+
+async def agree(request: web.Request, response: web.StreamResponse) -> None:
+    """Say all that is agreed on; for an application's ``on_response_prepare``."""
+    if response.status == 101:
+        name = hdrs.SEC_WEBSOCKET_EXTENSIONS
+        if (agreed := response.headers.get(name)) is not None:
+            response.headers[name] = agreement(request.headers[name], agreed)
 
 
 def _refusal(ws: Upgraded, request: web.Request) -> web.HTTPClientError | None:
