@@ -52,6 +52,16 @@ class Upgraded(web.WebSocketResponse):
     host: "Host"
     """Whose conversation it is."""
 
+    @property
+    def last_code(self) -> int | None:
+        """
+        The code with which it ended; 0: a close frame without one, None: nobody said so.
+
+        aiohttp itself forgets the one with which it closes when it can't read on.
+        """
+        error = self.exception()
+        return error.code if isinstance(error, WebSocketError) else self.close_code
+
     async def close(
         self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True
     ) -> bool:
