@@ -7,6 +7,7 @@ from pathlib import Path
 from aiohttp import web
 
 from feeds.connections.streams import PATHS
+from feeds.connections.upgrade import agree
 from feeds.connections.websocket import WebSockets
 from feeds.control.handler import Control
 from feeds.errors import Code, RequestError
@@ -40,6 +41,7 @@ def application(
         control: what tests may command; None: nothing.
     """
     app = web.Application()
+    app.on_response_prepare.append(agree)
     routes = Guarded(app, access)
 
     def add(path: str, handler: Callable[[Plant], Handler]) -> None:

@@ -53,6 +53,26 @@ async def test_clients_that_share_a_stream_get_the_same_events_and_far_fewer_byt
 
 
 @on_both_loops
+@pytest.mark.parametrize("bits", [None, *range(9, 16)])
+async def test_whichever_window_a_client_offers_it_reads_what_comes(bits: int | None) -> None:
+    """A library that keeps to RFC 7692 (7.1.2.1) hangs up unless the answer names the window that it offered."""
+    offer = [ClientPerMessageDeflateFactory(server_max_window_bits=bits)]
+    async with running(**FAST) as server:
+        url = server.ws_url
+        async with websockets.connect(url, extensions=offer, compression=None) as client:
+            (agreed,) = client.protocol.extensions
+            assert agreed.remote_max_window_bits == (bits or 15)
+            await client.send(orjson.dumps(EVERYTHING).decode())
+            follower = Follower()
+            while not follower.last:
+                follower.feed(orjson.loads(await client.recv()))
+            await step(server, 500_000)
+            async with asyncio.timeout(60):
+                await follow(client, follower, server.hub.stats.events)
+            assert server.hub.stats.saved > 0
+
+
+@on_both_loops
 async def test_who_joins_later_reads_from_there() -> None:
     async with running(**FAST) as server, websockets.connect(server.ws_url) as one:
         await one.send(orjson.dumps(EVERYTHING).decode())

@@ -9,7 +9,7 @@ from doubles import frames
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.wire.deflate import Budget, DeflatedInWebSocket
+from feeds.wire.deflate import Budget, DeflatedInWebSocket, agreement
 from feeds.wire.envelope import HEADS
 
 HEAD = HEADS[0]
@@ -180,3 +180,54 @@ def test_whoever_comes_and_goes_everybody_reads_everything(steps: list[tuple[str
             stream.audience(len(live))
     for reader, sent in [*live, *away]:
         assert reader.texts == sent
+
+
+@pytest.mark.parametrize(
+    ("offers", "agreed", "answer"),
+    [
+        ("permessage-deflate", "permessage-deflate", ""),
+        ("permessage-deflate; client_max_window_bits", "permessage-deflate", ""),
+        ("permessage-deflate; server_max_window_bits=15", "permessage-deflate", "15"),
+        (
+            "permessage-deflate;server_max_window_bits=15;client_max_window_bits",
+            "permessage-deflate",
+            "15",
+        ),
+        (
+            "permessage-deflate; server_max_window_bits=8, permessage-deflate",
+            "permessage-deflate",
+            "",
+        ),
+        (
+            "permessage-deflate; server_max_window_bits=8, permessage-deflate; server_max_window_bits=15",
+            "permessage-deflate",
+            "15",
+        ),
+        ("x; server_max_window_bits=15, permessage-deflate", "permessage-deflate", ""),
+        (
+            "permessage-deflate; x; server_max_window_bits=15, permessage-deflate",
+            "permessage-deflate",
+            "",
+        ),
+        (
+            "permessage-deflate, permessage-deflate; server_max_window_bits=15",
+            "permessage-deflate",
+            "",
+        ),
+        (
+            "permessage-deflate; server_no_context_takeover; server_max_window_bits=15",
+            "permessage-deflate; server_no_context_takeover",
+            "15",
+        ),
+        (
+            "permessage-deflate; server_max_window_bits=10",
+            "permessage-deflate; server_max_window_bits=10",
+            "",
+        ),
+    ],
+)
+def test_an_offer_that_limits_the_window_is_told_which_one_it_got(
+    offers: str, agreed: str, answer: str
+) -> None:
+    """Of the offers it is the first that can be accepted; aiohttp has chosen, and told windows below 15."""
+    assert agreement(offers, agreed) == agreed + (answer and f"; server_max_window_bits={answer}")

@@ -159,17 +159,25 @@ async def test_connections_are_counted_by_how_they_ended() -> None:
                 client.send_frame(8, code.to_bytes(2))
                 await client.closed()
         async with RawClient(server) as client:
+            client.send_frame(8, b"")
+            await client.closed()
+        async with RawClient(server) as client:
+            client.send_frame(1, b"x" * 600_000)
+            assert await client.closed() == 1009
+        async with RawClient(server) as client:
             await client.message()
             client.vanish()
         async with aiohttp.ClientSession() as http, http.get(f"{server.url}/ws") as answer:
             assert answer.status == 426
-        await eventually(lambda: sum(closed().values()) == 4, "all have ended")
+        await eventually(lambda: sum(closed().values()) == 6, "all have ended")
         found = await values(server)
         assert found["connections_closed_total{1000}"] == 1
+        assert found["connections_closed_total{1005}"] == 1, "a browser's close() says no code"
+        assert found["connections_closed_total{1009}"] == 1, "closed by us while it was writing"
         assert found["connections_closed_total{1006}"] == 1
         assert found["connections_closed_total{other}"] == 2, "a client can't make up labels"
         assert found["connections_closed_total{1011}"] == 0
-        assert found["connections_accepted_total{websocket}"] == 4
+        assert found["connections_accepted_total{websocket}"] == 6
         assert found["connections_refused_total{upgrade_required}"] == 1
         assert found["clients{websocket}"] == 0
 

@@ -34,7 +34,20 @@ ACCEPTED: list[tuple[dict[str, Any], Request]] = [
     ({**SUBSCRIBE, "id": 1}, Subscribe(1, ("AAPL",), ("trades",), "1m", True)),
     ({**SUBSCRIBE, "id": "x" * 64}, Subscribe("x" * 64, ("AAPL",), ("trades",), "1m", True)),
     ({**SUBSCRIBE, "id": ""}, Subscribe("", ("AAPL",), ("trades",), "1m", True)),
-    ({**SUBSCRIBE, "id": None}, Subscribe(None, ("AAPL",), ("trades",), "1m", True)),
+    # What may be left out may be null.
+    (
+        {
+            **SUBSCRIBE,
+            **dict.fromkeys(
+                ("id", "channels", "interval", "snapshot", "mode", "max_hz", "epoch", "since")
+            ),
+        },
+        Subscribe(None, ("AAPL",), ("trades",), "1m", True),
+    ),
+    (
+        {"action": "unsubscribe", "symbols": "AAPL", "channels": None, "interval": None},
+        Unsubscribe(None, ("AAPL",), ALL, None),
+    ),
     (
         {**SUBSCRIBE, "id": 2**53 - 1},
         Subscribe(2**53 - 1, ("AAPL",), ("trades",), "1m", True),
@@ -221,11 +234,6 @@ REFUSED: list[tuple[Any, Code, str]] = [
         "'channels' must be a list of channels, not []",
     ),
     (
-        {**SUBSCRIBE, "channels": None},
-        Code.INVALID_VALUE,
-        "'channels' must be a list of channels, not null",
-    ),
-    (
         {**SUBSCRIBE, "channels": ["trades", "trade"]},
         Code.UNKNOWN_CHANNEL,
         f"unknown channel 'trade'; {CHANNELS_ARE}",
@@ -321,6 +329,11 @@ REFUSED: list[tuple[Any, Code, str]] = [
         )
     ),
     # Fields that there aren't.
+    (
+        {**SUBSCRIBE, "symbol": None},
+        Code.UNKNOWN_FIELD,
+        "'subscribe' has no field 'symbol'; its fields are symbols, channels, interval, snapshot, mode, max_hz, epoch, since, id",
+    ),
     (
         {"action": "ping", "symbol": "AAPL"},
         Code.UNKNOWN_FIELD,

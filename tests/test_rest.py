@@ -219,6 +219,15 @@ async def test_a_bad_question_about_bars_is_answered_with_what_is_allowed(
         assert await http.get(f"/api/bars{query}", status) == error(code, message)
 
 
+@pytest.mark.parametrize("query", ["symbols=", "symbols=,"])
+async def test_snapshots_of_nothing_are_refused(query: str) -> None:
+    """As on every other path: whoever joins an empty list finds out."""
+    async with served() as http:
+        message = "'symbols' must be symbols and patterns, with commas between, or left out: all"
+        answer = await http.get(f"/api/snapshot?{query}", 400)
+        assert answer == error("invalid_value", message)
+
+
 @pytest.mark.parametrize(
     ("query", "known"),
     [

@@ -12,8 +12,9 @@ from feeds.counters.stats import FeedStats
 from feeds.dialects.fields import show
 from feeds.errors import HttpCode
 from feeds.faults.injector import Injector
+from feeds.wire.deflate import agreement
 
-__all__ = ["Host", "Upgraded", "spoiled", "upgrade"]
+__all__ = ["Host", "Upgraded", "agree", "spoiled", "upgrade"]
 
 _UNREADABLE_BYTES = 512 * 1024  # also of what compressed messages come to: inflating stops there
 _CLOSE_WAIT_S = 2.0  # at least, for the answer to a close frame
@@ -47,6 +48,16 @@ class Upgraded(web.WebSocketResponse):
     """The conversation; None: there is none yet."""
     host: "Host"
     """Whose conversation it is."""
+
+    @property
+    def last_code(self) -> int | None:
+        """
+        The code with which it ended; 0: a close frame without one, None: nobody said so.
+
+        aiohttp itself forgets the one with which it closes when it can't read on.
+        """
+        error = self.exception()
+        return error.code if isinstance(error, WebSocketError) else self.close_code
 
     async def close(
         self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True
@@ -93,6 +104,14 @@ def upgrade(
         stats.refused[code] += 1
         raise refused
     return ws
+
+
+async def agree(request: web.Request, response: web.StreamResponse) -> None:
+    """Say all that is agreed on; for an application's ``on_response_prepare``."""
+    if response.status == 101:
+        name = hdrs.SEC_WEBSOCKET_EXTENSIONS
+        if (agreed := response.headers.get(name)) is not None:
+            response.headers[name] = agreement(request.headers[name], agreed)
 
 
 def _refusal(ws: Upgraded, request: web.Request) -> web.HTTPClientError | None:

@@ -71,8 +71,8 @@ class WebSockets:
             elif request.transport is not None:
                 await self._converse(ws, request, request.transport, number, visit)
         finally:
-            stats.close(ws.close_code)
-            visit.closed(ws.close_code)
+            stats.close(ws.last_code)
+            visit.closed(ws.last_code)
         return ws
 
     def _transport(self, transport: asyncio.Transport) -> Line:

@@ -68,8 +68,8 @@ class FeedStats:
     """Symbols and channels that were resumed: ``replayed``, or the reason of the gap."""
 
     def close(self, code: int | None) -> None:
-        """Count a connection that is over; None: nobody said so."""
-        code = code or 1006
+        """Count a connection that is over; 0: by a close frame without a code, None: without one."""
+        code = 1006 if code is None else code or 1005
         self.closed[str(code) if code in CLOSE_CODES else "other"] += 1
 
 

@@ -1,4 +1,8 @@
-"""The fields of a request, taken one by one and checked; every error names the value and what is allowed."""
+"""
+The fields of a request, taken one by one and checked; every error names the value and what is allowed.
+
+A field that may be left out may be ``null`` as well: many languages write one so that has no value.
+"""
 
 from typing import Any
 
@@ -46,6 +50,8 @@ class Fields:
         value = self._fields.pop(name, default)
         if value is ...:
             raise self.fail(Code.MISSING_FIELD, f"the field {name!r} is missing")
+        if value is None and default is not ...:
+            return default
         if value is not default and type(value) is not kind:
             raise self.fail(Code.INVALID_VALUE, f"{name!r} must be {wanted}, not {show(value)}")
         return value
@@ -82,8 +88,8 @@ class Fields:
         return tuple(dict.fromkeys(names))
 
     def channels(self, default: tuple[str, ...]) -> tuple[str, ...]:
-        value = self._fields.pop("channels", ...)
-        if value is ...:
+        value = self._fields.pop("channels", None)
+        if value is None:
             return default
         if not isinstance(value, list) or not value:
             raise self.fail(
@@ -98,13 +104,15 @@ class Fields:
         return tuple(dict.fromkeys(value))
 
     def interval(self, default: str | None, channels: tuple[str, ...]) -> Any:
-        value = self._fields.pop("interval", default)
-        if value is not default and (not isinstance(value, str) or value not in INTERVALS):
+        value = self._fields.pop("interval", None)
+        if value is None:
+            return default
+        if not isinstance(value, str) or value not in INTERVALS:
             raise self.fail(
                 Code.INVALID_VALUE,
                 f"unknown interval {show(value)}; the intervals are {', '.join(INTERVALS)}",
             )
-        if value is not default and "bars" not in channels:
+        if "bars" not in channels:
             text = f"'interval' {show(value)} belongs to the channel bars, which is not among 'channels'"
             raise self.fail(Code.INVALID_VALUE, text)
         return value

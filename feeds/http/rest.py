@@ -102,7 +102,7 @@ class Api:
 
     async def snapshot(self, request: web.Request) -> web.Response:
         _only(request, "symbols")
-        names = [n for n in request.query.get("symbols", "*").split(",") if n]
+        names = _some_symbols(request)
         pay = partial(spend, request)
         for _ in self._feed.resolving(names, None, None, pay):  # in slices, so found at once below
             await asyncio.sleep(0)
@@ -201,6 +201,15 @@ def _only(request: web.Request, *parameters: str) -> None:
             )
         if len(request.query.getall(name)) > 1:
             raise RequestError(Code.INVALID_VALUE, f"the parameter {name!r} is given twice")
+
+
+def _some_symbols(request: web.Request) -> list[str]:
+    """Give the symbols and patterns that are asked for; all, where none are. None at all would look like an empty market."""
+    names = [name for name in request.query.get("symbols", "*").split(",") if name]
+    if not names:
+        text = "'symbols' must be symbols and patterns, with commas between, or left out: all"
+        raise RequestError(Code.INVALID_VALUE, text)
+    return names
 
 
 def _number(request: web.Request, name: str, default: int, low: int, high: int) -> int:

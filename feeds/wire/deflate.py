@@ -17,7 +17,7 @@ from feeds.wire.envelope import WEBSOCKET, Envelope, Stateless
 from feeds.wire.frame import COMPRESSED_TEXT, build_frame
 from feeds.wire.transport import Data
 
-__all__ = ["Budget", "DeflatedInWebSocket", "Deflation"]
+__all__ = ["Budget", "DeflatedInWebSocket", "Deflation", "agreement"]
 
 _LEVEL = 1
 """zlib's fastest: 24 bytes an event of 115 at 500 events a message; level 6 makes 19 of it, at three times the cost."""
@@ -29,6 +29,38 @@ _WORTH_SHARE = 0.6
 """A group of one is compressed while the compressed size is less than this share of the plain one."""
 _TRIAL_MESSAGES = 32
 _PAUSE_MESSAGES = 1_024
+
+
+_PARAMETERS = frozenset(
+    f"{side}_{name}"
+    for side in ("client", "server")
+    for name in ("no_context_takeover", "max_window_bits")
+)
+_WINDOW = "server_max_window_bits"
+
+
+def agreement(offers: str, agreed: str) -> str:
+    """
+    Give the header that accepts an offer, with the server's window wherever the offer limits it.
+
+    An offer that does is accepted only by naming a window (RFC 7692, 7.1.2.1). aiohttp leaves out the largest one, and then
+    clients hang up that keep to the RFC.
+
+    Args:
+        offers: the header ``Sec-WebSocket-Extensions`` of the request.
+        agreed: that of the answer, as aiohttp made it: it has accepted the first offer that it can.
+    """
+    if _WINDOW in agreed:
+        return agreed
+    for offer in offers.split(","):
+        name, *parameters = (part.strip() for part in offer.split(";"))
+        given = dict(parameter.partition("=")[::2] for parameter in parameters)
+        if name == "permessage-deflate" and _PARAMETERS.issuperset(given):
+            if _WINDOW not in given:
+                return agreed
+            if given[_WINDOW] == "15":
+                return f"{agreed}; {_WINDOW}=15"
+    return agreed
 
 
 class Budget:
