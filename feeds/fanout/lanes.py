@@ -54,7 +54,7 @@ class Lane:
         self.placed = True
         """Whether it is still one of its member's."""
         self.due = np.array([last + window])
-        """When the next update may go out. One number; like ``marks``, a view of the table that all lanes are in."""
+        """When the next update may go out. One number; like ``slots`` and ``marks``, a view of the table that all lanes are in."""
 
     def sent(self, seq: I64, now_us: int) -> None:
         """Note that all of it was sent; the next window follows on this one, unless that is over already."""
@@ -216,6 +216,7 @@ class Lanes:
         for i, (lane, start, size) in enumerate(
             zip(lanes, starts.tolist(), sizes.tolist(), strict=True)
         ):
-            lane.marks, lane.due = marks[start : start + size], due[i : i + 1]
+            mine = slice(start, start + size)
+            lane.slots, lane.marks, lane.due = slots[mine], marks[mine], due[i : i + 1]
         self._table = _Table(lanes, starts, slots, marks, due)
         return self._table

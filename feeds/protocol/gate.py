@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
+from operator import or_
 
 from feeds.admission.auth import NO_TOKENS, Tokens
 from feeds.admission.budget import Budget
@@ -9,6 +11,7 @@ from feeds.admission.limits import Limits, TokenBucket, too_fast
 from feeds.dialects.fields import Id
 from feeds.errors import Code, RequestError
 from feeds.fanout.interest import Interest
+from feeds.fanout.symbols import Symbols
 
 __all__ = ["Gate"]
 
@@ -103,7 +106,7 @@ class Gate:
         have = [symbols for interest in interests for _, symbols in interest.channels]
         if len(more) + sum(map(len, have)) <= limit:
             return  # cheap, and nearly always so
-        total = len(frozenset(more).union(*have))
+        total = len(reduce(or_, have, Symbols.of(more)))
         if total > limit:
             text = f"{total} symbols on one connection; at most {limit} are allowed here"
             raise RequestError(Code.TOO_MANY_SYMBOLS, text, request_id)
