@@ -165,9 +165,15 @@ class RawClient(Socket):
     Use it as ``async with RawClient(server) as client:``. Every frame must be whole, unmasked, with no reserved bit.
     """
 
-    def __init__(self, server: FeedServer | int, *, receive_buffer: int | None = None) -> None:
+    def __init__(
+        self,
+        server: FeedServer | int,
+        *,
+        receive_buffer: int | None = None,
+        address: str = "127.0.0.1",
+    ) -> None:
         self._port = server if isinstance(server, int) else server.port
-        self._receive_buffer = receive_buffer
+        self._receive_buffer, self._address = receive_buffer, address
         self.answers_pings = True
         self.polite = True
         """Whether it answers a close frame."""
@@ -181,6 +187,7 @@ class RawClient(Socket):
             sock.setblocking(False)
             if self._receive_buffer is not None:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
+            sock.bind((self._address, 0))
             await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self._port))
             self.reader, self.writer = await asyncio.open_connection(sock=sock, limit=2**16)
         except BaseException:
