@@ -1,5 +1,7 @@
 """A board gives each subscription its events of the turn, the same bytes whichever way they are taken."""
 
+import random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -85,3 +87,20 @@ def test_any_part_of_any_turn_is_what_a_filter_gives(
         assert b"".join(whole.take()) in (b"", HEAD)
         assert board.happened == []
         assert board.entries == [b""] * TOTAL + [HEAD]
+
+
+@given(st.integers(0, 999), st.sampled_from([66, 200, 260, 900]), st.sampled_from([5, 60, 400]))
+def test_many_symbols_are_taken_as_few_are(seed: int, wanted: int, events: int) -> None:
+    """By any of the ways: picked one by one or through a mask, or found among what happened."""
+    draw = random.Random(seed)
+    board = Board(frozenset({0}), 1_000, [HEAD])
+    board.read(whole=False)
+    symbols = [draw.randrange(1_000) for _ in range(events)]
+    board.fill(symbols, [b"%d.%d," % (symbol, n) for n, symbol in enumerate(symbols)])
+    chosen = set(draw.sample(range(1_000), wanted))
+    part = Part(board, chosen, 1_000)
+    expected = sorted((s, n) for n, s in enumerate(symbols) if s in chosen)
+    told = b"".join(part.take()).removeprefix(HEAD)
+    assert told == b"".join(b"%d.%d," % pair for pair in expected)
+    assert part.pick is not None
+    assert b"".join(part.pick(board.entries)).removeprefix(HEAD) == told

@@ -86,6 +86,23 @@ async def test_who_is_behind_is_left_to_the_rules_of_the_backlog() -> None:
         assert server.hub.stats.evicted[Eviction.NO_PONG] == 0
 
 
+@on_both_loops
+async def test_who_waits_long_for_an_answer_isnt_taken_for_dead() -> None:
+    """Others are answered first, and until then its pongs aren't read: that is our delay, not its."""
+    async with (
+        running(clock="wall", rate=0, heartbeat_s=0.2) as server,
+        RawClient(server) as client,
+        RawClient(server) as witness,
+    ):
+        await client.until("hello")
+        async with server.websockets._conversations._desk:
+            client.send(action="subscribe", symbols="*")
+            for _ in range(6):
+                await witness.until("heartbeat")
+        assert (await client.until("subscribed"))[-1]["type"] == "snapshot"
+        assert sum(server.hub.stats.evicted.values()) == 0
+
+
 # A cut cable: nothing comes from the other machine any more, not even from its kernel.
 
 PATIENT = BacklogPolicy(no_progress_s=1_000)

@@ -29,6 +29,8 @@ LIMITS = {
     "size of a request": "limits::a_message_too_big_is_refused_and_one_far_too_big_ends_the_connection"
     " inbound::a_compressed_message_that_unfolds_beyond_the_limit_is_closed_with_1009",
     "symbols of one connection": "limits::a_subscription_that_comes_to_too_many_symbols_changes_nothing",
+    "different rates of": "lanes::a_connection_has_so_many_different_rates",
+    "symbols times channels with `latest`, of all connections of one address": "lanes::one_address_cant_have_all_of_it",
     "symbols times channels with": "lanes::there_is_a_limit_to_what_all_have_at_a_pace",
     "entries of one request": "bad_input::a_request_that_cant_be_done_is_answered_and_nothing_changes",
     "unread bytes of plain answers": "patience::of_too_much_that_is_unread_who_has_waited_longest_goes_first",

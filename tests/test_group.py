@@ -28,7 +28,7 @@ def group(*wants: tuple[set[int], set[int]]) -> Group:
         parts.append(Part(board, symbols, 4))
         events = [(s, b"%d.%d," % (s, c)) for c in sorted(channels) for s in (0, 3)]
         board.fill([s for s, _ in events], [f for _, f in events])
-    return Group(interest, WEBSOCKET, interest.slots(4), parts, 0.0)
+    return Group(interest, WEBSOCKET, 4, parts, 0.0)
 
 
 def test_live_members_are_in_the_loop_in_the_order_of_their_coming() -> None:

@@ -28,8 +28,8 @@ class World:
     def laggard(self, *slots: int) -> Laggard:
         at = np.array(slots, dtype=np.int64)
         if self.base is None:
-            return Laggard(at, self.seq[at])
-        return Laggard(at, narrow(self.seq[at] - self.base[at]), self.base)
+            return Laggard(lambda: at, self.seq[at])
+        return Laggard(lambda: at, narrow(self.seq[at] - self.base[at]), self.base)
 
     def catch_up(self, laggard: Laggard, budget: int = 1_000_000) -> tuple[list[bytes], int]:
         told = laggard.catch_up(self.seq, self.pieces, budget)
@@ -47,7 +47,7 @@ class World:
         marks = self.seq.copy()
         laggard.fill(marks)
         at = np.array(slots, dtype=np.int64)
-        laggard.move(at, marks[at])
+        laggard.move(lambda: at, marks[at])
 
 
 def test_it_gets_the_newest_of_each_dirty_slot_with_the_number_of_those_replaced() -> None:
@@ -145,7 +145,7 @@ def test_a_shared_row_of_marks_isnt_written_to() -> None:
     world = World()
     slots = np.array([0, 1], dtype=np.int64)
     marks = world.seq[slots]
-    one, two, three = (Laggard(slots, marks) for _ in range(3))
+    one, two, three = (Laggard(lambda: slots, marks) for _ in range(3))
     world.publish(0, 1, 1)
     two.renew(np.array([1]), world.seq)
     assert world.catch_up(one) == ([b"0:1", b"1:2+1"], 1)

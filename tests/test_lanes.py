@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from wire import RawClient, eventually, on_both_loops, running, step
 
+from feeds.admission import turnstile as turnstile_module
+from feeds.admission.limits import Limits
+from feeds.admission.turnstile import Turnstile
 from feeds.clock import parse_clock
-from feeds.fanout import lanes as lanes_module
 from feeds.fanout.interest import Interest
 from feeds.fanout.lanes import Lanes
 from feeds.protocol import subscriber
@@ -47,54 +49,97 @@ def test_slots_are_counted_as_they_come_and_go(lanes: Lanes) -> None:
     assert not lanes._wanted.any()
 
 
-def test_there_is_room_up_to_the_limit_and_for_what_one_has_already(
-    lanes: Lanes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lanes_module, "MOST_SLOTS", 2_000)
+def test_what_one_has_already_isnt_counted_again(lanes: Lanes) -> None:
     one: Any = object()
-    slots = np.arange(5_000)
-    assert lanes.room(one, slots[:2_000])
-    assert not lanes.room(one, slots[:2_001])
-    lanes.place(one, ((1_000, wish(900)),), np.zeros(10 * SYMBOLS, dtype=np.int64))
-    assert lanes.room(one, wish(1_000).slots(SYMBOLS))
-    assert not lanes.room(one, slots[:2_001])
     other: Any = object()
-    assert lanes.room(other, slots[:200])
-    assert not lanes.room(other, slots[:201])
-
-
-def test_who_wants_more_piece_by_piece_is_counted_as_well(
-    lanes: Lanes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each piece is no larger than what there is already, and none of it is there."""
-    monkeypatch.setattr(lanes_module, "MOST_SLOTS", 2_000)
-    one: Any = object()
     lanes.place(one, ((1_000, wish(900)),), np.zeros(10 * SYMBOLS, dtype=np.int64))
-    assert lanes.room(one, np.arange(5_000, 5_200))
-    assert not lanes.room(one, np.arange(5_000, 5_201))
+    assert (lanes.count(one), lanes.count(other)) == (1_800, 0)
+    assert lanes.added(one, wish(1_000).slots(SYMBOLS)) == 200
+    assert lanes.added(one, wish(800).slots(SYMBOLS)) == 0
+    assert lanes.added(other, wish(800).slots(SYMBOLS)) == 1_600
+
+
+def test_an_address_has_a_tenth_and_more_if_it_may_have_more_connections() -> None:
+    """As long as one of its connections is there; then it starts over."""
+    turnstile = Turnstile(Limits())
+    share = turnstile.share("a")
+    share.taken = 199_999
+    assert turnstile.share("a") is share
+    assert share.room(1)
+    assert not share.room(2)
+    assert turnstile.share("b").taken == 0
+    del share
+    assert turnstile.share("a").taken == 0
+    assert Turnstile(Limits(max_per_address=5_000)).share("proxy").most == 1_000_000
+
+
+LATEST = {"action": "subscribe", "channels": ["trades", "quotes"], "mode": "latest"}
+
+
+@on_both_loops
+async def test_one_address_cant_have_all_of_it() -> None:
+    """All of its connections count together, until they are over; those of others don't."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(turnstile_module, "ADDRESS_PACED", 15)
+        async with running() as server:
+            names = list(server.market.universe.symbols)
+            async with RawClient(server) as one, RawClient(server) as other:
+                assert (await one.ask(**LATEST, symbols="*"))["type"] == "subscribed"
+                assert (await other.ask(**LATEST, symbols=names[:1]))["type"] == "subscribed"
+                refused = await other.ask(**LATEST, symbols=names[1:])
+                assert refused["code"] == "too_many_symbols"
+                assert refused["message"] == (
+                    "8 symbols and channels with mode 'latest': of one address, at most 15 are allowed,"
+                    " and there are too many already; mode 'all' has no such limit"
+                )
+                assert (await one.ask(**LATEST, symbols="*", max_hz=5))["type"] == "subscribed"
+                async with RawClient(server, address="127.0.0.2") as elsewhere:
+                    told = await elsewhere.ask(**LATEST, symbols="*")
+                    assert told["type"] == "subscribed"
+                await one.ask(action="unsubscribe", symbols=names[:1])
+                assert (await other.ask(**LATEST, symbols=names[:2]))["type"] == "subscribed"
+                assert (await other.ask(**LATEST, symbols=names[2:]))["type"] == "error"
+                share = server.doors and server.doors.turnstile.share("127.0.0.1")
+            await eventually(lambda: share and not share.taken, "all of it is free again")
+
+
+@on_both_loops
+async def test_a_connection_has_so_many_different_rates() -> None:
+    """One more is refused and changes nothing; those that there are may be used further, and one may take another's place."""
+    async with running(symbols="30") as server, RawClient(server) as client:
+        names = list(server.market.universe.symbols)
+        for n in range(16):
+            told = await client.ask(**LATEST, symbols=names[n], max_hz=n + 1)
+            assert told["type"] == "subscribed"
+        refused = await client.ask(**LATEST, symbols=names[20], max_hz=99)
+        assert (refused["code"], refused["message"]) == (
+            "invalid_value",
+            "17 different rates of mode 'latest' on one connection; at most 16 are allowed",
+        )
+        for symbol, hz in ((names[20], 16), (names[0], 99), (names[21], 99)):
+            told = await client.ask(**LATEST, symbols=symbol, max_hz=hz)
+            assert told["type"] == "subscribed"
 
 
 @on_both_loops
 async def test_there_is_a_limit_to_what_all_have_at_a_pace() -> None:
     """Who comes over it is told so, and keeps what it had; without ``latest`` it gets everything, and so do the others."""
-    latest = {"action": "subscribe", "channels": ["trades", "quotes"], "mode": "latest"}
     with pytest.MonkeyPatch.context() as patch:
-        for module in (lanes_module, subscriber):
-            patch.setattr(module, "MOST_SLOTS", 15)
+        patch.setattr(subscriber, "MOST_SLOTS", 15)
         async with running() as server, RawClient(server) as one, RawClient(server) as other:
             names = list(server.market.universe.symbols)
-            assert (await one.ask(**latest, symbols="*"))["type"] == "subscribed"
-            assert (await other.ask(**latest, symbols=names[:1]))["type"] == "subscribed"
-            refused = await other.ask(**latest, symbols=names[1:])
+            assert (await one.ask(**LATEST, symbols="*"))["type"] == "subscribed"
+            assert (await other.ask(**LATEST, symbols=names[:1]))["type"] == "subscribed"
+            refused = await other.ask(**LATEST, symbols=names[1:])
             assert (refused["type"], refused["code"]) == ("error", "too_many_symbols")
             assert refused["message"] == (
                 "8 symbols and channels with mode 'latest': of all connections, at most 15 are allowed,"
                 " and there are too many already; mode 'all' has no such limit"
             )
             assert server.hub.roster.lanes.slots == 12
-            again = await one.ask(**latest, symbols="*", max_hz=5)
+            again = await one.ask(**LATEST, symbols="*", max_hz=5)
             assert again["type"] == "subscribed", "it has as many already"
-            everything = await other.ask(**latest | {"mode": "all"}, symbols="*")
+            everything = await other.ask(**LATEST | {"mode": "all"}, symbols="*")
             assert everything["type"] == "subscribed"
             await step(server, 10_000_000)
             assert {item["type"] for item in await one.until("trade")} >= {"trade"}

@@ -41,6 +41,16 @@ def test_who_is_behind_has_not_seen_the_question_yet() -> None:
     assert looks(peer, 61.0, 65.9, 66.0) == [Verdict.PING, Verdict.WELL, Verdict.DEAD]
 
 
+def test_who_waits_for_an_answer_isnt_heard_and_isnt_dead_for_that() -> None:
+    """Its pong would stay unread until the answer is made, however many others are answered before."""
+    peer = Peer(0.0)
+    peer.answered = False
+    assert looks(peer, 5.0, 10.0, 60.0) == [Verdict.WELL] * 3
+    peer.answered = True
+    peer.heard(61.0)
+    assert looks(peer, 65.9, 66.0, 71.0) == [Verdict.WELL, Verdict.PING, Verdict.DEAD]
+
+
 # Who can't be asked.
 
 

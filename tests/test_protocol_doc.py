@@ -17,8 +17,10 @@ from feeds.admission.budget import ADDRESS_BURST, ADDRESS_S, BURST, SYMBOLS_S
 from feeds.admission.inbound import FRAMES_BURST, FRAMES_S
 from feeds.admission.limits import Limits
 from feeds.admission.patience import MOST_UNREAD
+from feeds.admission.share import ADDRESS_PACED, MOST_RATES
 from feeds.dialects.requests import CHANNEL_NAMES, MAX_REQUEST_BYTES, MAX_REQUEST_SYMBOLS
 from feeds.errors import CloseCode, Code, HttpCode, RequestError
+from feeds.fanout.lanes import MOST_SLOTS
 from feeds.http.unreadable import MAX_FIELD_BYTES, MAX_HEADERS, MAX_URL_BYTES
 from feeds.protocol.query import parse_query
 from feeds.wire.backlog import BacklogPolicy
@@ -84,6 +86,7 @@ def test_the_fixed_limits_are_those_of_the_code() -> None:
     """They have no option, and the document says so of none that has one."""
     rows = dict(re.findall(r"^\| ([^|(]+?) \| ([^|]*) \|", section("Limits"), re.MULTILINE))
     del rows["limit"]
+    assert section("Limits").count(f"on one connection | {MOST_RATES} |") == 1
     assert rows == {
         "pause between two requests of HTTP on one connection": "75 s",
         "URL of HTTP": f"{MAX_URL_BYTES // 1024} KiB",
@@ -93,6 +96,8 @@ def test_the_fixed_limits_are_those_of_the_code() -> None:
         "unread bytes of plain answers over HTTP, of all connections together": f"{MOST_UNREAD // 1024**2} MiB",
         "symbols a second that the answers to one connection come to": f"{SYMBOLS_S:,.0f}, bursts of {BURST:,}",
         "symbols a second that the answers to one address come to": f"{ADDRESS_S:,.0f}, bursts of {ADDRESS_BURST:,}",
+        "symbols times channels with `latest`, of all connections of one address together": f"{ADDRESS_PACED:,}",
+        "symbols times channels with `latest`, of all connections together": f"{MOST_SLOTS:,}",
         "frames of the WebSocket a second of one connection that are no whole message: pings, pongs,"
         " and the pieces of messages": f"{FRAMES_S:g}, bursts of {FRAMES_BURST:,}",
     }

@@ -407,3 +407,31 @@ async def test_with_max_an_answer_that_takes_long_stops_turns_but_no_heartbeats(
             assert health.ok
             assert rig.pump.turns == 0
         await spin(lambda: rig.hub.slow.congested, turns=10**6)
+
+
+async def test_with_max_answers_that_overlap_for_ever_dont_hold_the_market_for_ever() -> None:
+    """A hundred may, then it has a turn; and those that wait for that are let go when it ends."""
+    rig = Rig(MaxClock(0), turn_events=50)
+    rig.join(RecordingTransport())
+    answers = rig.pump.answers
+    order: list[str] = []
+    crowded = asyncio.Event()
+
+    async def ask() -> None:
+        await rig.pump.may_answer()
+        with answers:
+            order.append("asked")
+            if len(order) == 101:
+                crowded.set()
+            await crowded.wait()
+
+    rig.pump.after_turn = lambda: order.append("turn")
+    asking = [asyncio.create_task(ask()) for _ in range(150)]
+    await asyncio.sleep(0)
+    async with rig.running():
+        await spin(lambda: order.count("asked") == 150, turns=10**6)
+    assert order[:102] == ["asked"] * 101 + ["turn"]
+    await asyncio.wait(asking)
+    for _ in range(200):
+        await rig.pump.may_answer()
+        answers.__enter__()

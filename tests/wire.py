@@ -144,13 +144,20 @@ class Socket:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
-    async def open(self, port: int, request: bytes, receive_buffer: int | None = None) -> bytes:
-        """Connect with a small buffer, or with the system's, and ask for something; give the head of the answer."""
+    async def open(
+        self,
+        port: int,
+        request: bytes,
+        receive_buffer: int | None = None,
+        address: str = "127.0.0.1",
+    ) -> bytes:
+        """Connect from an address with a small buffer, or with the system's, and ask for something; give the answer's head."""
         sock = socket.socket()
         try:
             sock.setblocking(False)
             if receive_buffer is not None:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            sock.bind((address, 0))
             await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
             self.reader, self.writer = await asyncio.open_connection(sock=sock, limit=2**16)
         except BaseException:
@@ -191,9 +198,15 @@ class RawClient(Socket):
     Use it as ``async with RawClient(server) as client:``. Every frame must be whole, unmasked, with no reserved bit.
     """
 
-    def __init__(self, server: FeedServer | int, *, receive_buffer: int | None = None) -> None:
+    def __init__(
+        self,
+        server: FeedServer | int,
+        *,
+        receive_buffer: int | None = None,
+        address: str = "127.0.0.1",
+    ) -> None:
         self._port = server if isinstance(server, int) else server.port
-        self._receive_buffer = receive_buffer
+        self._receive_buffer, self._address = receive_buffer, address
         self.answers_pings = True
         self.polite = True
         """Whether it answers a close frame."""
@@ -202,7 +215,7 @@ class RawClient(Socket):
         self.reason = ""
 
     async def __aenter__(self) -> Self:
-        answer = await self.open(self._port, HANDSHAKE, self._receive_buffer)
+        answer = await self.open(self._port, HANDSHAKE, self._receive_buffer, self._address)
         assert answer.startswith(b"HTTP/1.1 101 "), answer
         return self
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from feeds.admission.limits import TokenBucket
+from feeds.admission.share import Share
 
 __all__ = [
     "ADDRESS_BURST",
@@ -44,16 +45,20 @@ class Budget:
     Args:
         seconds: gives real seconds, from any origin.
         shared: what all connections from its address have together; None: nobody counts them.
+        paced: what these may have together at a pace; None: it is the only one.
     """
 
-    __slots__ = ("_own", "_seconds", "_shared")
+    __slots__ = ("_own", "_seconds", "_shared", "paced")
 
     def __init__(
         self,
         seconds: Callable[[], float] = time.monotonic,
         shared: TokenBucket | None = None,
+        paced: Share | None = None,
     ) -> None:
         self._seconds, self._shared = seconds, shared
+        self.paced = paced or Share()
+        """How many symbols and channels its address has at a pace."""
         self._own: TokenBucket | None = None  # full until something is spent
 
     def spend(self, symbols: float) -> None:

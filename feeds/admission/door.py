@@ -135,8 +135,9 @@ class Door(asyncio.Protocol):
         """What the answers on this connection may cost."""
         if self._budget is None:
             doors = self._doors
-            shared = doors.turnstile.budget(self._address or "", doors.seconds())
-            self._budget = Budget(doors.seconds, shared)
+            address, turnstile = self._address or "", doors.turnstile
+            shared = turnstile.budget(address, doors.seconds())
+            self._budget = Budget(doors.seconds, shared, turnstile.share(address))
         return self._budget
 
     def _late(self) -> None:

@@ -1,9 +1,11 @@
-"""Counts open connections, in all and by address, and keeps the budget that those of one address share. No I/O."""
+"""Counts open connections, in all and by address, and keeps what those of one address share. No I/O."""
 
 from collections import Counter
+from weakref import WeakValueDictionary
 
 from feeds.admission.budget import ADDRESS_BURST, ADDRESS_CONNECTIONS, ADDRESS_S
 from feeds.admission.limits import RETRY_AFTER_S, Limits, Refusal, TokenBucket
+from feeds.admission.share import ADDRESS_PACED, Share
 from feeds.errors import HttpCode
 
 __all__ = ["MOST_BUDGETS", "Turnstile"]
@@ -26,6 +28,7 @@ class Turnstile:
         self._refused: Counter[str] = Counter() if refused is None else refused
         self._by_address: Counter[str] = Counter()
         self._budgets: dict[str, TokenBucket] = {}
+        self._shares: WeakValueDictionary[str, Share] = WeakValueDictionary()
         self.inside = 0
         """Connections that came in and haven't left."""
 
@@ -62,11 +65,22 @@ class Turnstile:
                 self._budgets = {a: b for a, b in self._budgets.items() if not b.full(now)}
             if len(self._budgets) >= MOST_BUDGETS:
                 del self._budgets[next(iter(self._budgets))]
-            # Behind a proxy, whoever runs the server lets one address have many; they are as many clients.
-            times = max(1.0, self._limits.max_per_address / ADDRESS_CONNECTIONS)
+            times = self._clients
             found = TokenBucket(ADDRESS_S * times, round(ADDRESS_BURST * times), now)
             self._budgets[address] = found
         return found
+
+    def share(self, address: str) -> Share:
+        """Give what all connections from an address may have together at a pace; kept as long as one of them keeps it."""
+        found = self._shares.get(address)
+        if found is None:
+            found = self._shares[address] = Share(round(ADDRESS_PACED * self._clients))
+        return found
+
+    @property
+    def _clients(self) -> float:
+        """As how many clients of the usual kind an address counts: behind a proxy, it is let have many connections."""
+        return max(1.0, self._limits.max_per_address / ADDRESS_CONNECTIONS)
 
     def _why_not(self, address: str) -> Refusal | None:
         limits = self._limits

@@ -82,10 +82,12 @@ class Conversations:
             received = call.visit.received(await waiting)
             if received.type not in _TALK:
                 return
-            peer.heard(seconds())
-            await self._pump.between_turns()
+            peer.answered = False
+            await self._pump.may_answer()
             with self._pump.answers:
                 verdict = await self._answer(session, call, received)
+            peer.answered = True
+            peer.heard(seconds())
             if verdict is not None:  # past the answer: who is closed may take its time, too
                 await self.hang_up(call, *verdict)
 

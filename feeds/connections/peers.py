@@ -27,11 +27,13 @@ class Peer:
         now: the time in seconds.
     """
 
-    __slots__ = ("_heard", "_pinged")
+    __slots__ = ("_heard", "_pinged", "answered")
 
     def __init__(self, now: float) -> None:
         self._heard = now
         self._pinged: float | None = None
+        self.answered = True
+        """Whether all that it asked has its answer. Until then nothing more is read of it, so it can't be heard."""
 
     def heard(self, now: float) -> None:
         """Note that anything came from it."""
@@ -47,7 +49,7 @@ class Peer:
             now: the time in seconds.
             heartbeat_s: the longest silence, and the longest wait for an answer.
         """
-        if unread:
+        if unread or not self.answered:
             self._pinged = None  # the wait for an answer begins when it can have seen the question
             return Verdict.WELL
         if self._pinged is not None:

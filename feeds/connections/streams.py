@@ -124,7 +124,7 @@ class Streams:
         self._feed.stats.accepted[stream.path.removeprefix("/")] += 1
         cursors = query.cursors or stream.path == "/sse"
         try:
-            await self._pump.between_turns()
+            await self._pump.may_answer()
             member = self._join(stream, self._envelopes[stream.path, chunked, False])
             stream.member = member
             try:

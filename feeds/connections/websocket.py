@@ -114,6 +114,7 @@ class WebSockets:
             )
         finally:
             hub.leave(member)
+            gate.hold(0)
             self.faults.links.leave(link)
             del self.open[ws], self.vigil.peers[member]
             self.farewell.leave(member)

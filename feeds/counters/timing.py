@@ -1,7 +1,10 @@
 """What a pump notes: how long turns take, how old events are once they are written, and when the last turn was."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from feeds.counters.histogram import AgeHistogram, Histogram
 
@@ -54,3 +57,11 @@ class Timing:
     def idle(self) -> None:
         """Note that there is nothing to turn for, which is no reason to worry."""
         self.finished = self.timer()
+
+    def written(self, times: Iterable[NDArray[np.int64]], now_us: int | None) -> None:
+        """Note that events are written now, at the market's time or None: it has no pace; ``times`` are theirs, in batches."""
+        if now_us is None or not self.speed:
+            return
+        for some in times:
+            if len(some):
+                self.ages.observe(some, now_us)

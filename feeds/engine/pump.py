@@ -9,7 +9,7 @@ import orjson
 
 from feeds.clock import Clock
 from feeds.counters.timing import Timing
-from feeds.engine.underway import Underway
+from feeds.engine.underway import MOST_OVERLAPS, Underway
 from feeds.fanout.cursor import Place, parts
 from feeds.fanout.hub import Hub
 from feeds.fanout.stagger import Stagger
@@ -19,10 +19,7 @@ from ticker.venue import Venue
 __all__ = ["Pump"]
 
 MAX_TURN_EVENTS = 4_000
-"""
-The most events that are written at once: keeps a message under the 1 MiB at which common WebSocket libraries refuse to
-read, and the memory and time of a long step bounded.
-"""
+"""The most events that are written at once: keeps a message under 1 MiB, which common libraries read at most, and a step short."""
 
 MAX_TURN_BOOKS = 500
 """The most events that are written at once where there are books, whose events are longer."""
@@ -67,7 +64,7 @@ class Pump:
         self._next_pace = 0.0
         self._idle = asyncio.Event()
         self._idle.set()
-        self.answers = Underway()
+        self.answers = Underway(MOST_OVERLAPS if clock.drains else math.inf)
         """Requests that are being answered. With a clock that drains, no turn begins meanwhile: how long it takes mustn't show."""
         self.events = 0
         """How many events the market gave."""
@@ -92,6 +89,10 @@ class Pump:
         while not self._idle.is_set():
             await self._idle.wait()
 
+    async def may_answer(self) -> None:
+        """Return when no turn is under way and an answer may begin; until the caller awaits again, that stays so."""
+        await self.answers.may_begin(self._idle)
+
     def settle(self) -> None:
         """Write to everybody what is pending; between turns."""
         for _ in self._hub.flush(self._clock.seconds()):
@@ -109,6 +110,8 @@ class Pump:
         except Exception as error:
             self.failure = error
             raise
+        finally:
+            self.answers.allow(always=True)
 
     async def _run_as_fast_as_drained(self) -> None:
         """With no time to wait for, the event loop is let run after some work, not after each small turn."""
@@ -117,15 +120,18 @@ class Pump:
         while True:
             # With nobody there, or nothing left to give, not at all.
             while not hub.roster.interested or self._market.over:
+                self.answers.allow()
                 await self._stand(_NOBODY_WAIT_S)
             while self.answers:
                 await self._stand(_ANSWER_WAIT_S)
             await self.between_turns()
             await self.turn()
+            self.answers.allow()
             if seconds() - yielded > _LONGEST_WORK_S:
                 await self._clock.turn_over()
                 yielded = seconds()
             while hub.slow.congested and not hub.slow.relieved(seconds()):
+                self.answers.allow()
                 await self._stand(_CONGESTION_WAIT_S)
 
     async def _stand(self, seconds: float) -> None:
@@ -234,17 +240,10 @@ class Pump:
             await asyncio.sleep(0)
         self.stagger.written(phase)
         if not phase:
-            self._note_ages()
+            if self._hub.roster.interested:  # every one's age, at the end of a flush
+                self.timing.written((part.time for part in self._unwritten), self._clock.now_us())
+            self._unwritten.clear()
         return self.timing.timer() - began
-
-    def _note_ages(self) -> None:
-        """Note how long after their time events were written: every one, at the end of a flush, to all or the first phase."""
-        now_us = self._clock.now_us()
-        if now_us is not None and self.timing.speed and self._hub.roster.interested:
-            for batch in self._unwritten:
-                if len(batch):
-                    self.timing.ages.observe(batch.time, now_us)
-        self._unwritten.clear()
 
     def _beat(self) -> None:
         """Send a heartbeat to every group that has been silent; looked at four times in its length."""

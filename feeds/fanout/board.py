@@ -7,10 +7,17 @@ would be twenty calls. A turn with few events is taken the other way round: by g
 the subscription whether it wants that. Both ways give the same bytes: by symbol id, each symbol's events in order.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, partial
+from itertools import compress
 from operator import itemgetter
 
+from feeds.fanout.symbols import Symbols
+
 __all__ = ["Board", "Part", "Pick"]
+
+_SPARSE = 4
+"""Less than one in so many is picked one by one: quicker than through a mask, and at most twice as long."""
 
 Pick = Callable[[Sequence[bytes]], Sequence[bytes]]
 
@@ -84,22 +91,35 @@ class Part:
         head: the number of the head.
     """
 
-    __slots__ = ("_head", "_symbols", "board", "pick")
+    __slots__ = ("_few", "_head", "_mask", "_work", "board", "pick")
 
-    def __init__(self, board: Board, symbols: Collection[int], total: int, head: int = 0) -> None:
+    def __init__(
+        self, board: Board, symbols: Iterable[int] | Symbols, total: int, head: int = 0
+    ) -> None:
         self.board = board
-        self._symbols = frozenset(symbols)
+        wanted = Symbols.of(symbols)
+        self._work = len(wanted)
         self._head = total + head
+        self._few, self._mask = wanted.few, b""
         self.pick: Pick | None = None
         """Gives the head and the entries of the symbols; None where the part is the whole board."""
-        if len(self._symbols) < total:
-            # The head comes first, and makes sure that there are two: itemgetter of one gives no tuple.
-            self.pick = itemgetter(self._head, *sorted(self._symbols))
+        if len(wanted) == total:
+            return
+        # Where one is picked by itself, the head comes first, and makes sure that there are two: itemgetter of one gives no tuple.
+        if wanted.few is not None:
+            self.pick = itemgetter(self._head, *sorted(wanted.few))
+            return
+        self._mask = wanted.mask(total)
+        if _SPARSE * len(wanted) <= total:
+            self.pick = itemgetter(self._head, *compress(_numbers(total), self._mask))
+        else:
+            self.pick = partial(_pick_many, self._head, self._mask)
+            self._work = total
 
     @property
     def picking(self) -> bool:
         """Whether in this turn to pick every symbol's entry is quicker than to go through what happened."""
-        return self.pick is not None and len(self._symbols) < 4 * len(self.board.happened)
+        return self.pick is not None and self._work < 4 * len(self.board.happened)
 
     def take(self) -> Sequence[bytes]:
         """
@@ -112,6 +132,20 @@ class Part:
             return (board.entries[self._head], *board.fragments) if board.fragments else ()
         if self.picking:
             return self.pick(board.entries)
-        symbols, entries = self._symbols, board.entries
-        wanted = [entries[symbol] for symbol in board.happened if symbol in symbols]
+        few, mask, entries = self._few, self._mask, board.entries
+        if few is None:
+            wanted = [entries[symbol] for symbol in board.happened if mask[symbol]]
+        else:
+            wanted = [entries[symbol] for symbol in board.happened if symbol in few]
         return (entries[self._head], *wanted) if wanted else ()
+
+
+@lru_cache(maxsize=8)
+def _numbers(total: int) -> tuple[int, ...]:
+    """Give the numbers below some number: the same objects each time, of 32 bytes each."""
+    return tuple(range(total))
+
+
+def _pick_many(head: int, mask: bytes, entries: Sequence[bytes]) -> Sequence[bytes]:
+    """Give the head and the entries that a mask chooses; in no method, as a part that has one of its own is a cycle."""
+    return (entries[head], *compress(entries, mask))

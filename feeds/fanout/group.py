@@ -51,7 +51,7 @@ class Group:
     Args:
         interest: what they are subscribed to.
         envelope: what makes their messages.
-        slots: its slots.
+        symbols: how many symbols the market has.
         parts: where to take its events from.
         now: the time, in the clock's seconds.
         phase: in which it is written to (see :mod:`feeds.fanout.roster`).
@@ -59,6 +59,7 @@ class Group:
 
     __slots__ = (
         "_flows",
+        "_symbols",
         "agreed",
         "clogged",
         "envelope",
@@ -67,7 +68,6 @@ class Group:
         "members",
         "parts",
         "phase",
-        "slots",
         "written",
     )
 
@@ -75,7 +75,7 @@ class Group:
         self,
         interest: Interest,
         envelope: Envelope,
-        slots: NDArray[np.int64],
+        symbols: int,
         parts: Sequence[Part],
         now: float,
         phase: int = 0,
@@ -85,7 +85,7 @@ class Group:
         self.agreed = envelope
         """What its members have."""
         self.envelope = envelope if envelope.shareable else envelope.open()
-        self.slots = slots
+        self._symbols = symbols
         self.parts = parts
         self.live: dict[Member, None] = {}
         """Members that get every event."""
@@ -98,7 +98,11 @@ class Group:
         self._flows: list[Flow] | None = []
 
     def __repr__(self) -> str:
-        return f"<Group of {self.members}, {len(self.live)} live, {len(self.slots)} slots>"
+        return f"<Group of {self.members}, {len(self.live)} live, {len(self.interest)} slots>"
+
+    def slots(self) -> NDArray[np.int64]:
+        """Give the slots of its interest, in order; many are worked out each time."""
+        return self.interest.slots(self._symbols)
 
     def enter(self, member: Member) -> None:
         """Add a live member."""

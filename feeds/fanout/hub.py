@@ -152,8 +152,8 @@ class Hub:
             self.roster.enliven(member)
         else:
             assert member.group is not None
-            slots = member.group.slots  # those that it has already: they may be many
-            member.laggard.move(slots, marks[slots])
+            slots = member.group.slots
+            member.laggard.move(slots, marks[slots()])
 
     def repack(self, member: Member, envelope: Envelope, now: float) -> None:
         """Give a member another envelope from now on."""

@@ -6,7 +6,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from feeds.fanout.symbols import Symbols
+
 __all__ = ["NOTHING", "Interest"]
+
+_KEPT = 2_048
+"""Up to so many slots are kept; more are worked out again when they are asked for, at some ns each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +22,9 @@ class Interest:
     A *slot* is the place of one symbol on one channel in a flat table: channel number times symbols, plus symbol id.
     """
 
-    channels: tuple[tuple[int, frozenset[int]], ...] = ()
+    channels: tuple[tuple[int, Symbols], ...] = ()
     """Channel numbers in order, each with its symbol ids; none of them empty."""
     _slots: list[NDArray[np.int64]] = field(default_factory=list, compare=False, repr=False)
-    _grown: tuple[NDArray[np.int64], frozenset[int], tuple[int, ...]] | None = field(
-        default=None, compare=False, repr=False
-    )
-    """The slots of what it was made of, and the symbols and channels that came on top: to merge is quicker than to sort."""
 
     def __bool__(self) -> bool:
         return bool(self.channels)
@@ -32,54 +33,54 @@ class Interest:
         """Tell whether there are symbols on a channel."""
         return any(number == channel for number, _ in self.channels)
 
+    def __len__(self) -> int:
+        """How many slots there are."""
+        return sum(len(symbols) for _, symbols in self.channels)
+
     def add(self, symbols: Iterable[int], channels: Iterable[int]) -> "Interest":
         """Give the interest with more symbols on some channels."""
         table = dict(self.channels)
-        more, channels = frozenset(symbols), tuple(channels)
-        merged: dict[int, frozenset[int]] = {}  # channels with one set of symbols keep having one
+        more = Symbols.of(symbols)
+        merged: dict[int, Symbols] = {}  # channels with one set of symbols keep having one
         for channel in channels:
             have = table.get(channel, more)
             if id(have) not in merged:
                 merged[id(have)] = have if more <= have else have | more
             table[channel] = merged[id(have)]
-        grown = (self._slots[0], more, channels) if self._slots else None
-        return Interest(tuple(sorted((c, s) for c, s in table.items() if s)), _grown=grown)
+        return Interest(tuple(sorted(((c, s) for c, s in table.items() if s), key=_channel)))
 
     def remove(self, symbols: Iterable[int], channels: Iterable[int]) -> "Interest":
         """Give the interest without some symbols on some channels."""
         table = dict(self.channels)
-        less = frozenset(symbols)
+        less = Symbols.of(symbols)
+        rest: dict[int, Symbols] = {}
         for channel in channels:
-            if channel in table:
-                table[channel] -= less
+            if (have := table.get(channel)) is not None:
+                if id(have) not in rest:
+                    rest[id(have)] = have - less
+                table[channel] = rest[id(have)]
         return Interest(tuple((c, s) for c, s in table.items() if s))
 
     def slots(self, symbols: int) -> NDArray[np.int64]:
-        """Give the slots, in order, where the market has so many symbols. Computed once."""
-        if not self._slots:
-            if self._grown is not None:
-                have, more, channels = self._grown
-                object.__setattr__(self, "_grown", None)
-                table = [(c, more) for c in sorted(set(channels))]
-                both = np.concatenate([have, *_slots(table, symbols)])
-                both.sort(kind="stable")  # merges what is in order already
-                self._slots.append(both[np.diff(both, prepend=-1) > 0])
-            else:
-                parts = _slots(self.channels, symbols)
-                self._slots.append(np.concatenate(parts) if parts else np.empty(0, np.int64))
-        return self._slots[0]
+        """Give the slots, in order, where the market has so many symbols."""
+        if self._slots:
+            return self._slots[0]
+        parts = [channel * symbols + some.ids() for channel, some in self.channels]
+        found = np.concatenate(parts) if parts else np.empty(0, np.int64)
+        if len(found) <= _KEPT:
+            self._slots.append(found)
+        return found
 
-    def parts(self) -> list[tuple[frozenset[int], frozenset[int]]]:
+    def parts(self) -> list[tuple[frozenset[int], Symbols]]:
         """Give the interest as pairs of channels and symbols, in as few as there are different sets of symbols."""
-        by_symbols: dict[frozenset[int], list[int]] = {}
+        by_symbols: dict[Symbols, list[int]] = {}
         for channel, symbols in self.channels:
             by_symbols.setdefault(symbols, []).append(channel)
         return [(frozenset(channels), symbols) for symbols, channels in by_symbols.items()]
 
 
-def _slots(channels: Iterable[tuple[int, frozenset[int]]], symbols: int) -> list[NDArray[np.int64]]:
-    """Give the slots of some channels, each in order. Linear in symbols, some 60 ns each."""
-    return [c * symbols + np.sort(np.fromiter(s, np.int64, len(s))) for c, s in channels]
+def _channel(pair: tuple[int, Symbols]) -> int:
+    return pair[0]
 
 
 NOTHING = Interest()

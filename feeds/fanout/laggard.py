@@ -51,45 +51,48 @@ class Laggard:
     The marks of one connection.
 
     Args:
-        slots: its slots, in order.
+        slots: gives its slots, in order; they may be many, so it keeps none.
         above: the sequence of each slot up to which it got everything, less that of ``base``.
         base: a sequence for each slot of the hub, which never changes; None: zeros.
     """
 
     __slots__ = ("_above", "_base", "_next", "_slots", "behind")
 
-    def __init__(self, slots: I64, above: Narrow, base: I64 | None = None) -> None:
+    def __init__(self, slots: Callable[[], I64], above: Narrow, base: I64 | None = None) -> None:
         self._slots, self._above, self._base = slots, above, base
         self._next = 0  # the slot, or the symbol, with which to go on
         self.behind = True
         """Whether something is left to send after :meth:`catch_up`."""
 
-    def move(self, slots: I64, marks: I64) -> None:
+    def move(self, slots: Callable[[], I64], marks: I64) -> None:
         """Go over to other slots, with a row of marks for them."""
         self._slots = slots
-        self._above = narrow(self._distances(marks, slots))
+        self._above = narrow(self._distances(marks, slots()))
 
     def fill(self, marks: I64) -> None:
         """Write the marks into a row with one mark for each slot of the hub."""
-        marks[self._slots] = self._above
+        slots = self._slots()
+        marks[slots] = self._above
         if self._base is not None:
-            marks[self._slots] += self._base[self._slots]
+            marks[slots] += self._base[slots]
 
     def renew(self, slots: I64, seq: I64) -> None:
         """Take some slots as got up to the newest sequence of every slot of the hub."""
         above = self._above.astype(np.int64)  # a copy: the row may be shared
         got = np.zeros(len(seq), dtype=bool)
         got[slots] = True
-        at = got[self._slots]
-        mine = self._slots[at]
+        mine = self._slots()
+        at = got[mine]
+        mine = mine[at]
         above[at] = self._distances(seq[mine], mine)
         self._above = narrow(above)
 
     def missed(self, seq: I64) -> tuple[I64, I64]:
         """Give the dirty slots, and how many events of each were missed."""
-        missed = self._distances(seq[self._slots], self._slots) - self._above
+        slots = self._slots()
+        missed = self._distances(seq[slots], slots) - self._above
         dirty = np.flatnonzero(missed)
-        return self._slots[dirty], missed[dirty]
+        return slots[dirty], missed[dirty]
 
     def _distances(self, seq: I64, slots: I64) -> I64:
         return seq if self._base is None else seq - self._base[slots]

@@ -54,7 +54,7 @@ class Lane:
         self.placed = True
         """Whether it is still one of its member's."""
         self.due = np.array([last + window])
-        """When the next update may go out. One number; like ``marks``, a view of the table that all lanes are in."""
+        """When the next update may go out. One number; like ``slots`` and ``marks``, a view of the table that all lanes are in."""
 
     def sent(self, seq: I64, now_us: int) -> None:
         """Note that all of it was sent; the next window follows on this one, unless that is over already."""
@@ -106,16 +106,17 @@ class Lanes:
         """For how long, in seconds, there should be no other look after one, as there are so many slots."""
         return self.slots * _REST_S
 
-    def room(self, member: Member, slots: I64) -> bool:
-        """Tell whether a member may have these slots in lanes, beside those that it has there already."""
-        if self.slots + len(slots) <= MOST_SLOTS:
-            return True  # cheap, and nearly always so
+    def count(self, member: Member) -> int:
+        """Give how many slots a member has in lanes."""
+        return sum(len(lane.slots) for lane in self.of(member))
+
+    def added(self, member: Member, slots: I64) -> int:
+        """Give how many of some slots a member doesn't have in lanes already."""
         more = np.zeros(len(self._seq), dtype=bool)
         more[slots] = True
         for lane in self.of(member):
             more[lane.slots] = False
-        added = int(np.count_nonzero(more))
-        return not added or self.slots + added <= MOST_SLOTS
+        return int(np.count_nonzero(more))
 
     def place(self, member: Member, paced: Paced, marks: I64) -> None:
         """
@@ -216,6 +217,7 @@ class Lanes:
         for i, (lane, start, size) in enumerate(
             zip(lanes, starts.tolist(), sizes.tolist(), strict=True)
         ):
-            lane.marks, lane.due = marks[start : start + size], due[i : i + 1]
+            mine = slice(start, start + size)
+            lane.slots, lane.marks, lane.due = slots[mine], marks[mine], due[i : i + 1]
         self._table = _Table(lanes, starts, slots, marks, due)
         return self._table

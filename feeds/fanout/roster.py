@@ -18,6 +18,7 @@ from feeds.fanout.board import Board, Part, Pick
 from feeds.fanout.group import Group, Member
 from feeds.fanout.interest import Interest
 from feeds.fanout.lanes import Lanes
+from feeds.fanout.symbols import Symbols
 from feeds.wire.envelope import HEADS, Envelope
 from ticker.batch import TickBatch
 
@@ -84,13 +85,14 @@ class Roster:
         key = interest, member.envelope, phase
         group = self.groups.get(key)
         if group is None:
-            slots, head = interest.slots(self.symbols), member.envelope.number
+            head = member.envelope.number
             parts = [
                 Part(self._board(channels, phase, symbols), symbols, self.symbols, head)
                 for channels, symbols in interest.parts()
             ]
-            group = self.groups[key] = Group(interest, member.envelope, slots, parts, now, phase)
-            self.wanted[slots] += 1
+            group = Group(interest, member.envelope, self.symbols, parts, now, phase)
+            self.groups[key] = group
+            self.wanted[group.slots()] += 1
         member.group = group
         group.members += 1
 
@@ -105,7 +107,7 @@ class Roster:
         if group.members:
             return
         del self.groups[group.interest, member.envelope, group.phase]
-        self.wanted[group.slots] -= 1
+        self.wanted[group.slots()] -= 1
         for channels, symbols in group.interest.parts():
             self._drop(channels, group.phase, symbols)
 
@@ -190,14 +192,14 @@ class Roster:
             self.place(member, interest, now)
         self._plans[member.group.phase] = None
         member.group.enter(member)
-        self.audience.change(member.group.slots, 1)
+        self.audience.change(member.group.slots(), 1)
 
     def silence(self, member: Member) -> None:
         """Let a member get no more events of its group, if it did."""
         assert member.group is not None
         self._plans[member.group.phase] = None
         if member.group.exit(member):
-            self.audience.change(member.group.slots, -1)
+            self.audience.change(member.group.slots(), -1)
 
     def clog(self, member: Member) -> None:
         """Note that something is unread of a live member."""
@@ -237,7 +239,7 @@ class Roster:
                 plan.groups.append(group)
         return plan
 
-    def _board(self, channels: frozenset[int], phase: int, symbols: frozenset[int]) -> Board:
+    def _board(self, channels: frozenset[int], phase: int, symbols: Symbols) -> Board:
         """Give a board to one more that reads some symbols there."""
         boards = self.boards.setdefault(channels, {})
         if phase not in boards:
@@ -245,7 +247,7 @@ class Roster:
         boards[phase].read(len(symbols) == self.symbols)
         return boards[phase]
 
-    def _drop(self, channels: frozenset[int], phase: int, symbols: frozenset[int]) -> None:
+    def _drop(self, channels: frozenset[int], phase: int, symbols: Symbols) -> None:
         """Let a board go with the last one that reads there."""
         boards = self.boards[channels]
         boards[phase].drop(len(symbols) == self.symbols)

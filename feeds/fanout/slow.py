@@ -72,10 +72,11 @@ class SlowConsumers:
         events = self._stats.events
         if self.laggards and self._row[:2] == (group, events):
             return self._row[2]
-        above = self._seq[group.slots] - self._base[group.slots] if self.laggards else NOTHING
+        slots = group.slots()
+        above = self._seq[slots] - self._base[slots] if self.laggards else NOTHING
         if not self.laggards or above.max(initial=0) >= _FAR:
             self._base = self._seq.copy()
-            above = np.zeros(len(group.slots), dtype=np.int64)
+            above = np.zeros(len(slots), dtype=np.int64)
         self._row = group, events, narrow(above)
         return self._row[2]
 

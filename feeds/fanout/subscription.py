@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from feeds.fanout.interest import NOTHING, Interest
+from feeds.fanout.symbols import Symbols
 
 __all__ = ["Paced", "Subscription"]
 
@@ -28,7 +29,7 @@ class Subscription:
         self, symbols: Iterable[int], channels: Iterable[int], window_us: int | None
     ) -> "Subscription":
         """Give the subscription with some symbols on some channels: in full, or, with a window, paced."""
-        symbols, channels = frozenset(symbols), tuple(channels)
+        symbols, channels = Symbols.of(symbols), tuple(channels)
         if not symbols or not channels:
             return self
         if window_us is None:
@@ -42,7 +43,7 @@ class Subscription:
 
     def remove(self, symbols: Iterable[int], channels: Iterable[int]) -> "Subscription":
         """Give the subscription without some symbols on some channels."""
-        symbols, channels = frozenset(symbols), tuple(channels)
+        symbols, channels = Symbols.of(symbols), tuple(channels)
         paced = _without(self.paced, symbols, channels)
         return Subscription(self.full.remove(symbols, channels), paced)
 
@@ -51,6 +52,6 @@ def _window(pair: tuple[int, Interest]) -> int:
     return pair[0]
 
 
-def _without(paced: Paced, symbols: frozenset[int], channels: tuple[int, ...]) -> Paced:
+def _without(paced: Paced, symbols: Symbols, channels: tuple[int, ...]) -> Paced:
     rest = ((window, interest.remove(symbols, channels)) for window, interest in paced)
     return tuple(pair for pair in rest if pair[1])

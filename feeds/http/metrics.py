@@ -114,7 +114,7 @@ class Metrics(Collector):
         yield gauge(
             "subscriptions",
             "Subscriptions to a symbol on a channel, of all clients together.",
-            sum(len(group.slots) * group.members for group in groups.values()),
+            sum(len(group.interest) * group.members for group in groups.values()),
         )
         yield gauge(
             "slots_wanted",

@@ -2,13 +2,17 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
+from operator import or_
 
 from feeds.admission.auth import NO_TOKENS, Tokens
 from feeds.admission.budget import Budget
 from feeds.admission.limits import Limits, TokenBucket, too_fast
+from feeds.admission.share import MOST_RATES
 from feeds.dialects.fields import Id
 from feeds.errors import Code, RequestError
 from feeds.fanout.interest import Interest
+from feeds.fanout.symbols import Symbols
 
 __all__ = ["Gate"]
 
@@ -27,7 +31,17 @@ class Gate:
         budget: what its answers may cost; None: what a connection alone may.
     """
 
-    __slots__ = ("_bucket", "_limits", "_seconds", "_tokens", "budget", "hurried", "locked", "over")
+    __slots__ = (
+        "_bucket",
+        "_held",
+        "_limits",
+        "_seconds",
+        "_tokens",
+        "budget",
+        "hurried",
+        "locked",
+        "over",
+    )
 
     def __init__(
         self,
@@ -40,6 +54,7 @@ class Gate:
     ) -> None:
         self._tokens, self._limits, self._seconds = tokens, limits, seconds
         self._bucket: TokenBucket | None = None  # full until something is asked
+        self._held = 0
         self.budget = budget or Budget(seconds)
         """What the answers may cost; whatever makes one pays for it here."""
         self.locked = bool(tokens) and not authenticated
@@ -103,7 +118,18 @@ class Gate:
         have = [symbols for interest in interests for _, symbols in interest.channels]
         if len(more) + sum(map(len, have)) <= limit:
             return  # cheap, and nearly always so
-        total = len(frozenset(more).union(*have))
+        total = len(reduce(or_, have, Symbols.of(more)))
         if total > limit:
             text = f"{total} symbols on one connection; at most {limit} are allowed here"
             raise RequestError(Code.TOO_MANY_SYMBOLS, text, request_id)
+
+    def check_rates(self, rates: int, request_id: Id) -> None:
+        """Refuse a subscription after which a connection would have too many different paces."""
+        if rates > MOST_RATES:
+            text = f"{rates} different rates of mode 'latest' on one connection; at most {MOST_RATES} are allowed"
+            raise RequestError(Code.INVALID_VALUE, text, request_id)
+
+    def hold(self, paced: int) -> None:
+        """Note how many symbols and channels the connection has at a pace now; 0, once it is over."""
+        self.budget.paced.taken += paced - self._held
+        self._held = paced

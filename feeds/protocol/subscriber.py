@@ -13,6 +13,7 @@ import orjson
 from numpy.typing import NDArray
 
 from feeds.admission.budget import LISTED
+from feeds.admission.share import MOST_RATES
 from feeds.dialects.fields import Id
 from feeds.dialects.native import message
 from feeds.dialects.requests import (
@@ -91,7 +92,7 @@ class Subscriber:
         every = yield from feed.wanted(request, (b"", True), self._gate.budget.spend)
         self._gate.check_symbols(self._wishes.interests(), every, request.id)
         if window_us is not None:
-            self._check_paced(self._slots(every, channels), request.id)
+            self._check_paced(window_us, every, channels, request.id)
         price = 1.0 if request.snapshot or resume is not None else LISTED
         for symbols, more in pieces(every, feed.weigher(resume, channels)):
             self._gate.budget.spend(len(symbols) * price)
@@ -105,14 +106,28 @@ class Subscriber:
             del symbols, named, told, objects
             yield said.pop(), bool(more)
 
-    def _check_paced(self, slots: NDArray[np.int64], request_id: Id) -> None:
-        """Refuse what would be more at a pace, of all connections, than can be looked at again and again."""
-        if not self._feed.hub.roster.lanes.room(self._member, slots):
-            text = (
-                f"{len(slots)} symbols and channels with mode 'latest': of all connections, at most {MOST_SLOTS} are"
-                " allowed, and there are too many already; mode 'all' has no such limit"
-            )
-            raise RequestError(Code.TOO_MANY_SYMBOLS, text, request_id)
+    def _check_paced(
+        self, window_us: int, every: Sequence[int], channels: Sequence[int], request_id: Id
+    ) -> None:
+        """Refuse what would be more at a pace, of its address or of all, than can be looked at again and again."""
+        if len(self._wishes.paced) >= MOST_RATES:
+            after = self._wishes.add(every, channels, window_us)
+            self._gate.check_rates(len(after.paced), request_id)
+        slots = self._slots(every, channels)
+        lanes, share, more = self._feed.hub.roster.lanes, self._gate.budget.paced, len(slots)
+        if lanes.slots + more <= MOST_SLOTS and share.room(more):
+            return  # cheap, and nearly always so
+        more = lanes.added(self._member, slots)
+        if not more or (lanes.slots + more <= MOST_SLOTS and share.room(more)):
+            return
+        whose, most = (
+            ("all connections", MOST_SLOTS) if share.room(more) else ("one address", share.most)
+        )
+        text = (
+            f"{len(slots)} symbols and channels with mode 'latest': of {whose}, at most {most} are"
+            " allowed, and there are too many already; mode 'all' has no such limit"
+        )
+        raise RequestError(Code.TOO_MANY_SYMBOLS, text, request_id)
 
     def _what_was_missed(
         self,
@@ -177,6 +192,7 @@ class Subscriber:
         if group is not None:  # its interest is equal, and kept once for all of its members
             wishes = Subscription(group.interest, wishes.paced)
         self._wishes = wishes
+        self._gate.hold(self._feed.hub.roster.lanes.count(self._member))
         self._visit.wishes(wishes)
 
     def _renewed(self, symbols: Sequence[int], channels: Iterable[int], now: float) -> None:
