@@ -29,6 +29,7 @@ __all__ = [
     "content",
     "digest",
     "events",
+    "market_of_three",
     "marks",
     "moved_by",
     "naive_bars",
@@ -102,6 +103,14 @@ class Bar(NamedTuple):
     volume: int
     notional: float
     trades: int
+
+
+def market_of_three(rate: float = 40.0, **options: Any) -> Market:
+    """A market of three symbols, of which one is busier and one cheap."""
+    universe = Universe(
+        [Instrument("A", 100.0), Instrument("B", 20.0, activity=3.0), Instrument("C", 0.3)]
+    )
+    return Market(universe, **({"seed": 7, "rate": rate} | options))
 
 
 def run(market: Market, seconds: float) -> TickBatch:

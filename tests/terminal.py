@@ -17,7 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
 from websockets.sync.client import connect
+
+from feeds.cli import main
 
 __all__ = [
     "COMMAND",
@@ -26,6 +29,7 @@ __all__ = [
     "Running",
     "Terminal",
     "environment",
+    "exit_code",
     "process",
     "served",
 ]
@@ -47,6 +51,14 @@ def environment(without: str = "TICKERPLANT_", **variables: str) -> dict[str, st
     not_ours = ("TICKERPLANT_", "MAKE", "MFLAGS", without)
     found = {k: v for k, v in os.environ.items() if not k.startswith(not_ours)}
     return found | {"COLUMNS": "80"} | variables
+
+
+def exit_code(*words: str) -> int:
+    """Run `tickerplant` with these words in this process, and give its exit code."""
+    with pytest.raises(SystemExit) as ended:
+        main(list(words))
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
 
 
 @contextmanager

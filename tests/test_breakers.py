@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from markets import SECOND, digest
-from us_markets import market, rows, run, us
+from markets import SECOND, digest, run
+from us_markets import market, rows, us
 
 from ticker.batch import QUOTES, STATUS, TRADES, TickBatch
 from ticker.reference.marks import mark_of, marked

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markets import SECOND, START, content, digest, events, naive_bars, run, table_rows
+from markets import market_of_three as market
 
 from ticker.batch import BARS, QUOTES, STATUS, TRADES, TickBatch
 from ticker.instruments import Instrument
@@ -23,13 +24,6 @@ from ticker.universe import Universe
 SYMBOLS = 3
 END = START + 4 * SECOND
 Step = tuple[int, int | None]
-
-
-def market(rate: float = 40.0, **options: Any) -> Market:
-    universe = Universe(
-        [Instrument("A", 100.0), Instrument("B", 20.0, activity=3.0), Instrument("C", 0.3)]
-    )
-    return Market(universe, **({"seed": 7, "rate": rate} | options))
 
 
 def only(batch: TickBatch, symbol: int, channel: int) -> TickBatch:

@@ -6,23 +6,18 @@ import re
 import shlex
 import struct
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
+from terminal import exit_code
 
-import feeds.cli
+from feeds.cli import cli
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "ticker" / "README.md"
 COMMAND = re.compile(r"^tickerplant (plot .+)$", re.MULTILINE)
-
-
-def run(*args: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        feeds.cli.main(["plot", *args])
-    code = ended.value.code
-    assert isinstance(code, int)
-    return code
+run = partial(exit_code, "plot")
 
 
 def size_of(path: Path) -> tuple[int, int]:
@@ -105,7 +100,7 @@ def test_the_pictures_of_the_readme_are_those_of_its_commands() -> None:
     commands = [shlex.split(line, comments=True) for line in COMMAND.findall(text)]
     assert shown == ["day.png", "crash.png", "verdicts.png"]
     for picture, words in zip(shown, commands, strict=True):
-        plot = feeds.cli.cli.commands["plot"]
+        plot = cli.commands["plot"]
         context = plot.make_context("plot", words[1:])
         assert context.params["file"] == Path("ticker") / picture
         assert size_of(README.parent / picture) > (800, 600)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markets import COLUMNS, SECOND, START, digest, moved_by, naive_bars, run, table_rows
+from markets import market_of_three as market
 from wire import RawClient, running, step
 
 from ticker.batch import BARS, DEPTH, QUOTES, STATUS, TRADES, TickBatch
@@ -26,13 +27,6 @@ SYMBOLS = 3
 END = START + 3 * SECOND
 Plan = list[tuple[int, ScriptedEvent]]
 Row = tuple[int, ...]
-
-
-def market(rate: float = 40.0, **options: Any) -> Market:
-    universe = Universe(
-        [Instrument("A", 100.0), Instrument("B", 20.0, activity=3.0), Instrument("C", 0.3)]
-    )
-    return Market(universe, **({"seed": 7, "rate": rate} | options))
 
 
 @cache

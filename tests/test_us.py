@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from markets import COLUMNS, SECOND, digest, moved_by, naive_bars, table_rows
-from us_markets import CHANGES, NAMES, market, rows, run, us
+from markets import COLUMNS, SECOND, digest, moved_by, naive_bars, run, table_rows
+from us_markets import CHANGES, NAMES, market, rows, us
 from wire import RawClient, running, step
 
 from feeds.cli.banner import banner

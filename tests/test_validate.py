@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from terminal import exit_code
 
-import feeds.cli
 from ticker.batch import QUOTES, TRADES
 from ticker.market import Market
 from ticker.universe import Universe
 
+run = partial(exit_code, "validate")
 FACTS = ["1", "1b", *(str(n) for n in range(2, 17))]
-
-
-def run(*args: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        feeds.cli.main(["validate", *args])
-    code = ended.value.code
-    assert isinstance(code, int)
-    return code
 
 
 @pytest.fixture(scope="module")

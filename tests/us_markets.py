@@ -12,7 +12,7 @@ from ticker.batch import TickBatch
 from ticker.market import Market
 from ticker.universe import Universe
 
-__all__ = ["CHANGES", "NAMES", "market", "rows", "run", "us"]
+__all__ = ["CHANGES", "NAMES", "market", "rows", "us"]
 
 NEW_YORK = ZoneInfo("America/New_York")
 NAMES = Universe.parse("AAPL,KO,COST")  # of two tapes; COST has lots of 40
@@ -36,10 +36,6 @@ def market(at: str, before_s: int = 3, **options: Any) -> Market:
     options = own | options
     start_us = us(at) - before_s * SECOND
     return Market(options.pop("universe"), rules="us", start_us=start_us, **options)
-
-
-def run(m: Market, seconds: float) -> TickBatch:
-    return m.step(m.now_us + round(seconds * SECOND))
 
 
 def rows(batch: TickBatch, channel: int, symbol: int | None = None) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const KEPT = 1_500;
 
 /** "5m" is 300,000 milliseconds. */
-export function millisOf(interval) {
+function millisOf(interval) {
   return parseInt(interval, 10) * UNITS[interval.at(-1)];
 }
 

@@ -13,7 +13,7 @@ const STEPS = [1, 5, 10, 15, 30].map((s) => s * 1_000).concat(MINUTES.map((m) =>
 const FONT = '11px system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif';
 
 /** Round numbers between low and high, about `count` of them. */
-export function ticksOf(low, high, count) {
+function ticksOf(low, high, count) {
   const rough = (high - low) / Math.max(1, count);
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].find((factor) => factor * power >= rough) * power;

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ class Interest:
             if id(have) not in merged:
                 merged[id(have)] = have if more <= have else have | more
             table[channel] = merged[id(have)]
-        return Interest(tuple(sorted(((c, s) for c, s in table.items() if s), key=_channel)))
+        return Interest(tuple(sorted(((c, s) for c, s in table.items() if s), key=itemgetter(0))))
 
     def remove(self, symbols: Iterable[int], channels: Iterable[int]) -> "Interest":
         """Give the interest without some symbols on some channels."""
@@ -77,10 +78,6 @@ class Interest:
         for channel, symbols in self.channels:
             by_symbols.setdefault(symbols, []).append(channel)
         return [(frozenset(channels), symbols) for symbols, channels in by_symbols.items()]
-
-
-def _channel(pair: tuple[int, Symbols]) -> int:
-    return pair[0]
 
 
 NOTHING = Interest()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 
 from feeds.fanout.interest import NOTHING, Interest
 from feeds.fanout.symbols import Symbols
@@ -38,7 +39,7 @@ class Subscription:
         there = dict(self.paced).get(window_us, NOTHING)
         others = tuple(pair for pair in self.paced if pair[0] != window_us)
         more = (window_us, there.add(symbols, channels))
-        paced = tuple(sorted((*_without(others, symbols, channels), more), key=_window))
+        paced = tuple(sorted((*_without(others, symbols, channels), more), key=itemgetter(0)))
         return Subscription(self.full.remove(symbols, channels), paced)
 
     def remove(self, symbols: Iterable[int], channels: Iterable[int]) -> "Subscription":
@@ -46,10 +47,6 @@ class Subscription:
         symbols, channels = Symbols.of(symbols), tuple(channels)
         paced = _without(self.paced, symbols, channels)
         return Subscription(self.full.remove(symbols, channels), paced)
-
-
-def _window(pair: tuple[int, Interest]) -> int:
-    return pair[0]
 
 
 def _without(paced: Paced, symbols: Symbols, channels: tuple[int, ...]) -> Paced:
