@@ -69,7 +69,10 @@ class Delivery:
                 self.clogged(data, group, now)
             for some in slices(flows, most):
                 if flows is not group.flows():  # somebody clogged, or left while we paused
-                    some = [flow for flow in some if flow[1].flowing]
+                    there = [flow for flow in some if flow[1].flowing]
+                    if gone := len(some) - len(there):
+                        self._roster.audience.take_back(gone * group.pending())
+                    some = there
                 self.flows(data, some, now)
                 if (done := done + len(some)) >= most:
                     done = 0
@@ -171,7 +174,7 @@ class Delivery:
     def _broken(self, member: Member) -> None:
         """Let go of a connection that is closed under our hands; its own task learns of it by the abort."""
         self._slow.forget(member)
-        self._roster.displace(member)
+        self._roster.dismiss(member, broken=True)
         member.transport.abort()
 
 

@@ -114,16 +114,18 @@ class SlowConsumers:
 
     def _catch_up(self, member: Member, laggard: Laggard, now: float) -> None:
         """Send a member what there is for what it missed, and let it live again if that was all."""
+        told = None
         if self._slow is Slow.DROP:
             objects = self._dropped(member, laggard)
         else:
             budget = member.backlog.policy.soft_limit
             told = laggard.catch_up(self._seq, self._newest.pieces, budget)
             objects = [fragment[:-1] for fragment in told.fragments]
-            self._stats.tell(len(objects), told.replaced)
             objects += self.restore(member, told.unsure)
         if objects and not self._write(member, objects, whole=not laggard.behind):
             return
+        if told is not None:
+            self._stats.tell(len(told.fragments), told.replaced)
         if laggard.behind:
             member.backlog.conflate(member.transport.unread(), now)
             return
@@ -173,7 +175,7 @@ class SlowConsumers:
             member.transport.write(data)
         except (OSError, RuntimeError):  # closed under our hands: its own task does the rest
             self.forget(member)
-            self._roster.displace(member)
+            self._roster.dismiss(member)
             member.transport.abort()
             return False
         return True
@@ -190,6 +192,6 @@ class SlowConsumers:
         """Cut a member off, and count why."""
         self._stats.evicted[reason] += 1
         self.forget(member)
-        self._roster.displace(member)
+        self._roster.dismiss(member)
         member.transport.abort()
         member.on_evict(reason)
