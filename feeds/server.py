@@ -8,6 +8,7 @@ from aiohttp import web
 
 from feeds.admission.auth import Tokens
 from feeds.admission.door import Doors
+from feeds.admission.files import fit_file_limit
 from feeds.admission.listen import listen, stop_listening
 from feeds.admission.origins import Origins
 from feeds.admission.tls import make_tls
@@ -173,9 +174,10 @@ class FeedServer:
         protocols = HttpProtocols(
             self._runner.server, _KEEP_ALIVE_S, self.access.stats.errors, guarded=True
         )
-        self.doors = Doors(protocols, self.config.limits, self.config.backlog, self.access.stats)
+        limits = fit_file_limit(self.config.limits)
+        self.doors = Doors(protocols, limits, self.config.backlog, self.access.stats)
         context = None if self.tls is None else self.tls.context
-        handshake_s = self.config.limits.handshake_s
+        handshake_s = limits.handshake_s
         try:
             self._listener = await listen(
                 self.doors, self.config.host, self.config.port, context, handshake_s

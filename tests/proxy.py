@@ -61,6 +61,14 @@ class ProxiedFeed:
         self._thread.join(TIMEOUT_S)
         self._loop.close()
 
+    def open_session(self, session: str, **changes: Any) -> None:
+        """Begin one more session of the feed."""
+
+        async def begin() -> None:
+            self._feed.plants.open(session, changes)
+
+        self._run(begin())
+
     def cut(self) -> None:
         """Reset every connection, in the middle of whatever it carries."""
 

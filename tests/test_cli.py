@@ -60,7 +60,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[FeedConfig, bool, str]
         return 0
 
     monkeypatch.setattr(serve, "run_feed", run_feed)
-    monkeypatch.setattr(serve, "fit_file_limit", lambda limits: limits)
+    monkeypatch.setattr(serve, "raise_file_limit", lambda limits: None)
     return noted
 
 

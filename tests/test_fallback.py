@@ -92,6 +92,20 @@ async def test_falls_back_and_returns(blocked: bool | str) -> None:
 
 
 @pytest.mark.asyncio
+async def test_of_a_session_it_is_the_same_market_over_sse() -> None:
+    """The address names it, and each stream and request names it too."""
+    with ProxiedFeed(symbols="10", websockets=False) as feed:
+        feed.open_session("mine", symbols="AAPL,ZION")
+        url = f"{feed.ws_url}?session=mine"
+        async with TickerClient(url, backoff=Backoff(base=0.001), symbols=["*"]) as c:
+            assert c.transport == "sse"
+            assert c.hello is not None
+            assert c.hello.symbols == 2
+            assert {each.symbol for each in await c.symbols()} == {"AAPL", "ZION"}
+            assert await c.subscribe("*", channels=["quotes"]) == ("AAPL", "ZION")
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("transport", ["websocket", "sse"])
 async def test_half_open(transport: str) -> None:
     """A connection that carries nothing any more, and isn't closed, is found by its silence."""

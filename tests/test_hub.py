@@ -248,3 +248,40 @@ def test_when_the_last_of_a_group_leaves_while_a_flush_pauses_the_flush_goes_on(
     for _ in flush:
         pass
     assert (len(got(one)), len(got(two)), len(got(three))) == (1, 0, 2)
+
+
+def test_what_was_pending_for_who_leaves_is_not_counted_as_delivered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whether alone or one of many, and whether between the phases of a staggered turn or within one; it never gets less."""
+    monkeypatch.setattr(hub_module, "FLUSH_SLICE", 1)
+    for wishes in ([[0]] * 4, [[0, 1], [0], [0, 2], [0, 3]]):
+        bench = HubBench()
+        members = [bench.join(RecordingTransport(), wish) for wish in wishes]
+        bench.publish((0, 0), (0, 0))
+        flush = bench.hub.flush(0.0)
+        next(flush)
+        bench.hub.leave(members[3])
+        bench.hub.leave(members[0])
+        for _ in flush:
+            pass
+        assert bench.hub.deliveries() == 3 * 2
+        bench.publish((0, 0))
+        assert bench.hub.deliveries() == 8, "what is about to be written counts already"
+        bench.hub.leave(members[1])
+        assert bench.hub.deliveries() == 8
+        bench.turn((0, 0))
+        assert bench.hub.deliveries() == 8, "two, less the one that was counted and never written"
+        bench.turn((0, 0))
+        assert bench.hub.deliveries() == 9
+
+
+def test_what_cant_be_written_is_not_counted_as_delivered() -> None:
+    bench = HubBench()
+    broken, fine = BrokenTransport(), RecordingTransport()
+    for transport in (broken, fine):
+        bench.join(transport, [0])
+    broken.snap()
+    bench.turn((0, 0), (0, 0))
+    assert broken.aborted
+    assert bench.hub.deliveries() == 2

@@ -82,6 +82,7 @@ class HubAgainstModel(RuleBasedStateMachine):
         self.bench = HubBench(policy=self.policy)
         self.all: list[Expected] = []
         self.transports: list[FaultyTransport] = []
+        self.received = 0
         return multiple(*(self.join({0, 1}, {0, 1}, stalled=i == 1) for i in range(4)))
 
     def teardown(self) -> None:
@@ -187,7 +188,7 @@ class HubAgainstModel(RuleBasedStateMachine):
         self.bench.tend()
         for who in self.all:
             if who in passed_over and who.here:
-                assert got(who.transport) == []
+                assert self.taken(who) == []
             elif who.here:
                 self.check(who, who.due)
                 who.due = []
@@ -210,7 +211,7 @@ class HubAgainstModel(RuleBasedStateMachine):
     def check(self, who: Expected, mine: list[Event]) -> None:
         """Compare what a member got in a turn with what there was for it."""
         transport, slow = who.transport, self.bench.slow
-        events = got(transport)
+        events = self.taken(who)
         if who.member.group is None:
             who.here = False
             self.check_end(who, events)
@@ -270,8 +271,15 @@ class HubAgainstModel(RuleBasedStateMachine):
         who.last = {pair: who.last.get(pair, self.bench.seq[pair]) for pair in wants}
         who.wants = wants
 
+    def taken(self, who: Expected) -> list[Event]:
+        """Give what was written to a member since the last time."""
+        events = got(who.transport)
+        self.received += len(events)
+        return events
+
     def gone(self, who: Expected) -> None:
         self.bench.hub.leave(who.member)
+        self.taken(who)
         who.here = False
         who.transport.closed = True
 
@@ -306,12 +314,23 @@ class HubAgainstModel(RuleBasedStateMachine):
         assert roster.audience.members.tolist() == audience.ravel().tolist()
         assert set(slow.laggards) <= {w.member for w in here}
         assert roster.interested == any(wish for wish, _ in by_wish)
-        assert {(channels, phase) for channels, b in roster.boards.items() for phase in b} == {
-            (channels, phase) for i, _, phase in roster.groups for channels, _ in i.parts()
-        }
+        assert {
+            (channels, phase) for channels, b in roster.boards.by_channels.items() for phase in b
+        } == {(channels, phase) for i, _, phase in roster.groups for channels, _ in i.parts()}
         assert hub.seq.tolist() == [
             self.bench.seq[s, c] for c in range(CHANNELS) for s in range(SYMBOLS)
         ]
+
+    @invariant()
+    def deliveries_are_what_was_written_and_will_be(self) -> None:
+        """Not what was pending for somebody who left before."""
+        if hasattr(self, "bench"):
+            hub, groups = self.bench.hub, self.bench.roster.groups.values()
+            told = hub.deliveries()
+            counted = hub.roster.audience._deliveries + hub.stats.caught_up
+            pending = sum(group.pending() * len(group.live) for group in groups)
+            assert counted == self.received + pending, (counted, self.received, pending)
+            assert told >= counted
 
     @invariant()
     def nothing_is_kept_of_a_turn(self) -> None:

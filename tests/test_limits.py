@@ -16,9 +16,9 @@ from wire import TEXT, RawClient, eventually, on_both_loops, running, step, text
 from clients.client import TickerClient
 from clients.failures import ClosedError, ConnectError, RequestError
 from feeds import server as server_module
+from feeds.admission.files import fit_file_limit, raise_file_limit
 from feeds.admission.limits import Limits, TokenBucket
 from feeds.admission.turnstile import Turnstile
-from feeds.cli import guard
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError, HttpCode
 from feeds.fanout.interest import Interest
@@ -452,7 +452,11 @@ class System:
     ("system", "soft", "logged"),
     [
         (System(1_024, 50_000), 50_000, ""),
-        (System(1_024, 4_096), 4_096, "open 4096 files: enough for 1920 connections, not for"),
+        (
+            System(1_024, 4_096),
+            4_096,
+            "open 4096 files: enough for 1920 connections, not for 10000",
+        ),
         (System(50_000, 50_000), 50_000, ""),
         (System(256, resource.RLIM_INFINITY, most=100_000), 21_064, ""),
         (System(256, resource.RLIM_INFINITY, most=10_240), 256, "256 files: enough for 88 "),
@@ -471,7 +475,8 @@ def test_as_many_files_are_allowed_as_the_system_lets(
 
     caplog.set_level("INFO")
     monkeypatch.setitem(sys.modules, "resource", system)
-    fitted = guard.fit_file_limit(Limits())
+    raise_file_limit(Limits())
+    fitted = fit_file_limit(Limits())
     assert system.soft == soft
     assert (fitted.max_connections < 10_000) == bool(logged)
     assert f" {fitted.max_connections} connections" in caplog.text or not logged
@@ -482,7 +487,26 @@ def test_where_there_is_no_such_limit_nothing_is_done(monkeypatch: pytest.Monkey
     import sys
 
     monkeypatch.setitem(sys.modules, "resource", None)
-    assert guard.fit_file_limit(Limits()) == Limits()
+    raise_file_limit(Limits())
+    assert fit_file_limit(Limits()) == Limits()
+
+
+@on_both_loops
+async def test_from_python_a_server_takes_as_many_as_there_are_files_for() -> None:
+    """And leaves the limit as it is, since the process isn't its own; who is one too many is told so."""
+    import sys
+
+    system = System(144, 50_000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "resource", system)
+        async with running() as server, AsyncExitStack() as stack:
+            assert system.soft == 144
+            for _ in range(32):
+                await stack.enter_async_context(RawClient(server))
+            async with RawHttp(server) as http:
+                answer = await http.get("/api/symbols")
+                assert answer.json()["code"] == "too_many_connections"
+                assert answer.json()["message"] == "32 connections; no more are allowed"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 from browser_feed import FakeFeed
@@ -140,6 +141,37 @@ def test_a_real_server_lets_its_own_page_play_a_scenario(browser: Browser) -> No
         menu.select_option("halt and reopen")
         expect(row(page, "MSFT").locator(".halt")).to_have_text("Halt")
         expect(row(page, "AAPL").locator(".halt")).to_be_hidden()
+        page.close()
+
+
+@pytest.mark.parametrize("transport", ["websocket", "sse"])
+def test_a_session_is_asked_for_its_own_history_and_scenarios(
+    browser: Browser, transport: str
+) -> None:
+    """Whatever the page asks for over HTTP is of the session of the feed that it shows."""
+    with served("--symbols", "AAPL", "--control") as ready:
+        page = browser.new_page()
+        symbols = {"symbols": ["MSFT", "ZION"]}
+        assert page.request.post(f"{ready['control']}/reset?session=mine", data=symbols).ok
+        if transport == "sse":
+            page.add_init_script(
+                "const { WebSocket } = window; window.WebSocket = class extends WebSocket {"
+                ' constructor(url) { super(url.replace("/ws", "/nothing")); } };'
+            )
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{ready['url']}/?ws=/ws?session=mine")
+        expect(row(page, "MSFT").locator(".c-name")).to_have_text("Microsoft Corp.")
+        expect(row(page, "AAPL")).to_have_count(0)
+        row(page, "MSFT").click()
+        expect(page.locator("#d-legend")).to_contain_text("V ")
+        page.get_by_role("combobox", name="Play a scenario").select_option("halt and reopen")
+        expect(row(page, "MSFT").locator(".halt")).to_have_text("Halt")
+        assert page.evaluate("tickerplant.client.transport") == transport
+        paths = ("/api/", "/control/", "/sse", "/health")
+        data = [url for url in asked if any(path in url for path in paths)]
+        assert {urlsplit(url).path for url in data} >= {"/api/bars", "/control/scenario"}
+        assert all("session=mine" in url for url in data)
         page.close()
 
 

@@ -52,11 +52,11 @@ def test_who_is_silenced_is_still_in_its_group_but_not_in_the_audience() -> None
 def test_a_board_is_there_for_each_set_of_channels_that_somebody_reads() -> None:
     both = Interest().add([0], [0]).add([1], [1])
     roster, members = roster_of(EVERYTHING, ONE, both)
-    assert set(roster.boards) == {frozenset({0, 1}), frozenset({0}), frozenset({1})}
-    assert roster.boards[frozenset({0})][0].parts == 2
+    assert set(roster.boards.by_channels) == {frozenset({0, 1}), frozenset({0}), frozenset({1})}
+    assert roster.boards.by_channels[frozenset({0})][0].parts == 2
     for one in members:
         roster.displace(one)
-    assert roster.boards == {}
+    assert roster.boards.by_channels == {}
 
 
 def test_when_all_have_gone_nothing_is_left() -> None:
@@ -65,7 +65,7 @@ def test_when_all_have_gone_nothing_is_left() -> None:
         roster.displace(one)
         roster.displace(one)
     assert roster.groups == {}
-    assert roster.boards == {}
+    assert roster.boards.by_channels == {}
     assert not np.any(roster.wanted)
     assert not np.any(roster.audience.members)
     assert not roster.interested

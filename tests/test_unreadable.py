@@ -248,8 +248,9 @@ async def test_a_body_that_doesnt_end_is_not_waited_for_for_ever() -> None:
         http.send("POST /control/advance HTTP/1.1", "Host: localhost", "Content-Length: 10")
         await http.push(b"{")
         answer = await http.read(until=b"}")
-        assert answer.startswith(b"HTTP/1.1 400 ")
-        assert b'"code":"invalid_request","message":"no whole body within 0.3 s"' in answer
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b'"code":"request_timeout","message":"no whole body within 0.3 s"' in answer
+        assert b"\r\nConnection: close\r\n" in answer
 
 
 @on_both_loops
@@ -259,5 +260,58 @@ async def test_a_body_that_is_too_big_is_refused_in_json() -> None:
         http.send("POST /control/advance HTTP/1.1", "Host: localhost", f"Content-Length: {size}")
         await http.push(b"x" * size)
         answer = await http.read(until=b"}")
-        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert answer.startswith(b"HTTP/1.1 413 ")
         assert b'"code":"message_too_big","message":"a body of more than 1048576 bytes' in answer
+
+
+@on_both_loops
+async def test_a_body_that_says_that_it_is_too_big_isnt_waited_for() -> None:
+    async with running(control=True) as server, RawHttp(server) as http:
+        size = 2**20 + 1
+        http.send("POST /control/advance HTTP/1.1", "Host: localhost", f"Content-Length: {size}")
+        answer = await http.read(until=b"}")
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert b"\r\nConnection: close\r\n" in answer
+
+
+@on_both_loops
+async def test_a_body_in_pieces_that_are_too_many_is_refused() -> None:
+    async with running(control=True) as server, RawHttp(server) as http:
+        http.send("POST /control/advance HTTP/1.1", "Host: localhost", "Transfer-Encoding: chunked")
+        for _ in range(17):
+            await http.push(b"10000\r\n" + b"x" * 2**16 + b"\r\n")
+        answer = await http.read(until=b"}")
+        assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+@on_both_loops
+async def test_a_compressed_body_is_refused_with_what_is_understood() -> None:
+    async with running(control=True) as server, RawHttp(server) as http:
+        lines = "Host: localhost", "Content-Encoding: gzip", "Content-Length: 3"
+        http.send("POST /control/advance HTTP/1.1", *lines)
+        await http.push(b"xyz")
+        answer = await http.read(until=b"}")
+        assert answer.startswith(b"HTTP/1.1 415 ")
+        assert b"\r\nAccept-Encoding: identity\r\n" in answer
+        assert (
+            b'"code":"unsupported_encoding","message":"a body with Content-Encoding \'gzip\''
+            in answer
+        )
+
+
+@pytest.mark.parametrize("path", ["/health", "/ws", "/nothing"])
+@pytest.mark.parametrize("hosts", [(), ("Host: localhost", "Host: x")], ids=["none", "two"])
+@pytest.mark.asyncio
+async def test_a_request_without_a_host_or_with_several_gets_400(
+    path: str, hosts: tuple[str, ...]
+) -> None:
+    """As RFC 9112, section 3.2, asks; one of HTTP/1.0 needs none."""
+    async with running() as server:
+        async with RawHttp(server) as http:
+            http.send(f"GET {path} HTTP/1.1", *hosts)
+            answer = await http.read(until=b"}")
+            assert answer.startswith(b"HTTP/1.1 400 ")
+            assert b'"code":"invalid_request"' in answer
+        async with RawHttp(server) as http:
+            http.send(f"GET {path} HTTP/1.0")
+            assert b" 400 " not in await http.read(until=b"\r\n")

@@ -148,6 +148,7 @@ async def test_an_upgrade_while_the_server_stops_gets_503() -> None:
             data = await http.read(until=b'"}')
             assert data.startswith(b"HTTP/1.1 503 ")
             assert b'"code":"stopping","message":"the server is stopping"' in data
+            assert b"\r\nRetry-After: 5\r\n" in data
             holding.writer.transport.abort()
         await stopping
 

@@ -42,13 +42,21 @@ class Inflow:
     """Streams by path. Each waits until its message is taken, so a slow program slows the server down."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, base: str, *, since: Since, patience: float
+        self,
+        session: aiohttp.ClientSession,
+        base: str,
+        market: Mapping[str, str],
+        *,
+        since: Since,
+        patience: float,
     ) -> None:
         self.streams: dict[str, Stream] = {}
         self.hello: Hello | None = None
         self.over: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self.refusal: RequestError | None = None
         """Why the server wants none of this connection, if it said so."""
+        self.market = market
+        """The parameters of every address that say of which market it is."""
         self._session = session
         self._base = base
         self._since = since
@@ -89,7 +97,7 @@ class Inflow:
         if plan.channels and not cursor:
             since = self._since(plan.channels, plan.symbols)
         epoch = self.hello.epoch if self.hello else ""
-        url = address(self._base, plan, cursor, epoch, since)
+        url = address(self._base, plan, cursor, epoch, since, self.market)
         stream.task = self.spawn(self._pump(stream, url))
         return stream
 

@@ -33,6 +33,7 @@ class Plan(NamedTuple):
     path: str
 
 
+NOTHING: Mapping[str, str] = {}
 IDLE = Plan(("*",), (), "sse?symbols=*&channels=status&snapshot=false")
 """What still says that the server is there when nothing is subscribed."""
 
@@ -109,13 +110,20 @@ def _path(symbols: str, channels: list[str]) -> str:
     return f"{path}&interval={interval}" if interval else path
 
 
-def address(base: str, plan: Plan, cursor: str, epoch: str, since: Mapping[str, Seqs]) -> str:
+def address(
+    base: str,
+    plan: Plan,
+    cursor: str,
+    epoch: str,
+    since: Mapping[str, Seqs],
+    more: Mapping[str, str] = NOTHING,
+) -> str:
     """Give the address of a stream that goes on after what the client has.
 
     A cursor says it for everything; otherwise as many sequences are told as there is room for. What
-    is left out comes as a snapshot.
+    is left out comes as a snapshot. *more* are parameters besides those of the plan.
     """
-    url = base + plan.path
+    url = base + "&".join([plan.path, *(f"{k}={quote(v, safe='')}" for k, v in more.items())])
     if cursor:
         return f"{url}&last_event_id={quote(cursor, safe='')}"
     head = f"{url}&epoch={quote(epoch, safe='')}&since="

@@ -69,7 +69,9 @@ class StreamConnection:
             timeout=aiohttp.ClientTimeout(total=None),
         )
         base = str(target.with_scheme(scheme).with_query(None).join(yarl.URL(".")))
-        inflow = Inflow(session, base, since=since, patience=patience)
+        # What the server calls a session is a market of its own; without the key, it would be another one's.
+        market = {k: v for k, v in target.query.items() if k == "session"}
+        inflow = Inflow(session, base, market, since=since, patience=patience)
         self = cls(session, base, inflow, cursors)
         try:
             await self._greet(patience)
@@ -135,6 +137,7 @@ class StreamConnection:
         action, id_ = request["action"], request["id"]
         paths = {"symbols": "api/symbols", "ping": "health", "snapshot": "api/snapshot"}
         query = {"symbols": ",".join(request["symbols"])} if action == "snapshot" else {}
+        query |= self._inflow.market
         try:
             async with self._session.get(self._base + paths[action], params=query) as response:
                 if response.status != 200:

@@ -1,4 +1,5 @@
 /** Bars and trades from before this page was opened, where the server has them. */
+import { beside } from "./ticker-plans.js";
 
 const AT_ONCE = 4; // a wall of 40 rows must not ask for 40 histories in one breath
 const ENOUGH = 10; // minutes; with fewer, the seconds that come in live say more
@@ -8,7 +9,7 @@ export class History {
   #base;
   #headers;
 
-  /** @param {string | null} base where `/api` is, or null for nowhere @param {string} [token] */
+  /** @param {URL | null} base the feed's address, beside which `/api` is, or null for nowhere @param {string} [token] */
   constructor(base, token) {
     this.#base = base;
     this.#headers = token ? { Authorization: `Bearer ${token}` } : {};
@@ -24,7 +25,7 @@ export class History {
     if (!this.available) return null;
     const query = new URLSearchParams({ symbol, interval, limit });
     try {
-      const response = await fetch(`${this.#base}/api/bars?${query}`, { headers: this.#headers });
+      const response = await fetch(beside(this.#base, `/api/bars?${query}`), { headers: this.#headers });
       if (response.status === 404) await this.#missing(response);
       if (!response.ok) return null;
       return (await response.json()).bars;
@@ -38,7 +39,7 @@ export class History {
     if (!this.available) return null;
     const query = new URLSearchParams({ symbol, channel: "trades" });
     try {
-      const response = await fetch(`${this.#base}/api/history?${query}`, { headers: this.#headers });
+      const response = await fetch(beside(this.#base, `/api/history?${query}`), { headers: this.#headers });
       return response.ok ? (await response.json()).events : null;
     } catch {
       return null;

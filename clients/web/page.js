@@ -38,13 +38,14 @@ const client = new TickerClient(feed.href, {
   maxDelay: 5_000, // somebody is looking
 });
 const market = new Market();
-const history = new History(ours ? location.origin : null, token);
+const plain = ours ? new URL(feed.search, location.origin) : null; // where the feed answers over HTTP, in its session
+const history = new History(plain, token);
 const sparks = new SparkLoader(history);
 const status = new Status(client, market);
 const table = new WallTable(market, { changed: schedule });
 const map = new MarketMap({ changed: schedule });
 const detail = new Detail({ client, market, history, changed: schedule });
-const play = new Play(ours ? location.origin : null, token, () => detail.symbol);
+const play = new Play(plain, token, () => detail.symbol);
 let mapped = false; // whether the map is shown, and not the list
 
 function schedule() {

@@ -1,4 +1,5 @@
 /** A menu of scenarios, where the server may be commanded: it was started with `--control`. */
+import { beside } from "./ticker-plans.js";
 
 const SHORT = { microburst: "1s", stale_feed: "10s" }; // somebody is looking: the rest takes a minute
 const TOLD_MS = 10_000;
@@ -13,7 +14,7 @@ export class Play {
   #timer;
 
   /**
-   * @param {string | null} base where `/control` is, or null for nowhere
+   * @param {URL | null} base the feed's address, beside which `/control` is, or null for nowhere
    * @param {string | undefined} token
    * @param {() => string | null} symbol the one that is looked at
    */
@@ -50,7 +51,7 @@ export class Play {
 
   async #ask(path, options = {}) {
     try {
-      return await (await fetch(this.#base + path, { headers: this.#headers, ...options })).json();
+      return await (await fetch(beside(this.#base, path), { headers: this.#headers, ...options })).json();
     } catch {
       return { type: "error", message: "The server doesn't answer." };
     }

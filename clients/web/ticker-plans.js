@@ -82,3 +82,11 @@ export function ownOf({ keys }, object) {
   const seqs = all.filter(([key]) => keys.includes(key));
   return seqs.length === all.length ? object : { ...object, seq: Object.fromEntries(seqs) };
 }
+
+/** Where a path is on the server of another address, and in the session that this one names, if it does. */
+export function beside(base, path) {
+  const url = new URL(path, base);
+  const session = base.searchParams.get("session");
+  if (session !== null) url.search += `${url.search && "&"}session=${encodeURIComponent(session)}`;
+  return url;
+}

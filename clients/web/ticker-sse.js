@@ -6,7 +6,7 @@
  * (and for each further bar interval). When a subscription changes, the streams that it concerns are
  * opened anew, with `since`: nothing is lost and nothing comes twice.
  */
-import { ownOf, pathOf, plansFor, resumed } from "./ticker-plans.js";
+import { beside, ownOf, pathOf, plansFor, resumed } from "./ticker-plans.js";
 import { covers, isEvent, keysOf, matcher } from "./ticker-sequences.js";
 import { EventStream, parsed } from "./ticker-stream.js";
 
@@ -38,7 +38,6 @@ export class SseSocket {
     this.#base = new URL(url, globalThis.location?.href);
     this.#base.protocol = this.#base.protocol.replace("ws", "http");
     const token = options.token ?? this.#base.searchParams.get("token");
-    this.#base.search = "";
     this.#options = { ...options, token };
     this.#cursors = options.cursors;
     this.#idle();
@@ -94,7 +93,7 @@ export class SseSocket {
   async #get({ id }, path, read) {
     const { fetch, headers } = this.#how;
     try {
-      const response = await fetch(new URL(path, this.#base), { headers });
+      const response = await fetch(beside(this.#base, path), { headers });
       const answer = await response.json();
       if (response.ok) this.#say(read(answer));
       else this.#say([{ type: "error", id, code: answer.code, message: answer.message }]);
@@ -204,7 +203,7 @@ export class SseSocket {
   }
 
   #address(plan) {
-    const path = new URL(plan.path, this.#base).href;
+    const path = beside(this.#base, plan.path).href;
     const cursor = this.#cursors.get(plan.path);
     if (cursor) return `${path}&last_event_id=${encodeURIComponent(cursor)}`;
     const since = this.#options.since(plan.keys, matcher(plan.symbols));

@@ -1,10 +1,7 @@
-"""The options of ``serve`` that say who may read, and how much; and the system's limit on open files."""
+"""The options of ``serve`` that say who may read, and how much."""
 
-import logging
-import math
 import os
-from bisect import bisect_right
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import partial
 from typing import Any
 
@@ -13,12 +10,7 @@ import click
 from feeds.admission.limits import Limits
 from feeds.cli.options import of_field, together
 
-__all__ = ["fit_file_limit", "guard_options", "take_limits"]
-
-log = logging.getLogger("feeds")
-
-_FILES_EACH = 2  # a connection, and our duplicate of it
-_OTHER_FILES = 64
+__all__ = ["guard_options", "take_limits"]
 
 
 class _Tokens(click.types.StringParamType):
@@ -82,49 +74,3 @@ def take_limits(options: dict[str, Any]) -> Limits:
         ConfigError: one is out of range.
     """
     return Limits(**{field.name: options.pop(field.name) for field in fields(Limits)})
-
-
-def fit_file_limit(limits: Limits) -> Limits:
-    """
-    Let this process open as many files as it may need; where the system doesn't allow that, give limits that fit.
-
-    So who is one too many is told so, instead of waiting for a connection that can't be accepted.
-    """
-    files = _raise_file_limit(_files(limits))
-    if files >= _files(limits):
-        return limits
-    fitting = bisect_right(
-        range(1, limits.max_connections),
-        files,
-        key=lambda n: _files(replace(limits, max_connections=n)),
-    )
-    fitted = replace(limits, max_connections=max(1, fitting))
-    log.info(
-        "the system lets this process open %d files: enough for %d connections, not for --max-connections %d",
-        files,
-        fitted.max_connections,
-        limits.max_connections,
-    )
-    return fitted
-
-
-def _files(limits: Limits) -> int:
-    return _FILES_EACH * limits.max_connections + limits.max_waiting + _OTHER_FILES
-
-
-def _raise_file_limit(wanted: int) -> float:
-    """Raise the limit of open files as far as it goes; give it."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
-        return math.inf
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    for limit in (hard, wanted):  # macOS calls it unlimited, and means less
-        if resource.RLIM_INFINITY in (soft, limit) or limit <= soft:
-            continue
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-        except (OSError, ValueError):
-            continue
-        soft = limit
-    return math.inf if soft == resource.RLIM_INFINITY else soft

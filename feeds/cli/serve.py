@@ -14,9 +14,10 @@ from typing import Any
 
 import click
 
+from feeds.admission.files import raise_file_limit
 from feeds.cli.banner import banner, ready_line
 from feeds.cli.complaints import Complaints
-from feeds.cli.guard import fit_file_limit, guard_options, take_limits
+from feeds.cli.guard import guard_options, take_limits
 from feeds.cli.options import CONTEXT, Start, of_field, together
 from feeds.cli.parent import at_the_end_of
 from feeds.cli.replay import looking_through, replay_options, take_replay
@@ -184,7 +185,8 @@ def serve(
     # aiohttp warns of subprotocols that we don't speak, in the client's words: anybody could fill the log with them.
     logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
     try:
-        limits = fit_file_limit(take_limits(options))
+        limits = take_limits(options)
+        raise_file_limit(limits)
         options["start_us"] = options.pop("start")
         options["replay"] = take_replay(options)
         backlog = BacklogPolicy(**{f.name: options.pop(f.name) for f in fields(BacklogPolicy)})

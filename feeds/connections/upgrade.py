@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import orjson
 from aiohttp import HttpVersion11, WebSocketError, WSCloseCode, hdrs, web
 
+from feeds.admission.limits import RETRY_AFTER_S
 from feeds.config import FeedConfig
 from feeds.counters.stats import FeedStats
 from feeds.dialects.fields import show
@@ -97,7 +98,9 @@ def upgrade(
     if stopping:
         stats.refused[HttpCode.STOPPING] += 1
         raise web.HTTPServiceUnavailable(
-            text=_error(HttpCode.STOPPING, "the server is stopping"), content_type=_JSON
+            text=_error(HttpCode.STOPPING, "the server is stopping"),
+            content_type=_JSON,
+            headers={hdrs.RETRY_AFTER: str(RETRY_AFTER_S)},
         )
     if (refused := _refusal(ws, request)) is not None:
         code = HttpCode.INVALID_REQUEST if refused.status == 400 else HttpCode.UPGRADE_REQUIRED

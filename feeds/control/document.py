@@ -22,8 +22,10 @@ _MEANING = {
     200: "Done.",
     400: "The request isn't as it should be.",
     404: "There is no such session, symbol or client.",
-    408: "What was waited for didn't come.",
+    408: "What was waited for didn't come, or the body of the request.",
     409: "It can't be done as things are; or what was asserted isn't so.",
+    413: "The body is too big.",
+    415: "The body is compressed, or encoded in another way.",
 }
 _ERROR: Schema = {
     "type": "object",
@@ -87,7 +89,9 @@ def _told(operation: Operation) -> dict[str, Any]:
 
 
 def _responses(operation: Operation) -> dict[str, Any]:
-    statuses = sorted({200, 400, 409, *operation.errors} | (set() if operation.opens else {404}))
+    unread = {408, 413, 415}  # a body may come where none is taken, too
+    known = {200, 400, 409, *unread, *operation.errors}
+    statuses = sorted(known | (set() if operation.opens else {404}))
     error: Schema = {"$ref": "#/components/schemas/Error"}
     return {
         str(status): {

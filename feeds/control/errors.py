@@ -18,6 +18,7 @@ class ControlCode(StrEnum):
     TIMEOUT = "timeout"
     ASSERTION_FAILED = "assertion_failed"
     CONFLICT = "conflict"
+    UNSUPPORTED_ENCODING = "unsupported_encoding"
 
 
 class UnknownFault(CommandError):  # noqa: N818  said of an id, not of a state

@@ -1,11 +1,11 @@
 """Answers the control API over HTTP."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from feeds.control.commands import Console
 from feeds.control.document import SESSION, openapi
@@ -14,7 +14,7 @@ from feeds.control.operations import OPERATIONS, Operation
 from feeds.control.schema import check
 from feeds.dialects.fields import read_json
 from feeds.directing.director import Director
-from feeds.errors import Code, CommandError, ConfigError, RequestError, WaitTimeout
+from feeds.errors import Code, CommandError, ConfigError, HttpCode, RequestError, WaitTimeout
 from feeds.http.answers import error_json, json_answer
 from feeds.http.guarded import Guarded
 from feeds.plants import Plants
@@ -65,6 +65,8 @@ class Control:
                 args = await _arguments(operation, request, self._body_s)
                 console = self._console(operation, request)
                 return json_answer(await operation.run(console, args))
+            except _UnreadBodyError as error:
+                return error.answer()
             except RequestError as error:
                 return error_json(400, error.code, error.message)
             except WaitTimeout as error:
@@ -121,16 +123,47 @@ async def _arguments(operation: Operation, request: web.Request, body_s: float) 
     return {**args, **check(body, operation.body)}
 
 
+class _UnreadBodyError(Exception):
+    """
+    The body of a request isn't read, or not to its end, so nothing else can be read on its connection.
+
+    Args:
+        status: the status of HTTP.
+        code: the error's code.
+        message: names the value and what is allowed.
+        headers: go with the answer.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.headers = status, code, message, headers or {}
+
+    def answer(self) -> web.Response:
+        response = error_json(self.status, self.code, self.message)
+        response.headers.update(self.headers)
+        response.force_close()
+        return response
+
+
 async def _body(request: web.Request, seconds: float) -> bytes:
+    coding, most = request.headers.get(hdrs.CONTENT_ENCODING, "identity"), request.client_max_size
+    if coding.lower() != "identity":
+        text = f"a body with Content-Encoding {coding[:80]!r}; none is understood here"
+        only = {"Accept-Encoding": "identity"}
+        raise _UnreadBodyError(415, ControlCode.UNSUPPORTED_ENCODING, text, only)
     try:
+        if (request.content_length or 0) > most:
+            raise web.HTTPRequestEntityTooLarge(most, request.content_length or 0)
         async with asyncio.timeout(seconds):
             return await request.read()
     except TimeoutError:
         text = f"no whole body within {seconds:g} s"
-        raise RequestError(Code.INVALID_REQUEST, text) from None
+        raise _UnreadBodyError(408, HttpCode.REQUEST_TIMEOUT, text) from None
     except web.HTTPRequestEntityTooLarge:
-        text = f"a body of more than {request.client_max_size} bytes; no more are allowed"
-        raise RequestError(Code.MESSAGE_TOO_BIG, text) from None
+        text = f"a body of more than {most} bytes; no more are allowed"
+        raise _UnreadBodyError(413, Code.MESSAGE_TOO_BIG, text) from None
 
 
 def _number(text: str, schema: dict[str, Any]) -> Any:

@@ -24,7 +24,7 @@ class Audience:
         """How many live members each slot has."""
         self._seq = seq
         self._counted = seq.copy()
-        self._deliveries = 0
+        self._deliveries = self._told = 0
 
     def change(self, slots: I64, by: int) -> None:
         """Let some slots have more live members, or fewer. Linear in slots."""
@@ -33,8 +33,17 @@ class Audience:
         self._counted[slots] = seq
         self.members[slots] += by
 
+    def take_back(self, deliveries: int) -> None:
+        """Count some less, as those were published and not written: who should have got them is gone."""
+        self._deliveries -= deliveries
+
     def deliveries(self) -> int:
-        """Give how many events were handed to a live member: one event to a thousand of them is a thousand."""
+        """
+        Give how many events were handed to a live member: one event to a thousand of them is a thousand.
+
+        What is published counts, though it may be a turn until it is written. It never gets less.
+        """
         self._deliveries += int(self.members @ (self._seq - self._counted))
         self._counted[:] = self._seq
-        return self._deliveries
+        self._told = max(self._told, self._deliveries)
+        return self._told

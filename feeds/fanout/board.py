@@ -9,7 +9,7 @@ the subscription whether it wants that. Both ways give the same bytes: by symbol
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
-from itertools import compress
+from itertools import chain, compress
 from operator import itemgetter
 
 from feeds.fanout.symbols import Symbols
@@ -32,7 +32,7 @@ class Board:
         heads: what messages begin with, by the number of the head (see :mod:`feeds.wire.envelope`).
     """
 
-    __slots__ = ("channels", "entries", "fragments", "happened", "partial", "parts")
+    __slots__ = ("channels", "entries", "fragments", "happened", "partial", "parts", "symbols")
 
     def __init__(self, channels: frozenset[int], symbols: int, heads: Sequence[bytes]) -> None:
         self.channels = channels
@@ -42,6 +42,8 @@ class Board:
         """The symbols that have an entry, in order."""
         self.fragments: Sequence[bytes] = ()
         """All pending fragments, in the order of the market."""
+        self.symbols: list[Sequence[int]] = []
+        """Of each of them, the symbol, turn by turn; nothing where nobody reads less than the whole."""
         self.parts = 0
         """How many parts of groups read this board."""
         self.partial = 0
@@ -60,6 +62,7 @@ class Board:
     def fill(self, symbols: Sequence[int], fragments: Sequence[bytes]) -> None:
         """Put a turn's fragments on the board. Linear in fragments, where anybody reads less than the whole."""
         self.fragments = [*self.fragments, *fragments] if self.fragments else fragments
+        self.symbols.append(symbols)
         if not self.partial:
             return
         entries, happened = self.entries, self.happened
@@ -77,6 +80,7 @@ class Board:
         for symbol in self.happened:
             entries[symbol] = b""
         self.happened.clear()
+        self.symbols.clear()
         self.fragments = ()
 
 
@@ -138,6 +142,14 @@ class Part:
         else:
             wanted = [entries[symbol] for symbol in board.happened if symbol in few]
         return (entries[self._head], *wanted) if wanted else ()
+
+    def pending(self) -> int:
+        """Give how many events it would take. Linear in the events of the board."""
+        board, few, mask = self.board, self._few, self._mask
+        if self.pick is None or not board.fragments:
+            return len(board.fragments)
+        wanted = mask.__getitem__ if few is None else few.__contains__
+        return sum(map(wanted, chain.from_iterable(board.symbols)))
 
 
 @lru_cache(maxsize=8)

@@ -69,7 +69,10 @@ class Delivery:
                 self.clogged(data, group, now)
             for some in slices(flows, most):
                 if flows is not group.flows():  # somebody clogged, or left while we paused
-                    some = [flow for flow in some if flow[1].flowing]
+                    there = [flow for flow in some if flow[1].flowing]
+                    if gone := len(some) - len(there):
+                        self._roster.audience.take_back(gone * group.pending())
+                    some = there
                 self.flows(data, some, now)
                 if (done := done + len(some)) >= most:
                     done = 0
@@ -92,7 +95,7 @@ class Delivery:
             except BlockingIOError:
                 sent = 0
             except (OSError, RuntimeError):
-                self._slow.drop(next(iter(group.live)))
+                self._slow.drop(next(iter(group.live)), broken=True)
                 continue
             if sent != length:
                 self._clogs(next(iter(group.live)), data, sent, now)
@@ -108,7 +111,7 @@ class Delivery:
             except BlockingIOError:
                 sent = 0
             except (OSError, RuntimeError):
-                self._slow.drop(member)
+                self._slow.drop(member, broken=True)
                 continue
             if sent != length:
                 self._clogs(member, data, sent, now)
@@ -133,7 +136,7 @@ class Delivery:
         try:
             transport.write(data)
         except (OSError, RuntimeError):
-            self._slow.drop(member)
+            self._slow.drop(member, broken=True)
             return
         self._weigh(member, now)
 
@@ -154,7 +157,7 @@ class Delivery:
         try:
             member.transport.rest(data, sent)
         except (OSError, RuntimeError):
-            self._slow.drop(member)
+            self._slow.drop(member, broken=True)
             return
         self._weigh(member, now)
 

@@ -150,3 +150,7 @@ class Group:
         if len(taken) < 2:
             return taken[0] if taken else ()
         return tuple(chain(taken[0], *(pieces[1:] for pieces in taken[1:])))
+
+    def pending(self) -> int:
+        """Give how many events it would take. Linear in those that are pending for anybody."""
+        return sum(part.pending() for part in self.parts)

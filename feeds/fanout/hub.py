@@ -114,7 +114,7 @@ class Hub:
     def leave(self, member: Member) -> None:
         """Let a connection go; may be called at any time, and twice."""
         self.stats.left += member.group is not None
-        self.roster.displace(member)
+        self.roster.dismiss(member)
         self.slow.forget(member)
 
     def evict(self, member: Member, reason: Eviction) -> None:
@@ -199,7 +199,7 @@ class Hub:
         if self.newest.active:
             self.newest.keep(slots, batch, fragments)
         self.stats.events += len(fragments)
-        self.roster.fill(batch, fragments)
+        self.roster.boards.fill(batch, fragments, others=bool(self.roster.lanes))
 
     def flush(self, now: float, phase: int | None = None) -> Iterator[None]:
         """
@@ -211,12 +211,14 @@ class Hub:
             now: the time in the clock's seconds.
             phase: whom to write to; None: to everybody.
         """
+        now = self.roster.flushing = now + 0.0  # an object of its own: no other flush has it
         # The first comes last: nothing is pending there then, and there all are as long as nothing is staggered.
         for each in reversed(range(PHASES)) if phase is None else (phase,):
             self.roster.phase = each
             others = yield from self._delivery.to_solos(each, now, FLUSH_SLICE)
             yield from self._delivery.to_groups(others, now, FLUSH_SLICE)
-            self.roster.wipe(each)
+            self.roster.boards.wipe(each)
+        self.roster.flushing = None
 
     def pace(self, now: float) -> Iterator[None]:
         """Write to paced members that are due, at the end of a turn, whether it had events or not; as ``flush``."""

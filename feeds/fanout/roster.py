@@ -8,19 +8,17 @@ or comes back does so in the phase with nothing pending, so that it gets nothing
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
 
 from feeds.counters.audience import Audience
 from feeds.fanout.board import Board, Part, Pick
+from feeds.fanout.boards import Boards
 from feeds.fanout.group import Group, Member
 from feeds.fanout.interest import Interest
 from feeds.fanout.lanes import Lanes
-from feeds.fanout.symbols import Symbols
-from feeds.wire.envelope import HEADS, Envelope
-from ticker.batch import TickBatch
+from feeds.wire.envelope import Envelope
 
 __all__ = ["PHASES", "Plan", "Roster", "Solo"]
 
@@ -56,10 +54,11 @@ class Roster:
         self.symbols = symbols
         self.groups: dict[_Key, Group] = {}
         """By interest, envelope and phase."""
-        self.boards: dict[frozenset[int], dict[int, Board]] = {}
-        """By channels, then by phase."""
+        self.boards = Boards(symbols)
         self.phase = 0
         """The phase that has nothing pending."""
+        self.flushing: float | None = None
+        """The time with which a flush is under way, the object: a group that has it as ``written`` was written to in this one."""
         self.wanted: NDArray[np.int32] = np.zeros(len(seq), dtype=np.int32)
         """How many groups and lanes want each slot: what nobody wants needs no encoding."""
         self.lanes = Lanes(symbols, seq, self.wanted)
@@ -87,7 +86,7 @@ class Roster:
         if group is None:
             head = member.envelope.number
             parts = [
-                Part(self._board(channels, phase, symbols), symbols, self.symbols, head)
+                Part(self.boards.read(channels, phase, symbols), symbols, self.symbols, head)
                 for channels, symbols in interest.parts()
             ]
             group = Group(interest, member.envelope, self.symbols, parts, now, phase)
@@ -109,7 +108,21 @@ class Roster:
         del self.groups[group.interest, member.envelope, group.phase]
         self.wanted[group.slots()] -= 1
         for channels, symbols in group.interest.parts():
-            self._drop(channels, group.phase, symbols)
+            self.boards.drop(channels, group.phase, symbols)
+
+    def dismiss(self, member: Member, *, broken: bool = False) -> None:
+        """
+        Take a member out for good, and don't count as delivered what is pending for it.
+
+        Args:
+            member: who goes.
+            broken: whether writing to it has just failed, so that the message under way counts as pending.
+        """
+        group = member.group
+        if group is not None and member in group.live:
+            unwritten = broken or group.written is not self.flushing
+            self.audience.take_back(group.pending() if unwritten else 0)
+        self.displace(member)
 
     def settled(self, group: Group) -> bool:
         """Tell whether nothing can be pending for a group, between turns."""
@@ -155,33 +168,11 @@ class Roster:
         del self.groups[group.interest, group.agreed, group.phase]
         self.groups[key] = group
         for part, (channels, symbols) in zip(group.parts, group.interest.parts(), strict=True):
-            self._drop(channels, group.phase, symbols)
-            part.board = self._board(channels, phase, symbols)
+            self.boards.drop(channels, group.phase, symbols)
+            part.board = self.boards.read(channels, phase, symbols)
         self._plans[group.phase] = self._plans[phase] = None
         group.phase = phase
         return True
-
-    def fill(self, batch: TickBatch, fragments: list[bytes]) -> None:
-        """Put a turn's events on the boards. For each set of channels that a group has, and each phase, about 60 ns an event."""
-        if len(self.boards) == 1 and not self.lanes:  # what is wanted is wanted there
-            for boards in self.boards.values():
-                partial = any(board.partial for board in boards.values())
-                symbols = batch.symbol.tolist() if partial else ()
-                for board in boards.values():
-                    board.fill(symbols, fragments)
-            return
-        for channels, boards in self.boards.items():
-            mine = np.isin(batch.channel, list(channels))
-            symbols = batch.symbol[mine].tolist()
-            some = list(compress(fragments, mine.tolist()))
-            for board in boards.values():
-                board.fill(symbols, some)
-
-    def wipe(self, phase: int) -> None:
-        """Take everything off the boards of a phase: it was written."""
-        for boards in self.boards.values():
-            if phase in boards:
-                boards[phase].wipe()
 
     def enliven(self, member: Member) -> None:
         """Let a member get the events of its group."""
@@ -238,20 +229,3 @@ class Roster:
             elif group.live:
                 plan.groups.append(group)
         return plan
-
-    def _board(self, channels: frozenset[int], phase: int, symbols: Symbols) -> Board:
-        """Give a board to one more that reads some symbols there."""
-        boards = self.boards.setdefault(channels, {})
-        if phase not in boards:
-            boards[phase] = Board(channels, self.symbols, HEADS)
-        boards[phase].read(len(symbols) == self.symbols)
-        return boards[phase]
-
-    def _drop(self, channels: frozenset[int], phase: int, symbols: Symbols) -> None:
-        """Let a board go with the last one that reads there."""
-        boards = self.boards[channels]
-        boards[phase].drop(len(symbols) == self.symbols)
-        if not boards[phase].parts:
-            del boards[phase]
-        if not boards:
-            del self.boards[channels]

@@ -114,16 +114,18 @@ class SlowConsumers:
 
     def _catch_up(self, member: Member, laggard: Laggard, now: float) -> None:
         """Send a member what there is for what it missed, and let it live again if that was all."""
+        told = None
         if self._slow is Slow.DROP:
             objects = self._dropped(member, laggard)
         else:
             budget = member.backlog.policy.soft_limit
             told = laggard.catch_up(self._seq, self._newest.pieces, budget)
             objects = [fragment[:-1] for fragment in told.fragments]
-            self._stats.tell(len(objects), told.replaced)
             objects += self.restore(member, told.unsure)
         if objects and not self._write(member, objects, whole=not laggard.behind):
             return
+        if told is not None:
+            self._stats.tell(len(told.fragments), told.replaced)
         if laggard.behind:
             member.backlog.conflate(member.transport.unread(), now)
             return
@@ -190,8 +192,14 @@ class SlowConsumers:
         self.drop(member)
         member.on_evict(reason)
 
-    def drop(self, member: Member) -> None:
-        """Let go of a connection, such as one that is closed under our hands; its own task learns of it by the abort."""
+    def drop(self, member: Member, *, broken: bool = False) -> None:
+        """
+        Let go of a connection; its own task learns of it by the abort.
+
+        Args:
+            member: whose it is.
+            broken: whether it was closed under our hands, as the message under way was written to it.
+        """
         self.forget(member)
-        self._roster.displace(member)
+        self._roster.dismiss(member, broken=broken)
         member.transport.abort()
