@@ -1,9 +1,13 @@
 """The history gives exactly what was missed, or says that it can't: never a part."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feeds.config import FeedConfig
 from feeds.fanout.history import EVENT_BYTES, MOST_EVENTS, History
 
 
@@ -61,3 +65,18 @@ def test_the_memory_is_shared_among_the_symbols(symbols: int, budget: int, lengt
     history = History(symbols, budget)
     assert history.length == length
     assert bool(history) == (length > 0)
+
+
+def test_what_the_protocol_says_of_its_length_is_so() -> None:
+    text = (Path(__file__).parent.parent / "feeds/PROTOCOL.md").read_text("utf-8")
+    found = re.search(
+        r"the newest ([\d,]+) events .* default of (\d+) MB does up to\s+(\d+) symbols,"
+        r" and gives (\d+) events each of ([\d,]+)",
+        text,
+    )
+    assert found
+    most, megabytes, symbols, fewer, many = (int(n.replace(",", "")) for n in found.groups())
+    assert (most, megabytes) == (MOST_EVENTS, FeedConfig().history_mb)
+    lengths = [History(n, megabytes * 1_000_000).length for n in (symbols, symbols + 1, many)]
+    assert lengths[0] == most > lengths[1]
+    assert lengths[2] == fewer

@@ -11,7 +11,7 @@ from feeds.errors import Code, RequestError
 from feeds.fanout.cursor import Cursor, Place
 from feeds.protocol.query import StreamQuery, parse_query
 
-KNOWN = "symbols, channels, interval, snapshot, epoch, since, last_event_id"
+KNOWN = "symbols, channels, interval, snapshot, mode, max_hz, epoch, since, last_event_id"
 
 
 def parse(query: str, header: str | None = None, path: str = "/sse") -> StreamQuery:
@@ -128,6 +128,30 @@ def test_cursors(query: str, header: str | None, cursor: Cursor | None) -> None:
             Code.INVALID_VALUE,
             "'last_event_id' must be the id of an event, not '17'",
         ),
+        (
+            "symbols=A&mode=newest",
+            Code.INVALID_VALUE,
+            "unknown mode 'newest'; the modes are all, latest",
+        ),
+        *(
+            (
+                f"symbols=A&mode=latest&max_hz={hz}",
+                Code.INVALID_VALUE,
+                f"'max_hz' must be a number from 0.01 to 1000, not {shown}",
+            )
+            for hz, shown in (
+                ("0", "0"),
+                ("1e4", "10000.0"),
+                ("nan", "'nan'"),
+                ("", "''"),
+                ("5hz", "'5hz'"),
+            )
+        ),
+        (
+            "symbols=A&max_hz=5",
+            Code.INVALID_VALUE,
+            "'max_hz' 5 belongs to the mode latest, and this one is all",
+        ),
         ("symbols=" + "A," * 1001, Code.TOO_MANY_SYMBOLS, "1001 symbols in one request"),
     ],
 )
@@ -142,6 +166,14 @@ def test_cursors_of_lines_are_asked_for_with_true_or_false() -> None:
     assert not parse("symbols=A&cursors=false", path="/stream").cursors
     with pytest.raises(RequestError, match="'cursors' must be true or false, not 'yes'"):
         parse("symbols=A&cursors=yes", path="/stream")
+
+
+def test_the_latest_only_can_be_asked_for_and_has_no_cursors() -> None:
+    assert parse("symbols=A&mode=latest&max_hz=0.5").subscribe == Subscribe(
+        None, ("A",), ("trades",), "1m", snapshot=True, mode="latest", max_hz=0.5
+    )
+    with pytest.raises(RequestError, match="'cursors' must be false with the mode latest"):
+        parse("symbols=A&mode=latest&cursors=true", path="/stream")
 
 
 def test_bytes_that_are_no_text_are_no_symbol() -> None:

@@ -607,17 +607,52 @@ def test_the_latest_resumes_with_exactly_what_was_missed(rig: Rig) -> None:
     assert follower.last["AAPL", "trades"] == rig.market.sequences()[0, 0]
 
 
-def test_a_snapshot_that_was_asked_for_stands_for_what_waited(rig: Rig) -> None:
+@pytest.mark.parametrize(
+    "again",
+    [
+        {"action": "snapshot", "symbols": ["AAPL"]},
+        {"action": "subscribe", "symbols": ["AAPL"], "mode": "latest", "max_hz": 2},
+        {"action": "subscribe", "symbols": ["AAPL"], "channels": ["bars"], "interval": "1s"},
+    ],
+)
+def test_what_waits_for_its_window_comes_before_a_snapshot_not_in_place_of_it(
+    rig: Rig, again: dict[str, Any]
+) -> None:
+    """So whoever adds up trades has all of them, however often a rate is changed: the sum is the day's volume."""
+    ask = {"action": "subscribe", "symbols": ["AAPL"], "channels": ["trades", "quotes"]}
+    rig.ask(**ask, mode="latest", max_hz=1)
+    for _ in range(3):
+        rig.now += 0.3
+        rig.step(300)
+    rig.ask(**again)
+    rig.now += 5
+    rig.step(300)
+    (first, *items, second) = [
+        item for item in rig.events() if item["type"] in ("snapshot", "trade", "quote")
+    ] + rig.ask(action="snapshot", symbols=["AAPL"])
     follower = Follower()
-    rig.ask(action="subscribe", symbols=["AAPL"], channels=["trades", "quotes"], mode="latest")
+    follower.feed([first])
+    volume = first["volume"]
+    for item in (*items, second):
+        if item["type"] == "snapshot":
+            for channel in ("trades", "quotes"):
+                assert item["seq"][channel] == follower.last["AAPL", channel]
+        elif item["type"] == "trade":
+            volume += item.get("volume", item["size"])
+        follower.feed([item])
+    assert follower.merged > 5
+    assert volume == second["volume"]
+
+
+def test_what_waits_stays_where_no_snapshot_comes(rig: Rig) -> None:
+    ask = {"action": "subscribe", "symbols": ["AAPL"], "channels": ["trades"], "mode": "latest"}
+    rig.ask(**ask, max_hz=1)
     rig.step(300)
     rig.step(300)
-    rig.ask(action="snapshot", symbols=["AAPL"])
-    rig.now = 5.0
-    rig.step(300)
-    follower.feed(rig.events())
-    seq = rig.market.sequences()
-    assert [follower.last["AAPL", c] for c in ("trades", "quotes")] == seq[:2, 0].tolist()
+    rig.events()
+    rig.ask(**ask, max_hz=2, snapshot=False)
+    rig.ask(action="snapshot", symbols=["MSFT"])
+    assert [item["type"] for item in rig.events()] == ["subscribed", "snapshot"]
 
 
 # While conflated.

@@ -88,6 +88,57 @@ async def test_lines_are_the_objects_of_the_same_message() -> None:
                 await step(server, 50_000)
 
 
+@on_both_loops
+@pytest.mark.parametrize("path", ["/sse", "/stream"])
+async def test_the_latest_only_is_what_a_websocket_gets_and_goes_on_from_its_sequences(
+    path: str,
+) -> None:
+    """Without cursors: one for everything would claim what waits for its window."""
+    asked = f"{path}?{ALL}&mode=latest&max_hz=5"
+    follower = Follower()
+    async with running(rate=50.0) as server, RawClient(server) as ws:
+        ws.send(
+            action="subscribe", symbols="*", channels=["trades", "quotes"], mode="latest", max_hz=5
+        )
+        async with StreamClient(server, asked) as stream:
+            for _ in range(2):  # hello; subscribed with its snapshots
+                follower.feed(await same_message(stream, ws))
+            for _ in range(3):
+                await step(server, 500_000)
+                follower.feed(await same_message(stream, ws))
+            assert follower.merged > 10
+        await step(server, 500_000)
+        since: dict[str, dict[str, int]] = {}
+        for (symbol, channel), seq in follower.last.items():
+            since.setdefault(symbol, {})[channel] = seq
+        had = dict(follower.last)
+        again = f"{asked}&epoch={server.feed.epoch}&since={orjson.dumps(since).decode()}"
+        async with StreamClient(server, again) as stream:
+            await same_message(stream, None)
+            merged = follower.merged
+            follower.feed(await same_message(stream, None))
+            assert follower.merged == merged, "what was missed comes one by one"
+            await ws.message()
+            assert follower.last != had
+            await step(server, 500_000)
+            follower.feed(await same_message(stream, ws))
+            assert follower.merged > merged
+
+
+async def same_message(stream: StreamClient, ws: RawClient | None) -> list[dict[str, Any]]:
+    """Read a message of a stream, without a cursor, and see that a WebSocket got the same."""
+    chunk = await stream.chunk()
+    if chunk.startswith(b"{"):
+        objects = [orjson.loads(line) for line in chunk[:-1].split(b"\n")]
+        assert "cursor" not in [item["type"] for item in objects]
+    else:
+        (event,) = stream.parser.feed(chunk)
+        assert not event.last_event_id
+        objects = event.objects
+    assert ws is None or objects == await ws.message()
+    return objects
+
+
 @pytest.mark.asyncio
 async def test_equal_streams_share_a_group_with_each_other_and_events_with_all() -> None:
     async with (

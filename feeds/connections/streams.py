@@ -122,7 +122,8 @@ class Streams:
     ) -> None:
         self._lookout.enter(stream)
         self._feed.stats.accepted[stream.path.removeprefix("/")] += 1
-        cursors = query.cursors or stream.path == "/sse"
+        # A cursor says that everything came up to a time; with the latest only, something always waits for its window.
+        cursors = query.subscribe.mode != "latest" and (query.cursors or stream.path == "/sse")
         try:
             await self._pump.may_answer()
             member = self._join(stream, self._envelopes[stream.path, chunked, False])

@@ -134,7 +134,8 @@ class Hub:
             self.depth.begin(self.seq)
         lanes, marks = self.roster.lanes, self.seq
         if lanes.of(member) or paced or member.laggard is not None:
-            self._pacer.settle(member, interest, now)
+            if interest != member.group.interest:  # what is in lanes isn't given in full
+                self._pacer.settle(member, interest.slots(self.roster.symbols), now)
             marks = self.seq.copy()  # by slot, what it has; all, but for what is paced or behind
             lanes.fill(member, marks)
             if member.laggard is not None:
@@ -166,6 +167,10 @@ class Hub:
         self.roster.place(member, interest, now)
         if member.laggard is None:
             self.roster.enliven(member)
+
+    def settle(self, member: Member, slots: NDArray[np.int64], now: float) -> None:
+        """Send a live member what waits for its window, before snapshots of these slots: they would take its place."""
+        self._pacer.settle(member, slots, now)
 
     def snapshotted(self, member: Member, slots: NDArray[np.int64], now: float) -> None:
         """Note that a member is about to be sent snapshots: what it hasn't got of these slots by now, it has then."""

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from feeds.fanout.delivery import Delivery, slices
 from feeds.fanout.group import Member
-from feeds.fanout.interest import Interest
 from feeds.fanout.lanes import Lane
 from feeds.fanout.newest import Newest
 from feeds.fanout.roster import Roster
@@ -50,17 +49,19 @@ class Pacer:
             self._send([lane for lane in lanes if lane.placed], now)
             yield
 
-    def settle(self, member: Member, interest: Interest, now: float) -> None:
-        """Write to a live member, at once, what is dirty of its lanes and about to be given in full."""
-        if member.laggard is not None:
-            return  # it gets that when it has drained
+    def settle(self, member: Member, slots: NDArray[np.int64], now: float) -> None:
+        """
+        Write to a live member, at once, what is dirty of its lanes in some slots: about to be given in full, or as a snapshot.
+
+        The window goes on as if nothing had happened.
+        """
         lanes = self._roster.lanes.of(member)
-        if not lanes or (member.group is not None and interest == member.group.interest):
-            return  # what is in lanes isn't given in full
-        full = np.zeros(len(self._seq), dtype=bool)
-        full[interest.slots(self._roster.symbols)] = True
+        if member.laggard is not None or not lanes:
+            return  # one that is behind gets that when it has drained
+        some = np.zeros(len(self._seq), dtype=bool)
+        some[slots] = True
         for lane in lanes:
-            at = full[lane.slots] & (self._seq[lane.slots] != lane.marks)
+            at = some[lane.slots] & (self._seq[lane.slots] != lane.marks)
             if at.any():
                 self._send([Lane(member, lane.slots[at], lane.marks[at], 0)], now)
                 lane.marks[at] = self._seq[lane.slots[at]]

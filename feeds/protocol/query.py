@@ -48,6 +48,8 @@ _FIELDS: dict[str, Callable[[str], Any]] = {
     "channels": _list,
     "interval": str,
     "snapshot": _flag,
+    "mode": str,
+    "max_hz": _json,
     "epoch": str,
     "since": _json,
 }
@@ -93,6 +95,9 @@ def parse_query(
     request = {name: _FIELDS[name](text) for name, text in given.items()}
     subscribe = parse_request(orjson.dumps({"action": "subscribe"} | request))
     assert isinstance(subscribe, Subscribe)
+    if cursors and subscribe.mode == "latest":
+        text = "'cursors' must be false with the mode latest: what waits for its window is behind any cursor"
+        raise RequestError(Code.INVALID_VALUE, text)
     return StreamQuery(subscribe, cursor, cursors)
 
 

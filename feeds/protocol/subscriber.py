@@ -143,6 +143,8 @@ class Subscriber:
         wanting: Sequence[int] = symbols if request.snapshot else ()
         if resume is not None:
             objects, wanting = feed.resume(resume, symbols, channels, fresh=request.snapshot)
+        elif wanting:
+            feed.hub.settle(self._member, self._slots(wanting, {*ALWAYS, *channels}), now)
         if wanting:
             objects += feed.snapshots(wanting, channels)
         self._renewed(wanting, {*ALWAYS, *channels}, now)
@@ -170,6 +172,7 @@ class Subscriber:
         every = yield from self._feed.resolving(request.symbols, (b"", True), request.id, spend)
         for symbols, more in pieces(every):
             spend(len(symbols))
+            self._feed.hub.settle(self._member, self._slots(symbols, ALWAYS), now)
             snapshots = self._feed.snapshots(symbols, (), request.id)
             self._renewed(symbols, ALWAYS, now)
             last = len(snapshots) - (not more)
