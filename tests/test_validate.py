@@ -149,7 +149,7 @@ def test_any_file_of_trades_and_quotes_is_judged(
     path.write_text("\n".join([header, *rows, "AAPL,1767630000000,,,,,,"]))
     assert run("--input", str(path), "--input-map", "price=px", "--json") == 0
     captured = capsys.readouterr()
-    assert captured.err == f"tickerplant: {path}: left out 1 rows without a price\n"
+    assert captured.err.startswith(f"tickerplant: {path}: left out 1 rows without a price\n")
     assert run("--input", str(tape), "--json") == 0
     facts = json.loads(capsys.readouterr().out)["facts"]
     assert json.loads(captured.out)["facts"] == facts
@@ -205,3 +205,111 @@ def test_a_plot_of_an_unknown_kind_is_refused(capsys: pytest.CaptureFixture[str]
         capsys.readouterr().err
         == "tickerplant: plot 'facts.bmp' doesn't end in .png, .svg or .pdf\n"
     )
+
+
+def csv_of_days(path: Path, days: int, minutes: int, columns: str) -> None:
+    """Several days of a market, with nights between them: the tape of a market that closes."""
+    market = Market(Universe.parse("AAPL,XOM"), seed=5, rate=2.0)
+    begun = market.now_us
+    with path.open("w", encoding="utf-8") as file:
+        file.write(f"time,symbol,{columns}\n")
+        for day in range(days):
+            batch = market.step(begun + (day + 1) * minutes * 60_000_000)
+            night = day * (86_400 - minutes * 60) * 1_000_000
+            for row in range(len(batch)):
+                time, quote = int(batch.time[row]) + night, batch.channel[row] == QUOTES
+                names = {
+                    "price": "" if quote else batch.price[row] / 100,
+                    "size": "" if quote else batch.size[row],
+                    "bid": batch.price[row] / 100 if quote else "",
+                    "ask": batch.ask[row] / 100 if quote else "",
+                }
+                values = [str(names[column]) for column in columns.split(",")]
+                if any(values) and batch.channel[row] in (TRADES, QUOTES):
+                    file.write(f"{time},{('AAPL', 'XOM')[batch.symbol[row]]},{','.join(values)}\n")
+
+
+def test_nights_separate_the_sessions_of_a_tape(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The price moves over a night are in no minute's return: the tails are those of the same market without nights."""
+    path = tmp_path / "days.csv"
+    csv_of_days(path, 4, 90, "price,size,bid,ask")
+    rows = path.read_text().splitlines()
+    # From one day to the next, everything costs twice as much.
+    first = int(rows[1].split(",")[0])
+    doubled = [rows[0]]
+    for row in rows[1:]:
+        time, symbol, *prices = row.split(",")
+        factor = 2 ** ((int(time) - first) // 86_400_000_000)
+        values = [
+            p if not p or n == 1 else f"{float(p) * factor:.2f}" for n, p in enumerate(prices)
+        ]
+        doubled.append(",".join((time, symbol, *values)))
+    path.write_text("\n".join(doubled))
+    run("--input", str(path), "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert (found["sessions"], found["minutes"]) == (4, 90)
+    facts = {fact["number"]: fact for fact in found["facts"]}
+    assert facts["2"]["measured"]["excess kurtosis"] < 30
+
+
+def test_hours_leave_out_what_is_outside_of_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The days begin at 14:30 UTC; what isn't judged is counted."""
+    path = tmp_path / "days.csv"
+    csv_of_days(path, 2, 60, "price,size,bid,ask")
+    run("--input", str(path), "--input-hours", "9:45-10:15@America/New_York", "--json")
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)
+    rows = len(path.read_text().splitlines()) - 1
+    assert (found["sessions"], found["minutes"]) == (2, 30)
+    outside = rows - found["trades"] - found["quotes"]
+    assert captured.err == (
+        f"tickerplant: {path}: left out {outside} events outside of the sessions\n"
+    )
+    assert outside > rows / 3
+    assert run("--input", str(path), "--input-hours", "9-10") == 2
+    assert "hours '9-10' are not written like" in capsys.readouterr().err
+
+
+def test_trades_alone_are_judged_by_their_prices(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is said; what only quotes can tell is left open."""
+    path = tmp_path / "trades.csv"
+    csv_of_days(path, 1, 60, "price,size")
+    run("--input", str(path), "--json")
+    captured = capsys.readouterr()
+    assert "2 symbols have no quotes: their prices are those of trades" in captured.err
+    facts = {fact["number"]: fact for fact in json.loads(captured.out)["facts"]}
+    assert {n for n, fact in facts.items() if fact["missing"] == "quotes"} == {"15"}
+    assert facts["1b"]["passed"] is facts["16"]["passed"] is True
+
+
+def test_quotes_alone_fail_nothing_that_trades_would_tell(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What needs trades can't be judged."""
+    path = tmp_path / "quotes.csv"
+    csv_of_days(path, 1, 60, "bid,ask")
+    assert run("--input", str(path), "--json") == 0
+    facts = {fact["number"]: fact for fact in json.loads(capsys.readouterr().out)["facts"]}
+    assert facts["15"]["passed"] is True
+    assert facts["16"]["missing"] == "100 trades a symbol, not 0"
+
+
+def test_symbols_that_say_nothing_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that never moves is left out, and the others are judged."""
+    path = tmp_path / "still.csv"
+    csv_of_days(path, 1, 40, "price,size,bid,ask")
+    rows = path.read_text().splitlines()
+    still = [f"{row.split(',')[0]},STILL,,,9.99,10.01" for row in rows[1::200]]
+    path.write_text("\n".join([rows[0], *sorted(rows[1:] + still)]))
+    run("--input", str(path), "--json")
+    captured = capsys.readouterr()
+    assert "left out 1 symbols without a price or a move in a session: STILL\n" in captured.err
+    assert json.loads(captured.out)["symbols"] == 3

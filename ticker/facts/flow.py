@@ -26,14 +26,21 @@ def bounce(view: View) -> Measured:
     }
 
 
-@fact("10", "volume and volatility", "Cont 2001, fact 10", minutes=300)
+@fact("10", "volume and volatility", "Cont 2001, fact 10", minutes=300, trades=300)
 def volume_and_volatility(view: View) -> Measured:
     """Busy minutes are volatile minutes, also without the shape of the day; in clock time (Ratliff-Crain et al. 2025)."""
     volume = deseasonalised(view.column("volume"))
     return {"corr(volume, |r|)": (median(correlation(volume, view.size)), Band(0.15, 0.8))}
 
 
-@fact("11", "intraday shape", "Wood et al. 1985; Ozenbas 2008", session=_DAY, sessions=5)
+@fact(
+    "11",
+    "intraday shape",
+    "Wood et al. 1985; Ozenbas 2008",
+    session=_DAY,
+    sessions=5,
+    trades=500,
+)
 def day_shape(view: View) -> Measured:
     """The day begins wild and busy, calms down, and ends busy."""
     size, volume = np.abs(view.returns), view.column("volume")
@@ -62,23 +69,24 @@ def clustered_arrivals(view: View) -> Measured:
     }
 
 
-@fact("14", "order-sign memory", "Lillo, Farmer 2004", trades=500, together=10_000)
+@fact("14", "order-sign memory", "Lillo, Farmer 2004", trades=500, together=10_000, quoted=1)
 def sign_memory(view: View) -> Measured:
     """Buyers follow buyers; who started a trade is told by Lee and Ready's rule."""
-    found = view.panel.signs()[view.kept]
+    found = view.panel.signs()[view.kept][view.quoted]
     return {
         "ACF lag 1": (median(found[:, 0]), Band(0.1, 0.6)),
         "ACF lag 20": (median(found[:, 19]), Band(low=0.02)),
     }
 
 
-@fact("15", "spread", "Wyart et al. 2008", minutes=30)
+@fact("15", "spread", "Wyart et al. 2008", minutes=30, quoted=1)
 def spreads(view: View) -> Measured:
     """At least a tick wide, tight where much is traded, wider when it is volatile."""
-    spread, volume = view.column("spread"), view.column("volume").sum(axis=(1, 2))
+    spread, volume = (view.column(name)[view.quoted] for name in ("spread", "volume"))
+    volume = volume.sum(axis=(1, 2))
     liquid = volume >= np.median(volume)
     # The volatility of the minutes around: a single minute's return says little about it.
-    size = np.abs(view.returns)
+    size = np.abs(view.returns[view.quoted])
     width = min(_SMOOTH, size.shape[2])
     kernel = np.full(width, 1 / width)
     smooth = np.apply_along_axis(np.convolve, 2, size, kernel, mode="same")
@@ -90,7 +98,7 @@ def spreads(view: View) -> Measured:
     }
 
 
-@fact("16", "shape of bars", "Feller 1951, range of a random walk", minutes=30)
+@fact("16", "shape of bars", "Feller 1951, range of a random walk", minutes=30, trades=100)
 def bar_shape(view: View) -> Measured:
     """A bar's range is longer than its body, in bars whose body is longer than a basis point."""
     opening, high, low, close = (view.column(c) for c in ("open", "high", "low", "close"))

@@ -86,14 +86,18 @@ class Panel:
     Args:
         sectors: the sector of each symbol; all the same if unknown.
         seconds: the length of a session, in whole minutes.
+        unquoted: which symbols have no quotes, so that their price is that of their trades; None: none.
     """
 
-    def __init__(self, sectors: Sequence[str], seconds: int) -> None:
+    def __init__(
+        self, sectors: Sequence[str], seconds: int, unquoted: NDArray[np.bool_] | None = None
+    ) -> None:
         if seconds < 60 or seconds % 60:
             raise ValueError(f"session of {seconds!r} s is not a number of whole minutes")
         self.sectors = np.array(sectors)
         self.seconds = seconds
         symbols = len(sectors)
+        self.unquoted = np.zeros(symbols, dtype=bool) if unquoted is None else unquoted
         self._signs = _Lagged.of(symbols, SIGN_LAGS)
         self._bounce = _Lagged.of(symbols, BOUNCE_LAGS)
         self._days: list[_Day] = []
@@ -135,15 +139,21 @@ class Panel:
         key = of * self.seconds + second[quote]
         last = _ends(key)
         self._bids.reshape(-1)[key[last]], self._asks.reshape(-1)[key[last]] = bid[last], ask[last]
+        if self.unquoted.any():
+            alone = self.unquoted[symbol]
+            key, price = at[alone], price[alone]
+            last = _ends(key)
+            for prices in (self._bids, self._asks):
+                prices.reshape(-1)[key[last]] = price[last]
         last = _ends(of)
         self._bid[of[last]], self._ask[of[last]] = bid[last], ask[last]
         self.crossed += int((bid >= ask).sum())
         self.smallest = min(self.smallest, float((ask - bid).min(initial=np.inf)))
-        self.trades += len(price)
+        self.trades += len(symbol)
         self.quotes += len(bid)
 
-    def close_session(self) -> None:
-        """End the session under way, and begin another."""
+    def close_session(self, *, night: bool = False) -> None:
+        """End the session under way, and begin another; ``night``: not at once, so that no quote stands until then."""
         bid, ask = (_filled(c, b) for c, b in ((self._bids, self._bid0), (self._asks, self._ask0)))
         middle = (bid + ask) / 2
         log = np.log(middle)
@@ -162,6 +172,8 @@ class Panel:
         block = min(_FANO_BLOCK_S, self.seconds)
         self._fano.second.append(fano(self._count, block))
         self._fano.minute.append(fano(self._count.reshape(minutes).sum(axis=2), block // 60))
+        if night:
+            self._bid[:], self._ask[:] = np.nan, np.nan
         self._open_session()
 
     def column(self, name: str) -> F64:
@@ -170,7 +182,15 @@ class Panel:
 
     def returns(self) -> F64:
         """Give the logarithmic returns of the middle price, minute by minute."""
+        if not self.sessions:
+            return np.empty((len(self.sectors), 0, 0))
         return np.diff(np.log(self.column("middle")), axis=2)
+
+    def usable(self) -> NDArray[np.bool_]:
+        """Tell which symbols have a price in every session, and moved: only these say something."""
+        returns = self.returns()
+        moved = np.nan_to_num(np.abs(returns)).sum(axis=(1, 2)) > 0
+        return np.asarray(np.isfinite(returns).all(axis=(1, 2)) & moved)
 
     def fano(self) -> tuple[F64, F64]:
         """Give the Fano factors of trades in a second and in a minute, of each symbol."""

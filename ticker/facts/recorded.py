@@ -7,10 +7,10 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
+from ticker.facts.cutting import Hours, at_hours, at_nights
 from ticker.facts.panel import Panel
 from ticker.facts.ticks import Ticks
 from ticker.tape import UNIT, Tape, TapeError, TapeRows
-from ticker.trading_day.shape import DAY_S
 
 __all__ = ["Recording", "read_tape"]
 
@@ -28,25 +28,25 @@ class Recording:
     ticks: Ticks
     """In the order of time, not of symbols; times are Unix time in microseconds."""
 
-    def panel(self) -> Panel:
+    def panel(self, hours: Hours | None = None) -> Panel:
         """
-        Cut the tape into sessions of a regular day from its start on, or one of as many minutes as it has.
+        Cut the tape into sessions, and collect their evidence.
+
+        The price of a symbol without a single quote is that of its trades.
+
+        Args:
+            hours: of the sessions; None: from one night to the next, see :func:`~ticker.facts.cutting.at_nights`.
 
         Raises:
-            TapeError: the tape is shorter than a minute.
+            TapeError: the tape is shorter than a minute, or nothing happens in the hours.
         """
         ticks = self.ticks
-        start, end = int(ticks.time[0]), int(ticks.time[-1])
-        minutes = (end - start) // 60_000_000
-        if minutes < 1:
-            raise TapeError(
-                f"the tape lasts {(end - start) / 1e6:.1f} s; at least a minute is needed"
-            )
-        length = min(DAY_S, minutes * 60)
-        panel = Panel([""] * len(self.symbols), length)
-        for session in range(minutes * 60 // length):
-            begin = start + session * length * 1_000_000
-            first, last = np.searchsorted(ticks.time, [begin, begin + length * 1_000_000])
+        cut = at_hours(ticks.time, hours) if hours else at_nights(ticks.time)
+        quotes = np.bincount(ticks.symbol[ticks.quote], minlength=len(self.symbols))
+        panel = Panel([""] * len(self.symbols), cut.seconds, unquoted=quotes == 0)
+        length = cut.seconds * 1_000_000
+        for begin, following in zip(cut.starts, [*cut.starts[1:], None], strict=True):
+            first, last = np.searchsorted(ticks.time, [begin, begin + length])
             for at in range(int(first), int(last), _CHUNK):
                 rows = slice(at, min(at + _CHUNK, int(last)))
                 panel.add(
@@ -59,7 +59,7 @@ class Recording:
                         ticks.size[rows],
                     )
                 )
-            panel.close_session()
+            panel.close_session(night=following != begin + length)
         return panel
 
 

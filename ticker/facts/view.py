@@ -22,10 +22,11 @@ class View:
     """
 
     def __init__(self, panel: Panel) -> None:
-        returns = panel.returns() if panel.sessions else np.empty((len(panel.sectors), 0, 0))
-        spread = np.nan_to_num(np.abs(returns)).sum(axis=(1, 2))
-        self.kept = np.flatnonzero(np.isfinite(returns).all(axis=(1, 2)) & (spread > 0))
+        returns = panel.returns()
+        self.kept = np.flatnonzero(panel.usable())
         """The symbols that are looked at."""
+        self.quoted = ~panel.unquoted[self.kept]
+        """Which of these have quotes; the price of the others is that of their trades."""
         self.panel = panel
         self.returns: F64 = returns[self.kept]
         """Shape (symbols, sessions, minutes)."""
@@ -66,6 +67,7 @@ class View:
         symbols: int = 1,
         trades: int = 0,
         together: int = 0,
+        quoted: int = 0,
     ) -> str:
         """
         Tell what is missing for a verdict; empty: nothing.
@@ -77,6 +79,7 @@ class View:
             symbols: that were quoted and moved.
             trades: that a symbol must have on average.
             together: trades of all symbols.
+            quoted: symbols that have quotes.
         """
         there = self.returns.shape
         if there[0] < symbols:
@@ -92,6 +95,8 @@ class View:
             return f"{trades} trades a symbol, not {mean:.0f}"
         if self.panel.trades < together:
             return f"{together} trades, not {self.panel.trades}"
+        if np.count_nonzero(self.quoted) < quoted:
+            return "quotes"
         return ""
 
 
