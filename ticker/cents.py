@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from ticker.universe import Universe
 
-__all__ = ["Rungs", "ticks_in_a_cent", "widened"]
+__all__ = ["Rungs", "rounded", "standing", "ticks_in_a_cent", "widened"]
 
 I64 = NDArray[np.int64]
 
@@ -18,10 +18,22 @@ def ticks_in_a_cent(universe: Universe) -> I64:
     return np.where(ticks < _HALF_CENT, np.rint(_CENT / ticks), 1).astype(np.int64)
 
 
-def widened(universe: Universe, bid: I64, ask: I64, *, cents: bool = True) -> tuple[I64, I64]:
-    """Give quotes of all symbols, in ticks, that are at whole cents from a dollar on, and no narrower than some others; without ``cents``, these."""
-    if not cents:
-        return bid, ask
+def rounded(price: I64, cent: I64 | np.int64) -> I64:
+    """Put prices in ticks from a dollar on to the nearest whole cents, given how many ticks one has; a lower price stays the lower one."""
+    found: I64 = np.where(price >= 100 * cent, (price + cent // 2) // cent * cent, price)
+    return found
+
+
+def standing(universe: Universe, bid: I64, ask: I64, *, cents: bool) -> I64:
+    """Give first prices and quotes of all symbols, shape (3, symbols), in ticks: with ``cents``, at whole ones from a dollar on."""
+    price = universe.start_ticks().astype(np.int64)
+    if cents:
+        price, (bid, ask) = rounded(price, ticks_in_a_cent(universe)), widened(universe, bid, ask)
+    return np.stack((price, bid, ask))
+
+
+def widened(universe: Universe, bid: I64, ask: I64) -> tuple[I64, I64]:
+    """Give quotes of all symbols, in ticks, that are at whole cents from a dollar on, and no narrower than some others."""
     cent = ticks_in_a_cent(universe)
     dollar = 100 * cent
     bids: I64 = np.where(bid > dollar, bid // cent * cent, bid)

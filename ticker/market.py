@@ -14,14 +14,13 @@ from dataclasses import replace
 from functools import partial
 from weakref import WeakValueDictionary
 
-import numpy as np
-
 from ticker.backfill.past import Past
+from ticker.backfill.sessioned import SessionPast
 from ticker.batch import INTERVALS, BarTable, TickBatch
 from ticker.bookkeeping.bars import meet
 from ticker.bookkeeping.daybook import DayBook
 from ticker.bookkeeping.outlet import Outlet
-from ticker.cents import widened
+from ticker.cents import standing
 from ticker.generator.source import MAX_RATE, MAX_TOTAL_RATE, Block, Source
 from ticker.model import FULL, Model, model_named
 from ticker.regulation import us
@@ -96,12 +95,12 @@ class Market(Outlet):
             model=timed,
             block_events=block_events,
         )
-        close, flow = universe.start_ticks().astype(np.int64), source.flow
-        bid, ask = widened(universe, flow.bid, flow.ask, cents=rules == "us")
-        standing, self._flow = np.stack((close, bid, ask)), (rate, trade_share)
-        past = partial(Past, seed, universe, start_us, standing, flow=self._flow, model=timed)
+        obeys, self._flow = rules == "us", (rate, trade_share)
+        stands = standing(universe, source.flow.bid, source.flow.ask, cents=obeys)
+        kind = SessionPast if obeys else Past
+        past = partial(kind, seed, universe, start_us, stands, flow=self._flow, model=timed)
         self._past = _PASTS.get(self.epoch) or _PASTS.setdefault(self.epoch, past())
-        book = DayBook(close, bid, ask, universe, start_us)
+        book = DayBook(stands[0], stands[1], stands[2], universe, start_us)
         book.go_on(*self._past.figures())
         super().__init__(universe, start_us, book)
         self.seed, self._start_us, shape = seed, start_us, self.model.shape
@@ -109,7 +108,7 @@ class Market(Outlet):
         self._day_us = start_us - minute * 60_000_000
         self._overlay: Overlay | None = None
         self._rules: UsRules | None = None
-        if rules == "us":
+        if obeys:
             self._obey(UsRules(universe, seed, rate * trade_share, start_us))
         for scene in scenes:
             at_us = start_us + round(scene.start_s * 1e6)
@@ -192,9 +191,10 @@ class Market(Outlet):
         return bars, partial
 
     def recent(self, symbol: int) -> TickBatch:
+        batch = self._past.events(symbol)
         if self._rules is not None:
-            return TickBatch.empty()  # it would have to know of sessions
-        return self._past.events(symbol)
+            self._rules.mark_past(batch)
+        return batch
 
     def _lay_over(self, at_us: int) -> Overlay:
         """Begin to lay over what wasn't handed out yet, if that hasn't begun."""

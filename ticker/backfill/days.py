@@ -15,6 +15,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from ticker.backfill.sizes import Movers
 from ticker.backfill.spans import Spans
 from ticker.instruments import MAX_TICKS
 from ticker.processes.walk import MARKET_LOADING, OWN_LOADING, RANGE, SECTOR_LOADING, TRADING_YEAR_S
@@ -66,6 +67,7 @@ class Days:
         trade_rate: trades a second and symbol, before each instrument's activity.
         shape: the shape of a day of the market; None: all minutes are alike.
         wild: how unequal days are; 1: as above, 0: not at all.
+        movers: which trades these are, where not all of them move prices; None: all do.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Days:
         trade_rate: float,
         shape: DayShape | SessionShape | None,
         wild: float,
+        movers: Movers | None = None,
     ) -> None:
         self._price, self._start, self._wild = price, start, wild
         self._busy = busyness(shape, start)
@@ -85,6 +88,8 @@ class Days:
         self._night = self._variance.night * TRADING_DAY_S
         self.reach = self._busy.days
         """How many days there are."""
+        self.newest = self._busy.newest
+        """The day of the start, in days since 1970."""
         names = sorted({i.sector for i in universe})
         self._sector = np.array([names.index(i.sector) for i in universe], dtype=np.intp)
         purposes = ("day", universe.symbols), ("day.sector", names), ("day.market", [""])
@@ -92,7 +97,10 @@ class Days:
             Stream(seed, f"past.{purpose}", keyed).keys for purpose, keyed in purposes
         )
         self._rate = trade_rate * universe.column("activity")
-        self._lot = universe.column("round_lot")
+        self._size = universe.column("round_lot") * mean_trade_lots()
+        if movers is not None:
+            self._rate, self._size = self._rate * movers.share, movers.lots
+        self._printed = movers is not None
         self._sigma = universe.column("volatility") / math.sqrt(TRADING_YEAR_S)
         self._noise = self._sigma**2 / np.where(self._rate > 0, self._rate, 1.0)
 
@@ -123,13 +131,26 @@ class Days:
 
         Their high and low are those of the first and the last trade alone; what is between is made by :mod:`ticker.backfill.intraday`.
         """
-        spans, _ = self._walk_back(np.array([symbol]), days)
-        flat = spans.flat().take(slice(None, None, -1))
+        flat = self.all_of(symbol, days)
         return flat.take(flat.trades > 0)
+
+    def all_of(self, symbol: int, days: int) -> Spans:
+        """Give the same with those that have no trade: they have prices only if they open and close with an auction."""
+        spans, _ = self._walk_back(np.array([symbol]), days)
+        return spans.flat().take(slice(None, None, -1))
+
+    def factor(self, symbol: int, days: int) -> F64:
+        """Tell how much busier than usual the newest days of a symbol are, oldest first."""
+        symbols, number = np.array([symbol]), self.newest - np.arange(days)
+        return self._factors(symbols, number, _draws(self._own[symbols], number))[0][0, ::-1]
+
+    def night_deviation(self, symbol: int) -> float:
+        """Give the standard deviation of a symbol's returns between one regular session and the next."""
+        return float(self._sigma[symbol]) * math.sqrt(self._night)
 
     def _walk_back(self, symbols: I64, days: int) -> tuple[Spans, F64]:
         """Give the days, newest first, and the price at the end of each and of the one before the last."""
-        number = self._start // DAY_S - np.arange(days)
+        number = self.newest - np.arange(days)
         start = number * DAY_S
         draws = _draws(self._own[symbols], number)
         factor, wild = self._factors(symbols, number, draws)
@@ -138,7 +159,8 @@ class Days:
         moved, overnight = self._returns(symbols, number, draws)
         sigma = self._sigma[symbols, None] * np.sqrt(wild)
         variance = self.variance(start, DAY_S)
-        there = trades > 0
+        # Where days open and close with an auction, the first and the last price need no other trade.
+        there = (trades > 0) | ((busy > 0) & (self._rate[symbols, None] > 0) & self._printed)
         day = np.where(there, _growth(sigma * np.sqrt(variance) * moved), 1.0)
         night = np.where(there, _growth(sigma * math.sqrt(self._night) * overnight), 1.0)
         nodes = np.empty((len(symbols), days + 1))
@@ -147,8 +169,8 @@ class Days:
         nodes = np.clip(self._price[symbols, None] / nodes, 1.0, MOST_TICKS)
         noise = self._noise[symbols, None] * nodes[:, 1:] ** 2 * wild / factor
         noise *= variance / np.where(busy > 0, busy, 1.0)
-        lots = self._lot[symbols, None] * mean_trade_lots() * (0.8 + 0.4 * draws[3] / 65536)
-        volume = np.maximum(trades, np.rint(trades * lots).astype(np.int64))
+        size = self._size[symbols, None] * (0.8 + 0.4 * draws[3] / 65536)
+        volume = np.maximum(trades, np.rint(trades * size).astype(np.int64))
         # The first trade comes after the last one of the day before.
         first = nodes[:, 1:] * night + np.sqrt(noise) / NORMAL_ONE * normals(draws[1])
         ends = np.rint(np.clip(first, 1, MOST_TICKS)), np.rint(nodes[:, :-1])

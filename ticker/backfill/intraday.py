@@ -111,11 +111,7 @@ class Intraday:
         """
         start = days.start[:, None] + length * np.arange(parts or DAY_S // length)
         number: U64 = (start // length).astype(np.uint64)
-        counter: U64 = number[..., None] * np.uint64(3) + np.arange(3).astype(np.uint64)
-        draws = halved(bits(self._keys[length][symbols][:, None, None], counter))
-        level = self._level(symbols, number, length, draws[2])
-        uneven = 1 + _UNEVEN * (exponentials(draws[0]) / EXPONENTIAL_ONE - 1)
-        weights = self._days.busy(start, length) * level * uneven
+        draws, level, weights = self.weights(symbols, start, length)
         edges = share_out(days.trades, weights, draws[3, :, 0] / 65536)
         count = np.diff(edges, axis=1)
         wild = self._days.variance(start, length) * level * level
@@ -125,6 +121,15 @@ class Intraday:
         prices = free(days, edges, variance, draws[4:], news, MOST_TICKS)
         volume = share_volume(days.volume, count, draws[1])
         return Spans(start, *prices, volume, count, variance)
+
+    def weights(self, symbols: I64, start: I64, length: int) -> tuple[Draws, F64, F64]:
+        """Give draws for some parts, a row a symbol, how volatile each is, and how much of a day happens in it."""
+        number: U64 = (start // length).astype(np.uint64)
+        counter: U64 = number[..., None] * np.uint64(3) + np.arange(3).astype(np.uint64)
+        draws = halved(bits(self._keys[length][symbols][:, None, None], counter))
+        level = self._level(symbols, number, length, draws[2])
+        uneven = 1 + _UNEVEN * (exponentials(draws[0]) / EXPONENTIAL_ONE - 1)
+        return draws, level, self._days.busy(start, length) * level * uneven
 
     def _level(self, symbols: I64, number: U64, length: int, own: Draws) -> F64:
         """Tell how volatile some parts are, relative to others."""

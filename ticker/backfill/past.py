@@ -15,31 +15,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ticker.backfill.days import DAY_S, Days
-from ticker.backfill.intraday import FIVE_S, HOUR_S, Intraday, Mood
-from ticker.backfill.prelude import Standing, Traded, prelude, seconds_of, traded
-from ticker.backfill.refine import refine, share_out
-from ticker.backfill.spans import Spans, gathered, halved
+from ticker.backfill.intraday import FIVE_S, HOUR_S, Intraday
+from ticker.backfill.prelude import prelude, seconds_of, traded
+from ticker.backfill.quoting import Standing, Traded
+from ticker.backfill.shorter import MINUTE_S, Shorter
+from ticker.backfill.sizes import Movers
+from ticker.backfill.spans import Spans, gathered
 from ticker.batch import INTERVALS, BarTable, TickBatch
 from ticker.model import Model
-from ticker.randomness.draws import exp
-from ticker.randomness.noise import EXPONENTIAL_ONE, Stream, bits, exponentials
+from ticker.randomness.noise import Stream
 from ticker.universe import Universe
 
-__all__ = ["Figures", "Past"]
+__all__ = ["KEPT", "REACH", "Figures", "Past"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
-U64 = NDArray[np.uint64]
 
-_REACH = 5_000
+REACH = 5_000
 """How many intervals of each length that is shorter than a day bars go back, of those in which the market was open."""
 
-_MINUTE_S = 60
-_UNEVEN = {_MINUTE_S: 0.25, 1: 1.0}
-"""Relative deviation of the trades of one part from those of another, beside all else, by length."""
-_WALKS = {_MINUTE_S: 48, 1: 12}
-"""How many walks there are to choose from: as many as returns need to know nothing of those before, to 2 %."""
-_KEPT = 16
+KEPT = 16
 """How many answers are kept: at most 6 MB."""
 
 _AT_ONCE = 1 << 14
@@ -67,6 +62,7 @@ class Past:
         standing: price, bid and ask of each symbol at the start, in ticks, shape (3, symbols).
         flow: events a second and symbol, before each instrument's activity, and the fraction of them that are trades.
         model: what the market is made of: the past has its shape of the day, and is as wild.
+        movers: which trades these are, where not all of them move prices; volume is in round lots then.
     """
 
     def __init__(
@@ -78,6 +74,7 @@ class Past:
         *,
         flow: tuple[float, float],
         model: Model,
+        movers: Movers | None = None,
     ) -> None:
         self._seed, self._universe, self._start = seed, universe, start_us // 1_000_000
         self._standing = standing
@@ -91,11 +88,12 @@ class Past:
             trade_rate=rate * (trade_share or 1.0),
             shape=model.shape,
             wild=model.wildness,
+            movers=movers,
         )
         self._intraday = Intraday(seed, universe, self._days, model.wildness)
-        self._made = lru_cache(_KEPT)(self._bars)
+        self._made = lru_cache(KEPT)(self._bars)
         self._today: Figures | None = None
-        self._mood = Mood(seed, universe, _MINUTE_S, model.wildness)
+        self._shorts = Shorter(seed, universe, self._days, model.wildness)
 
     def figures(self) -> Figures:
         """Give the day on which the market starts, up to then, of all symbols."""
@@ -109,7 +107,7 @@ class Past:
             return Figures(price, price, price, price, np.zeros_like(price))
         days, before = self._days.today()
         high, low = days.high.copy(), days.low.copy()
-        parts = -(-(self._start % DAY_S) // FIVE_S)
+        parts = min(DAY_S, self._start - self._days.newest * DAY_S + FIVE_S - 1) // FIVE_S
         traded_on = np.flatnonzero(days.trades)
         at_once = max(1, _AT_ONCE // parts) if parts else 1
         for first in range(0, len(traded_on), at_once):
@@ -149,7 +147,7 @@ class Past:
         length = INTERVALS[interval]
         if limit <= 0 or not self._trade_share:
             return BarTable.empty()
-        for back in sorted({min(limit, _REACH), _REACH}):
+        for back in sorted({min(limit, REACH), REACH}):
             since = self._days.since(back * length) // length * length
             fives = self._from(symbol, since)
             if length < FIVE_S:
@@ -177,8 +175,8 @@ class Past:
 
     def _reach(self, length: int) -> int:
         """Give the second from which on there are intervals of a length: a start of the longer one that they are parts of."""
-        longer = {1: _MINUTE_S, _MINUTE_S: FIVE_S}.get(length, DAY_S)
-        return self._days.since(_REACH * length) // longer * longer
+        longer = {1: MINUTE_S, MINUTE_S: FIVE_S}.get(length, DAY_S)
+        return self._days.since(REACH * length) // longer * longer
 
     def _from(self, symbol: int, since: int) -> Spans:
         """
@@ -199,31 +197,16 @@ class Past:
 
     def _shorter(self, symbol: int, fives: Spans, length: int, since: int) -> Spans:
         """Give the minutes, or seconds, that have a trade, oldest first, from a time on."""
-        begin = max(since, self._reach(_MINUTE_S))
-        spans = self._parts(symbol, fives.take(fives.start > begin - FIVE_S), FIVE_S, _MINUTE_S)
+        begin = max(since, self._reach(MINUTE_S))
+        spans = self._shorts.parts(
+            symbol, fives.take(fives.start > begin - FIVE_S), FIVE_S, MINUTE_S
+        )
         if length == 1:
             begin = max(since, self._reach(1))
-            spans = self._parts(symbol, spans.take(spans.start > begin - _MINUTE_S), _MINUTE_S, 1)
+            spans = self._shorts.parts(
+                symbol, spans.take(spans.start > begin - MINUTE_S), MINUTE_S, 1
+            )
         return spans.take(spans.start >= since)
-
-    def _parts(self, symbol: int, spans: Spans, longer: int, shorter: int) -> Spans:
-        """Refine intervals to shorter ones."""
-        start = spans.start[:, None] + np.arange(0, longer, shorter)
-        number: U64 = (start // shorter).astype(np.uint64)
-        words = 1 + _WALKS[shorter]
-        counter: U64 = number[..., None] * np.uint64(words) + np.arange(words).astype(np.uint64)
-        key = Stream(self._seed, f"past.{shorter}", [self._universe.symbols[symbol]]).keys
-        draws = halved(bits(key, counter))
-        uneven = 1 + _UNEVEN[shorter] * (exponentials(draws[0]) / EXPONENTIAL_ONE - 1)
-        weights, wild, news = self._days.busy(start, shorter) * uneven, None, None
-        if shorter == _MINUTE_S:
-            level = exp(self._mood.level(number, draws[2]))
-            weights *= level
-            wild = self._days.variance(start, shorter) * level * level
-            news = self._mood.news(np.full(len(start), symbol), number)
-        edges = share_out(spans.trades, weights, draws[3, :, 0] / 65536)
-        parts = refine(spans, start, edges, draws, wild, news).flat()
-        return parts.take(parts.trades > 0)
 
     def _traded(self, symbol: int, seconds: Spans) -> Traded:
         instrument = self._universe[symbol]
@@ -248,9 +231,9 @@ class Past:
             parts = fives.take(fives.start >= begin)
             start, found = parts.start, self._notional(symbol, parts, FIVE_S, fives)
         else:
-            longer, shorter = (FIVE_S, _MINUTE_S) if length == FIVE_S else (_MINUTE_S, 1)
+            longer, shorter = (FIVE_S, MINUTE_S) if length == FIVE_S else (MINUTE_S, 1)
             known = spans.start >= self._reach(shorter)
-            parts = self._parts(symbol, spans.take(known), longer, shorter)
+            parts = self._shorts.parts(symbol, spans.take(known), longer, shorter)
             start, found = parts.start, self._notional(symbol, parts, shorter, fives)
         row = np.searchsorted(spans.start, start, "right") - 1
         return np.where(known, np.bincount(row, found, len(spans.start)), typical)

@@ -209,9 +209,10 @@ class BarBuilder:
 
 
 def meet(earlier: BarTable, later: BarTable) -> BarTable:
-    """Join bars of one symbol, of which the last of the one may be the earlier part of the first of the other."""
+    """Join bars of one symbol, of which the last of the one may be the earlier part of the first of the other, even without a price."""
     if not len(earlier) or not len(later) or earlier.start[-1] != later.start[0]:
-        return BarTable.join([earlier, later])
+        bars = BarTable.join([earlier, later])
+        return bars.take(np.flatnonzero(bars.open))
     shared = BarTable.join([earlier.take(slice(-1, None)), later.take(slice(1))])
     return BarTable.join([earlier.take(slice(-1)), _folded(shared), later.take(slice(1, None))])
 

@@ -74,8 +74,8 @@ class DayBook:
         self._status, self._reason = (np.zeros(symbols, dtype=np.int64) for _ in range(2))
 
     def go_on(self, prev_close: I64, opened: I64, high: I64, low: I64, volume: I64) -> None:
-        """Go on with a day that has begun already; where ``volume`` is 0, nothing was traded yet."""
-        traded = volume > 0
+        """Go on with a day that has begun already; where ``volume`` or ``opened`` is 0, nothing was traded yet, or nothing that makes a price."""
+        traded = (volume > 0) & (opened > 0)
         self._prev_close, self._volume = prev_close.copy(), volume.copy()
         self._open, self._high = np.where(traded, opened, 0), np.where(traded, high, 0)
         self._low = np.where(traded, low, _NEVER_LOW)

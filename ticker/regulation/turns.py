@@ -6,24 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ticker.batch import QUOTES, STATUS, TRADES, TickBatch
-from ticker.randomness.draws import mean_trade_lots
-from ticker.randomness.noise import Stream, bits, halves
+from ticker.processes.auctions import AT_ONCE, CLOSING, OPENING, Auctions
 from ticker.reference.marks import with_conditions
 from ticker.reference.rules import BREAKERS
 from ticker.reference.status import STATUSES, TRADES_IN, reason_number, status_number
 from ticker.rows import Standings
 from ticker.trading_day.sessions import session_at
-from ticker.trading_day.shape import DAY_S
 from ticker.universe import Universe
 
 __all__ = ["Turns"]
 
 I64 = NDArray[np.int64]
 
-_AT_ONCE = (
-    1_000  # symbols to which it happens in the same microsecond: a message must hold their events
-)
-_OPENING, _CLOSING = 0.015, 0.08  # the share of a day's volume in the auctions
 _HALTED, _TRADING = status_number("halted"), status_number("trading")
 _TRADES = np.array([status in TRADES_IN for status in STATUSES])
 _BREAKERS = [reason_number(breaker.reason) for breaker in BREAKERS]
@@ -41,11 +35,9 @@ class Turns:
     """
 
     def __init__(self, universe: Universe, seed: int, trades_s: float, listing: I64) -> None:
-        self._keys = Stream(seed, "us.auction", universe.symbols).keys
+        self._auctions = Auctions(universe, seed, trades_s)
         self._listing = listing
         self._lot = universe.column("round_lot").astype(np.int64)
-        shares = trades_s * universe.column("activity") * mean_trade_lots() * self._lot
-        self._day_volume = shares * DAY_S
 
     def session(self, time_us: int, standing: Standings) -> TickBatch:
         """
@@ -64,12 +56,12 @@ class Turns:
         if STATUSES[now] == "pre_market":
             stays &= ~np.isin(standing.reason, _BREAKERS)
         symbols = np.flatnonzero((standing.status != now) & ~stays)
-        times = time_us + symbols // _AT_ONCE
+        times = time_us + symbols // AT_ONCE
         changes = _Rows(symbols, times, STATUS, np.full(len(symbols), now))
         auction = "O" if now == _TRADING else "6" if before == _TRADING else None
         if auction is None:
             return _joined([changes])
-        size = self._auction(time_us, symbols, _OPENING if auction == "O" else _CLOSING)
+        size = self._auction(time_us, symbols, OPENING if auction == "O" else CLOSING)
         mark = self._listing[symbols] | with_conditions(auction)
         first = _TRADES[standing.status[symbols]] & (auction == "6")
         ahead, behind = (
@@ -87,15 +79,15 @@ class Turns:
     def halt(self, time_us: int, symbols: I64, reason: str) -> TickBatch:
         """Give a halt of some symbols."""
         none = np.zeros(len(symbols), dtype=np.int64)
-        times = time_us + symbols // _AT_ONCE
+        times = time_us + symbols // AT_ONCE
         return _joined(
             [_Rows(symbols, times, STATUS, none + _HALTED, none + reason_number(reason))]
         )
 
     def resumption(self, time_us: int, symbols: I64) -> TickBatch:
         """Give the end of a halt of some symbols: a quote, and a print of an auction."""
-        none, times = np.zeros(len(symbols), dtype=np.int64), time_us + symbols // _AT_ONCE
-        size, lots = self._auction(time_us, symbols, _OPENING), 2 * self._lot[symbols]
+        none, times = np.zeros(len(symbols), dtype=np.int64), time_us + symbols // AT_ONCE
+        size, lots = self._auction(time_us, symbols, OPENING), 2 * self._lot[symbols]
         some = size > 0
         mark = self._listing[symbols] | with_conditions("5")
         kinds = [
@@ -106,12 +98,8 @@ class Turns:
         return _joined(kinds)
 
     def _auction(self, time_us: int, symbols: I64, share: float) -> I64:
-        """Give the shares of an auction's print: whole round lots, at least one where anything trades."""
-        counter = np.full(len(symbols), time_us, dtype=np.uint64)
-        draws = halves(bits(self._keys[symbols], counter))[:, 0] / 65536
-        lots = self._day_volume[symbols] * share * (0.6 + 0.8 * draws) / self._lot[symbols]
-        whole = np.where(self._day_volume[symbols] > 0, np.maximum(1, np.rint(lots)), 0)
-        return whole.astype(np.int64) * self._lot[symbols]
+        """Give the shares of an auction's print."""
+        return self._auctions.shares(symbols, np.full(len(symbols), time_us), share)
 
 
 class _Rows(NamedTuple):

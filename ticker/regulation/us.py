@@ -31,9 +31,10 @@ I64 = NDArray[np.int64]
 RULES = ("open", "us")
 """The rules that a market may have: none, and it is always open; or those of the US market."""
 
-TAPE = 2
+TAPE = 3
 """Goes up by 1 with every change after which they give other events; it is part of the epoch of a market that has them."""
 
+_MINUTE_US = 60_000_000
 _KINDS = {"F": 0.30, "X": 0.0005, "Z": 0.001, "4": 0.0005}  # of those that come at random
 _HALTED, _CLOSED = status_number("halted"), status_number("closed")
 _TRADING = status_number("trading")
@@ -198,6 +199,14 @@ class UsRules:
         made |= np.where(_OUTSIDE[status[rows]], with_conditions("T"), 0)
         told = own | np.where((own & EXCHANGE) == 0, self._listing[symbol], 0)
         batch.ask[rows] = np.where((own != 0) | (origin[rows] == SCRIPT), told, made)
+
+    def mark_past(self, batch: TickBatch) -> None:
+        """Say the same of trades from before the start, of which each round lot of a regular session moves the last price."""
+        minute, row = np.unique(batch.time // _MINUTE_US, return_inverse=True)
+        status = np.array([self.status(at * _MINUTE_US) for at in minute.tolist()], dtype=np.int64)
+        self.mark(batch, np.zeros(len(batch), dtype=np.uint8), status[row])
+        moving = (batch.channel == TRADES) & (batch.size >= self._lot[batch.symbol])
+        batch.ask[moving & ~_OUTSIDE[status[row]]] &= ~with_conditions("Z4")
 
     def round(self, batch: TickBatch, origin: NDArray[np.uint8]) -> None:
         """

@@ -15,12 +15,14 @@ from typing import NamedTuple
 from ticker.trading_day.holidays import half_days, trades_on
 
 __all__ = [
+    "EPOCH",
     "HALF_DAY",
     "REGULAR_DAY",
     "Session",
     "new_york_offset_s",
     "regular_sessions",
     "session_at",
+    "sessions_of",
 ]
 
 REGULAR_DAY = (("pre_market", 240), ("trading", 570), ("post_market", 960), ("closed", 1_200))
@@ -30,7 +32,8 @@ HALF_DAY = (("pre_market", 240), ("trading", 570), ("post_market", 780), ("close
 """The same of a half day."""
 
 _AROUND_DAYS = 7  # more than the market is ever closed for
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Where Unix time begins."""
 
 
 class Session(NamedTuple):
@@ -44,7 +47,7 @@ class Session(NamedTuple):
 @lru_cache(maxsize=256)  # all symbols ask for the same moments
 def session_at(second: int) -> Session:
     """Give the session in which a second is, Unix time."""
-    local = _EPOCH + timedelta(seconds=second + new_york_offset_s(second))
+    local = EPOCH + timedelta(seconds=second + new_york_offset_s(second))
     times, statuses = _changes(local.date())
     at = bisect_right(times, second)
     return Session(statuses[at - 1], times[at - 1], times[at])
@@ -52,9 +55,9 @@ def session_at(second: int) -> Session:
 
 def regular_sessions(begin_s: int, end_s: int) -> list[Session]:
     """Give the regular sessions that begin on the days, of universal time, from one second's to another's."""
-    first, last = (_EPOCH.date() + timedelta(days=s // 86_400) for s in (begin_s, end_s))
+    first, last = (EPOCH.date() + timedelta(days=s // 86_400) for s in (begin_s, end_s))
     days = (first + timedelta(days=n) for n in range((last - first).days + 1))
-    found = (_sessions_of(day) for day in days if trades_on(day))
+    found = (sessions_of(day) for day in days if trades_on(day))
     return [
         Session(status, begin, following)
         for sessions in found
@@ -65,7 +68,7 @@ def regular_sessions(begin_s: int, end_s: int) -> list[Session]:
 
 def new_york_offset_s(second: int) -> int:
     """Give how many seconds New York's clocks are ahead of Unix time at a second: -5 or -4 hours."""
-    year = (_EPOCH + timedelta(seconds=second)).year
+    year = (EPOCH + timedelta(seconds=second)).year
     summer, winter = _switches(year)
     return -14_400 if summer <= second < winter else -18_000
 
@@ -85,12 +88,12 @@ def _changes(day: date) -> tuple[tuple[int, ...], tuple[str, ...]]:
     for away in range(-_AROUND_DAYS, _AROUND_DAYS + 1):
         other = day + timedelta(days=away)
         if trades_on(other):
-            found += _sessions_of(other)
+            found += sessions_of(other)
     times, statuses = zip(*found, strict=True)
     return times, statuses
 
 
-def _sessions_of(day: date) -> list[tuple[int, str]]:
+def sessions_of(day: date) -> list[tuple[int, str]]:
     """Give when the sessions of a day begin, and their statuses."""
     midnight = _midnight(day)
     midnight -= new_york_offset_s(midnight + 43_200)  # clocks change before 4:00
@@ -100,4 +103,4 @@ def _sessions_of(day: date) -> list[tuple[int, str]]:
 
 def _midnight(day: date) -> int:
     """Give Unix time at a day's beginning in Greenwich."""
-    return (day - _EPOCH.date()).days * 86_400
+    return (day - EPOCH.date()).days * 86_400

@@ -95,6 +95,8 @@ class Busyness:
         self._minutes = np.rint(each * UNIT).astype(np.int64)
         self._sums = np.concatenate(([0], np.cumsum(self._minutes))) * 60
         self._start = start
+        self.newest = start // 86_400
+        """The day of the start, in days since 1970."""
         self._opening = start - 60 * (0 if shape is None else shape.first_minute)
 
     def until(self, second: NDArray[np.int64]) -> F64:
