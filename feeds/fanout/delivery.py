@@ -11,8 +11,9 @@ from typing import TypeVar
 
 from feeds.counters.stats import HubStats
 from feeds.fanout.group import Flow, Group, Member
-from feeds.fanout.roster import Roster, Solo
+from feeds.fanout.roster import Roster
 from feeds.fanout.slow import SlowConsumers
+from feeds.fanout.solos import Solo
 from feeds.wire.transport import Data
 
 __all__ = ["Delivery", "slices"]
@@ -40,16 +41,15 @@ class Delivery:
         plan = self._roster.plan(phase)
         others = plan.groups
         done = 0
-        for envelope, part, solos in plan.solos:
-            board = part.board
-            if not part.picking:  # few events: taken the other way round
-                if board.happened:
-                    others = [*others, *(group for _, _, group in solos)]
+        for solos in plan.solos:
+            board, touched = solos.part.board, solos.touched()
+            if not solos.picking(touched):  # few events: taken the other way round
+                others = [*others, *(group for _, _, group in touched)]
                 continue
-            for some in slices(solos, most):
+            for some in slices(touched, most):
                 if plan is not self._roster.plan(phase):  # somebody left while we paused
                     some = [solo for solo in some if solo[2].live]
-                self.solos(envelope.seal, board.entries, some, now)
+                self.solos(solos.envelope.seal, board.entries, some, now)
                 if (done := done + len(some)) >= most:
                     done = 0
                     yield

@@ -1,0 +1,107 @@
+"""Groups of one, and which of them a turn touches."""
+
+import random
+
+import pytest
+from doubles import RecordingTransport
+
+from feeds.fanout import solos as solos_module
+from feeds.fanout.board import Board, Part
+from feeds.fanout.group import Group, Member
+from feeds.fanout.interest import Interest
+from feeds.fanout.solos import Solos
+from feeds.wire.backlog import BacklogPolicy
+from feeds.wire.envelope import HEADS, WEBSOCKET
+from ticker.batch import TRADES
+
+TOTAL = 300
+CHANNELS = frozenset({TRADES})
+
+
+def crowd(wishes: list[set[int]]) -> tuple[Board, Solos]:
+    """Give a board, and a group of one for each wish."""
+    board = Board(CHANNELS, TOTAL, HEADS)
+    board.read(whole=False)
+    parts = [Part(board, symbols, TOTAL) for symbols in wishes]
+    solos = Solos(WEBSOCKET, parts[0])
+    for symbols, part in zip(wishes, parts, strict=True):
+        interest = Interest().add(symbols, CHANNELS)
+        group = Group(interest, WEBSOCKET, interest.slots(TOTAL), [part], 0.0)
+        transport = RecordingTransport()
+        group.enter(Member(transport, WEBSOCKET, BacklogPolicy(), lambda _: None))
+        assert part.pick is not None
+        solos.add((part.pick, transport.send, group))
+    return board, solos
+
+
+def wishes_of(rng: random.Random, clients: int, each: int) -> list[set[int]]:
+    return [set(rng.sample(range(TOTAL), each)) for _ in range(clients)]
+
+
+def happen(board: Board, symbols: list[int]) -> None:
+    board.wipe()
+    board.fill(symbols, [b"e"] * len(symbols))
+
+
+def test_few_events_touch_only_those_that_want_them() -> None:
+    rng = random.Random(3)
+    wishes = wishes_of(rng, 60, 10)
+    board, solos = crowd(wishes)
+    for _ in range(200):
+        symbols = rng.sample(range(TOTAL), rng.randint(0, 4))
+        happen(board, symbols)
+        wanting = [
+            solo for solo, wish in zip(solos.all, wishes, strict=True) if wish & set(symbols)
+        ]
+        touched = solos.touched()
+        assert len(touched) == len(wanting), "each once"
+        assert {id(solo) for solo in touched} == {id(solo) for solo in wanting}
+        assert solos.picking(touched)
+
+
+def test_where_most_are_touched_all_are() -> None:
+    """By what happened, or as everybody wants that one symbol."""
+    rng = random.Random(4)
+    wishes = [wish | {7} for wish in wishes_of(rng, 60, 10)]
+    board, solos = crowd(wishes)
+    happen(board, [7])
+    assert solos.touched() is solos.all
+    happen(board, list(range(150)))
+    assert solos.touched() is solos.all
+
+
+def test_readers_of_many_symbols_become_known_little_by_little() -> None:
+    """So that a turn costs hardly more than without, where the readers change all the time."""
+    rng = random.Random(5)
+    wishes = wishes_of(rng, 60, 5)
+    board, solos = crowd(wishes)
+    symbols = list(range(12))
+    taken = []
+    for _ in range(4):
+        happen(board, symbols)
+        taken.append(len(solos.touched()))
+    wanting = sum(bool(wish & set(symbols)) for wish in wishes)
+    assert taken == [60, 60, wanting, wanting]
+    assert wanting < 60
+
+
+@pytest.mark.parametrize(("each", "picked"), [(20, True), (250, False)])
+def test_of_many_symbols_one_is_not_picked_with_all_others(each: int, picked: bool) -> None:
+    """Going through what happened is quicker then."""
+    board, solos = crowd([set(range(each)), {*range(each - 1), each}] * 4)
+    happen(board, [each])
+    assert solos.picking(solos.touched()) is picked
+
+
+def test_not_everything_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where many read much, memory is bounded."""
+    monkeypatch.setattr(solos_module, "_MOST_KNOWN", 20)
+    board, solos = crowd(wishes_of(random.Random(6), 60, 30))
+    touched = []
+    for symbol in range(40):
+        happen(board, [symbol])
+        touched.append(len(solos.touched()))
+    assert max(touched[:2]) < 60
+    assert touched[20:] == [60] * 20
+    happen(board, [0])
+    assert len(solos.touched()) == touched[0], "what is known stays so"
