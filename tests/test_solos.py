@@ -9,7 +9,7 @@ from feeds.fanout import solos as solos_module
 from feeds.fanout.board import Board, Part
 from feeds.fanout.group import Group, Member
 from feeds.fanout.interest import Interest
-from feeds.fanout.solos import Solos
+from feeds.fanout.solos import Solo, Solos
 from feeds.wire.backlog import BacklogPolicy
 from feeds.wire.envelope import HEADS, WEBSOCKET
 from ticker.batch import TRADES
@@ -30,8 +30,18 @@ def crowd(wishes: list[set[int]]) -> tuple[Board, Solos]:
         transport = RecordingTransport()
         group.enter(Member(transport, WEBSOCKET, BacklogPolicy(), lambda _: None))
         assert part.pick is not None
-        solos.add((part.pick, transport.send, group))
+        solos.add((part.pick, transport.send, group, group.flows()[0]))
     return board, solos
+
+
+def touched_by(solos: Solos) -> list[Solo]:
+    return [solo for _, some in solos.portions() for solo in some]
+
+
+def everybody(solos: Solos) -> bool:
+    """Tell whether all are gone through, as if there were no index."""
+    (symbol, some), *more = solos.portions()
+    return symbol is None and some is solos.all and not more
 
 
 def wishes_of(rng: random.Random, clients: int, each: int) -> list[set[int]]:
@@ -53,10 +63,14 @@ def test_few_events_touch_only_those_that_want_them() -> None:
         wanting = [
             solo for solo, wish in zip(solos.all, wishes, strict=True) if wish & set(symbols)
         ]
-        touched = solos.touched()
+        touched = touched_by(solos)
         assert len(touched) == len(wanting), "each once"
         assert {id(solo) for solo in touched} == {id(solo) for solo in wanting}
-        assert solos.picking(touched)
+        for symbol, some in solos.portions():
+            for *_, group, _ in some:
+                wish = set(group.interest.channels[0][1]) & set(symbols)
+                assert wish == {symbol} if symbol is not None else len(wish) > 1
+            assert solos.picking(some)
 
 
 def test_where_most_are_touched_all_are() -> None:
@@ -65,9 +79,9 @@ def test_where_most_are_touched_all_are() -> None:
     wishes = [wish | {7} for wish in wishes_of(rng, 60, 10)]
     board, solos = crowd(wishes)
     happen(board, [7])
-    assert solos.touched() is solos.all
+    assert everybody(solos)
     happen(board, list(range(150)))
-    assert solos.touched() is solos.all
+    assert everybody(solos)
 
 
 def test_readers_of_many_symbols_become_known_little_by_little() -> None:
@@ -79,7 +93,7 @@ def test_readers_of_many_symbols_become_known_little_by_little() -> None:
     taken = []
     for _ in range(4):
         happen(board, symbols)
-        taken.append(len(solos.touched()))
+        taken.append(len(touched_by(solos)))
     wanting = sum(bool(wish & set(symbols)) for wish in wishes)
     assert taken == [60, 60, wanting, wanting]
     assert wanting < 60
@@ -90,7 +104,7 @@ def test_of_many_symbols_one_is_not_picked_with_all_others(each: int, picked: bo
     """Going through what happened is quicker then."""
     board, solos = crowd([set(range(each)), {*range(each - 1), each}] * 4)
     happen(board, [each])
-    assert solos.picking(solos.touched()) is picked
+    assert solos.picking(touched_by(solos)) is picked
 
 
 def test_not_everything_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,8 +114,8 @@ def test_not_everything_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     touched = []
     for symbol in range(40):
         happen(board, [symbol])
-        touched.append(len(solos.touched()))
+        touched.append(len(touched_by(solos)))
     assert max(touched[:2]) < 60
     assert touched[20:] == [60] * 20
     happen(board, [0])
-    assert len(solos.touched()) == touched[0], "what is known stays so"
+    assert len(touched_by(solos)) == touched[0], "what is known stays so"

@@ -126,6 +126,10 @@ class Part:
         """Tell whether a symbol is among those of a part that isn't the whole board."""
         return bool(self._mask[symbol]) if self._few is None else symbol in self._few
 
+    def take_one(self, symbol: int) -> Sequence[bytes]:
+        """Give the head, then what there is of one symbol."""
+        return (self.board.entries[self._head], self.board.entries[symbol])
+
     def take(self) -> Sequence[bytes]:
         """
         Give the head, then the fragments that are wanted; nothing at all, or nothing but empty entries, if none are.

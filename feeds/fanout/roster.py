@@ -231,7 +231,7 @@ class Roster:
                 if key not in solos:
                     solos[key] = Solos(group.envelope, part)
                     plan.solos.append(solos[key])
-                solos[key].add((part.pick, flows[0][0], group))
+                solos[key].add((part.pick, flows[0][0], group, flows[0]))
             elif group.live:
                 plan.groups.append(group)
         return plan
