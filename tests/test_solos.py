@@ -3,11 +3,12 @@
 import random
 
 import pytest
-from doubles import RecordingTransport
+from doubles import FakeDialect, RecordingTransport, batch_of
 
 from feeds.fanout import solos as solos_module
 from feeds.fanout.board import Board, Part
 from feeds.fanout.group import Group, Member
+from feeds.fanout.hub import Hub
 from feeds.fanout.interest import Interest
 from feeds.fanout.solos import Solo, Solos
 from feeds.wire.backlog import BacklogPolicy
@@ -119,3 +120,26 @@ def test_not_everything_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     assert touched[20:] == [60] * 20
     happen(board, [0])
     assert len(touched_by(solos)) == touched[0], "what is known stays so"
+
+
+def test_each_gets_what_it_wants_whichever_way_is_quickest() -> None:
+    """With some symbols each, with nearly all, in turns of one event and of many."""
+    for each in (3, 45):
+        hub = Hub(50, 2, FakeDialect())
+        rng = random.Random(each)
+        wishes = [set(rng.sample(range(50), each)) for _ in range(40)]
+        transports = [RecordingTransport() for _ in wishes]
+        for transport, wish in zip(transports, wishes, strict=True):
+            member = hub.join(transport, 0.0, lambda _: None)
+            hub.subscribe(member, Interest().add(wish, CHANNELS), 0.0)
+        seq = 0
+        for events in [1, 1, 2, 3, 5, 1, 8, 30, 2] * 4:
+            symbols = [rng.randrange(50) for _ in range(events)]
+            hub.publish(batch_of((symbol, TRADES, seq + n) for n, symbol in enumerate(symbols)))
+            for _ in hub.flush(0.0):
+                pass
+            for transport, wish in zip(transports, wishes, strict=True):
+                got = FakeDialect.decode(transport.take())
+                wanted = [(s, seq + n) for n, s in enumerate(symbols) if s in wish]
+                assert [(event.symbol, event.seq) for event in got] == sorted(wanted)
+            seq += events
