@@ -1,7 +1,7 @@
 """
 Latency under load: how old an event is when its client has read it, at given rates.
 
-    python -m bench.latency [--quick] [--rates 0.1,0.2,0.5,1,2,3,4] [--only ours,uws,node-ws]
+    python -m bench.latency [--quick] [--rates 0.02,0.1,0.2,0.5,1,2,3,4] [--only ours,uws,node-ws]
 
 1,000 clients, each on 20 of 500 symbols, trades and quotes; rates in million deliveries a second.
 Ours is `tickerplant serve`, on the wall clock, with its market, its history and all its counting; its --rate is chosen so
@@ -174,7 +174,7 @@ def _title() -> str:
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.latency", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--rates", type=_rates, default=_rates("0.1,0.2,0.5,1,2,3,4"))
+    parser.add_argument("--rates", type=_rates, default=_rates("0.02,0.1,0.2,0.5,1,2,3,4"))
     known = f"of {', '.join(_PACED)}; the floor has no schedule"
     parser.add_argument("--only", type=_rows, default=["ours", *_PEERS], help=known)
     parser.add_argument("--rounds", type=int, default=3)

@@ -57,6 +57,25 @@ def test_turn(benchmark: Benchmark, name: str) -> None:
     benchmark.extra_info["ns_a_write"] = round(benchmark.stats["median"] / scenario.clients * 1e9)
 
 
+@pytest.mark.parametrize("events", [1, 3, 12])
+def test_turn_of_few(benchmark: Benchmark, events: int) -> None:
+    """A turn with few events for 1,000 clients that want 20 of 500 symbols each, without the kernel: as at low rates."""
+    scenario = SCENARIOS["sub-20"]
+    market = Market(Universe.parse("500"), seed=7, rate=10.0)
+    hub = Hub(500, CHANNELS, NativeEncoder(market.universe))
+    for client in range(scenario.clients):
+        member = hub.join(NullTransport(), 0.0, lambda _: None)
+        hub.subscribe(member, Interest().add(scenario.picks(client) or (), [TRADES, QUOTES]), 0.0)
+
+    def one_turn() -> None:
+        hub.publish(market.step(market.now_us + 10_000_000, events))
+        for _ in hub.flush(0.0):
+            pass
+
+    benchmark.pedantic(one_turn, rounds=3_000, warmup_rounds=1_000)
+    benchmark.extra_info["writes"] = round(hub.stats.writes / 4_000)
+
+
 @pytest.mark.parametrize("hz", [1, 10])
 def test_second_of_the_latest(benchmark: Benchmark, hz: int) -> None:
     """A second of 100 turns for 1,000 clients that want the latest of 20 of 500 symbols, without the kernel."""

@@ -13,10 +13,11 @@ import asyncio
 import math
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from feeds.errors import ConfigError
+from feeds.timer import Timer
 from ticker.market import DEFAULT_START_US
 
 __all__ = ["PAUSE_S", "Awake", "Clock", "ManualClock", "MaxClock", "ScaledClock", "parse_clock"]
@@ -25,6 +26,11 @@ PAUSE_S = 1.0
 """From how long on this process is taken to have been stopped, where it looks at the time far more often."""
 
 _TURNS = 3.0  # between two looks, where they are long
+
+_SHORTEST = 0.1  # of the pace of turns, from one to the next, where something is due
+_SHORTEST_S = 0.0005
+_REST = 0.1  # of the length of the last turn, after it
+_PAST_US = 2  # a turn gives what is before its time
 
 
 class Clock(Protocol):
@@ -49,8 +55,18 @@ class Clock(Protocol):
         """Give the market's time in microseconds, or None: as far as the next turn's events go."""
         ...
 
-    async def turn_over(self, share: float = 1.0) -> None:
-        """Return when it is time for the next turn, or for a share of it."""
+    async def turn_over(self, share: float = 1.0, due_us: int | None = None) -> None:
+        """
+        Return when it is time for the next turn.
+
+        Args:
+            share: how much of a turn it is until then.
+            due_us: the market's time from which on there is something for a turn to do. It may come as soon as that.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what waiting needs; called when nobody waits."""
         ...
 
 
@@ -85,12 +101,16 @@ class ScaledClock:
     """
     The time of day, from the start on at a chosen speed.
 
+    Turns keep a pace. Where something is due before, the turn comes when it is: but at least a tenth of the pace, and half a
+    millisecond, after the one before, and after a rest of a tenth of what that took.
+
     Args:
         start_us: the market's time at the start; None: the current second.
         turn_s: the pace of turns, in real seconds.
         speed: market seconds a real second.
         monotonic: gives real seconds, from any origin.
         time_of_day: gives Unix time, in seconds.
+        sleep: lets real seconds pass; None: as exactly as the system can.
     """
 
     drains = False
@@ -103,13 +123,16 @@ class ScaledClock:
         speed: float = 1.0,
         monotonic: Callable[[], float] = time.monotonic,
         time_of_day: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] | None = None,
     ) -> None:
         self.name = "wall" if speed == 1 else f"x{speed:g}"
         self.speed = speed
         self.seconds = Awake(monotonic, max(PAUSE_S, _TURNS * turn_s))
         self.turn_s = turn_s
         self._monotonic = monotonic
-        self._started = self._next = monotonic()
+        self._timer = Timer()
+        self._sleep = sleep or self._timer.sleep
+        self._started = self._next = self._turned = monotonic()
         begun = 0.0
         if start_us is None:
             begun, whole = math.modf(time_of_day())
@@ -121,11 +144,21 @@ class ScaledClock:
     def now_us(self) -> int:
         return self.start_us + int((self._monotonic() - self._started) * self.speed * 1e6)
 
-    async def turn_over(self, share: float = 1.0) -> None:
+    async def turn_over(self, share: float = 1.0, due_us: int | None = None) -> None:
         # Turns keep their pace: a late one shortens the next wait, but missed ones aren't made up for.
         now = self._monotonic()
         self._next = max(self._next + share * self.turn_s, now)
-        await asyncio.sleep(self._next - now)
+        if due_us is not None:
+            due = self._started + (due_us + _PAST_US - self.start_us) / 1e6 / self.speed
+            rested = now + _REST * (now - self._turned)
+            shortest = share * max(_SHORTEST_S, _SHORTEST * self.turn_s)
+            soonest = max(rested, self._turned + shortest)
+            self._next = min(self._next, max(due, soonest))
+        await self._sleep(self._next - now)
+        self._turned = self._monotonic()
+
+    def close(self) -> None:
+        self._timer.close()
 
 
 class MaxClock:
@@ -148,8 +181,11 @@ class MaxClock:
     def now_us(self) -> None:
         return None
 
-    async def turn_over(self, share: float = 1.0) -> None:
+    async def turn_over(self, share: float = 1.0, due_us: int | None = None) -> None:
         await asyncio.sleep(0)
+
+    def close(self) -> None:
+        pass
 
 
 class ManualClock:
@@ -181,9 +217,12 @@ class ManualClock:
         self._now_us += by_us
         self._moved.set()
 
-    async def turn_over(self, share: float = 1.0) -> None:
+    async def turn_over(self, share: float = 1.0, due_us: int | None = None) -> None:
         await self._moved.wait()
         self._moved.clear()
+
+    def close(self) -> None:
+        pass
 
 
 def parse_clock(text: str, start_us: int | None, turn_s: float) -> Clock:

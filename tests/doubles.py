@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
@@ -245,6 +246,9 @@ class ScriptedMarket:
         self.steps: list[tuple[int, int | None]] = []
         self._every_us, self._most_steps = every_us, most_steps
         self._seq = 0
+
+    def next_us(self, wanted: NDArray[np.int32]) -> int:
+        return (self._seq + 1) * self._every_us if wanted[0] else 2**62
 
     def step(self, until_us: int, limit: int | None = None) -> TickBatch:
         self.steps.append((until_us, limit))

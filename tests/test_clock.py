@@ -1,6 +1,7 @@
 """Clocks, with the time in our hands: none of these tests waits."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -98,10 +99,10 @@ def test_without_a_start_the_markets_time_is_the_time_of_day(speed: float) -> No
 
 
 @pytest.mark.asyncio
-async def test_turns_keep_their_pace(slept: list[float]) -> None:
+async def test_turns_keep_their_pace() -> None:
     """A late turn shortens the next wait; but where a whole one was missed, nothing is made up for."""
-    hands = Hands(0.0)
-    clock = ScaledClock(START, turn_s=0.25, monotonic=hands)
+    hands, slept = Hands(0.0), list[float]()
+    clock = ScaledClock(START, turn_s=0.25, monotonic=hands, sleep=noting(slept))
     await clock.turn_over()
     hands.now = 0.25 + 0.0625
     await clock.turn_over()
@@ -109,6 +110,77 @@ async def test_turns_keep_their_pace(slept: list[float]) -> None:
     await clock.turn_over()
     await clock.turn_over()
     assert slept == [0.25, 0.1875, 0.0, 0.25]
+
+
+def noting(sleeps: list[float], hands: Hands | None = None) -> Callable[[float], Awaitable[None]]:
+    """Give what notes the sleeps that are asked for; where there are hands, they go on as if it slept."""
+
+    async def sleep(seconds: float) -> None:
+        sleeps.append(round(seconds, 9))
+        if hands is not None:
+            hands.now += seconds
+
+    return sleep
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("took", "due", "turn_at"),
+    [
+        (0.0, 0.03, 0.030_002),
+        (0.02, 0.03, 0.030_002),
+        (0.0, 0.001, 0.01),
+        (0.005, 0.001, 0.01),
+        (0.05, 0.001, 0.055),
+        (0.09, 0.001, 0.099),
+        (0.096, 0.001, 0.1),
+        (0.0, 0.2, 0.1),
+        (0.3, 0.001, 0.3),
+    ],
+    ids=[
+        "when it is due",
+        "however long the last one took",
+        "not within a tenth of the pace",
+        "whatever of that was work",
+        "not without a rest of a tenth",
+        "though that is nearly the pace",
+        "but no later than the pace",
+        "that goes for what is due later too",
+        "a late one comes at once",
+    ],
+)
+async def test_a_turn_comes_sooner_for_what_is_due(took: float, due: float, turn_at: float) -> None:
+    """Of turns at a pace of 100 ms; due is in seconds from the turn before, which took so long."""
+    hands, slept = Hands(0.0), list[float]()
+    clock = ScaledClock(START, turn_s=0.1, monotonic=hands, sleep=noting(slept, hands))
+    await clock.turn_over()
+    began = hands.now
+    hands.now += took
+    await clock.turn_over(1.0, START + round((began + due) * S))
+    assert hands.now - began == pytest.approx(turn_at)
+    assert min(slept) >= 0
+
+
+@pytest.mark.asyncio
+async def test_the_pace_goes_on_from_a_turn_that_came_sooner() -> None:
+    hands, slept = Hands(0.0), list[float]()
+    clock = ScaledClock(START, turn_s=0.1, monotonic=hands, sleep=noting(slept, hands))
+    await clock.turn_over(1.0, START + 40_000)
+    await clock.turn_over()
+    await clock.turn_over(0.25, START)
+    await clock.turn_over(0.25)
+    assert slept == [0.040_002, 0.1, 0.002_5, 0.025]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("speed", [10.0, 0.5])
+async def test_what_is_due_is_due_in_the_markets_time(speed: float) -> None:
+    hands, slept = Hands(0.0), list[float]()
+    clock = ScaledClock(START, turn_s=0.1, speed=speed, monotonic=hands, sleep=noting(slept, hands))
+    due_us = START + round(40_000 * speed)
+    await clock.turn_over(1.0, due_us)
+    assert hands.now == pytest.approx(0.04, abs=5e-6)
+    assert clock.now_us() > due_us, "a turn gives what is before its time"
 
 
 # Max.

@@ -285,3 +285,23 @@ def test_what_cant_be_written_is_not_counted_as_delivered() -> None:
     bench.turn((0, 0), (0, 0))
     assert broken.aborted
     assert bench.hub.deliveries() == 2
+
+
+def test_who_leaves_while_those_who_want_the_same_are_written_to_gets_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They have one message, though each has a subscription of its own."""
+    monkeypatch.setattr(hub_module, "FLUSH_SLICE", 1)
+    bench = HubBench()
+    transports = [RecordingTransport() for _ in range(7)]
+    wishes = ([0], [0, 1], [0, 2], [0, 3], [1], [2], [3])
+    members = [bench.join(t, wish) for t, wish in zip(transports, wishes, strict=True)]
+    bench.publish((0, 0))
+    flush = bench.hub.flush(0.0)
+    next(flush)
+    bench.hub.leave(members[2])
+    transports[2].closed = True
+    for _ in flush:
+        pass
+    assert [len(t.writes) for t in transports] == [1, 1, 0, 1, 0, 0, 0]
+    assert transports[0].writes == transports[3].writes

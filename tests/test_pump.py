@@ -162,6 +162,106 @@ async def test_a_long_step_is_cut_so_that_messages_and_memory_stay_bounded() -> 
     assert rig.pump.turns == 1
 
 
+# Sooner, where something is due.
+
+
+class Hands:
+    """Time that goes on when somebody sleeps, and each time that somebody looks."""
+
+    def __init__(self, look_s: float = 0.0) -> None:
+        self.now, self._look_s = 0.0, look_s
+
+    def __call__(self) -> float:
+        self.now += self._look_s
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += max(0.0, seconds)
+        await asyncio.sleep(0)
+
+
+def paced(hands: Hands, every_us: int, turn_s: float = 0.005) -> Rig:
+    clock = ScaledClock(0, turn_s=turn_s, monotonic=hands, sleep=hands.sleep)
+    return Rig(clock, every_us=every_us, timer=hands)
+
+
+async def test_an_event_that_somebody_gets_has_a_turn_as_soon_as_it_is_due() -> None:
+    """Between them, turns keep their pace."""
+    hands = Hands()
+    rig = paced(hands, every_us=12_345)
+    written: list[float] = []
+
+    class Noting(RecordingTransport):
+        def write(self, data: Any) -> None:
+            written.append(hands.now)
+            super().write(data)
+
+    transport = Noting()
+    rig.join(transport)
+    async with rig.running():
+        await spin(lambda: len(written) == 50)
+    assert seqs(transport) == [*range(1, 51)]
+    for number, when in enumerate(written, 1):
+        assert 0 <= when - number * 0.012_345 <= 5e-6
+    assert rig.pump.turns == pytest.approx(50 * 3, abs=2), "two at their pace, one for the event"
+
+
+async def test_many_events_share_turns() -> None:
+    """Turns begin a tenth of the pace apart at least, and rest for a tenth of their length."""
+    for look_s in (0.0, 0.000_1):
+        hands = Hands(look_s)
+        rig = paced(hands, every_us=20)
+        transport = RecordingTransport()
+        rig.join(transport)
+        async with rig.running():
+            await spin(lambda: rig.pump.turns == 201)  # noqa: B023
+        got = seqs(transport)
+        assert got == [*range(1, len(got) + 1)]
+        if not look_s:
+            assert hands.now == pytest.approx(0.1, rel=0.02)
+        else:
+            assert 0.3 * hands.now < rig.pump.timing.turns.sum < hands.now / 1.1
+
+
+@pytest.mark.parametrize("whose", ["nobody's", "another's"])
+async def test_what_nobody_gets_in_full_brings_no_turns(whose: str) -> None:
+    """At 5 ms, a second has 200 turns; so it has with a client that wants something else, or only the latest."""
+    hands = Hands()
+    rig = paced(hands, every_us=700)
+    if whose == "another's":
+        rig.join(RecordingTransport(), Interest().add([0], [1]))
+        member = rig.join(RecordingTransport(), Interest())
+        latest = ((100_000, TRADES),)
+        rig.hub.subscribe(member, Interest(), 0.0, latest)
+    async with rig.running():
+        await spin(lambda: hands.now >= 1.0)
+    assert rig.pump.turns == pytest.approx(200, abs=2)
+    assert rig.pump.events == pytest.approx(1_000_000 / 700, abs=15)
+
+
+async def test_those_that_are_behind_are_looked_after_at_the_pace_of_turns() -> None:
+    """However many turns there are: a look costs something for each of them."""
+    hands = Hands()
+    rig = paced(hands, every_us=500)
+    rig.join(RecordingTransport())
+    stalled = StalledTransport(room=0)
+    rig.join(stalled)
+    looks = 0
+    tend = rig.hub.slow.tend
+
+    def count(now: float) -> None:
+        nonlocal looks
+        looks += 1
+        tend(now)
+
+    rig.hub.slow.tend = count  # type: ignore[method-assign]
+    async with rig.running():
+        await spin(lambda: hands.now >= 0.5)
+    assert rig.hub.slow.laggards
+    assert rig.pump.turns > 900
+    assert 90 <= looks <= 210
+
+
 # Between turns.
 
 

@@ -223,14 +223,6 @@ class Market(Outlet):
             block = self._overlay.begin(block, self._source.flow.seq)
         return block
 
-    def _pass_over(self, until_us: int) -> None:
-        self._refresh()
-        super()._pass_over(until_us)
-
-    def _release(self, edge: int, room: int | None) -> TickBatch:
-        self._refresh()
-        return super()._release(edge, room)
-
     def _refresh(self) -> None:
         if self._overlay is not None and self._overlay.stale:
             self._block = self._overlay.block()

@@ -47,6 +47,15 @@ class Venue(Protocol):
         """
         ...
 
+    def next_us(self, wanted: NDArray[np.int32]) -> int:
+        """
+        Give a time before which it gives nothing that is wanted, as far as it knows: mostly that of the next such event.
+
+        Args:
+            wanted: not 0 for what is, by channel number and symbol id: one row after the other.
+        """
+        ...
+
     def snapshot(self, symbol: int) -> Snapshot:
         """Give the state of one symbol now."""
         ...

@@ -9,6 +9,7 @@ import orjson
 
 from feeds.clock import Clock
 from feeds.counters.timing import Timing
+from feeds.engine.resting import Rest
 from feeds.engine.underway import MOST_OVERLAPS, Underway
 from feeds.fanout.cursor import Place, parts
 from feeds.fanout.hub import Hub
@@ -61,7 +62,7 @@ class Pump:
         self._turn_events = min(turn_events, MAX_TURN_EVENTS)
         self._heartbeat_s = heartbeat_s
         self._next_beat = clock.seconds() + heartbeat_s / 4
-        self._next_pace = 0.0
+        self._pacing, self._tending = Rest(clock), Rest(clock)
         self._idle = asyncio.Event()
         self._idle.set()
         self.answers = Underway(MOST_OVERLAPS if clock.drains else math.inf)
@@ -105,13 +106,21 @@ class Pump:
                 await self._run_as_fast_as_drained()
             while True:
                 await self.turn()
-                await self._clock.turn_over(self.stagger.share)
+                await self._clock.turn_over(self.stagger.share, self._due_us())
                 await self.between_turns()
         except Exception as error:
             self.failure = error
             raise
         finally:
             self.answers.allow(always=True)
+            self._clock.close()
+
+    def _due_us(self) -> int | None:
+        """Give the market's time from which on a turn has something for somebody; None: as far as that matters, never."""
+        if self.stagger.waiting:
+            return self._market.now_us
+        members = self._hub.roster.audience.members
+        return self._market.next_us(members) if self._clock.speed else None
 
     async def _run_as_fast_as_drained(self) -> None:
         """With no time to wait for, the event loop is let run after some work, not after each small turn."""
@@ -206,12 +215,12 @@ class Pump:
                     self.stagger.published(len(part))
                     self._unwritten.append(part)
                     writing += await self._write(phase)
-                if self._hub.slow.laggards:
+                if self._hub.slow.laggards and self._tending.over(self._clock.turn_s / 2):
                     self._hub.slow.tend(self._clock.seconds())
                 if once or self._market.now_us >= until or timing.timer() - began > longest_s:
                     break
                 await asyncio.sleep(0)
-            if self._hub.newest.active and self._may_pace():
+            if self._hub.newest.active and self._pacing.over(self._hub.roster.lanes.rest_s):
                 for _ in self._hub.pace(self._clock.seconds()):
                     await asyncio.sleep(0)
         finally:
@@ -222,16 +231,6 @@ class Pump:
         if self.after_turn is not None:
             self.after_turn()
         self._beat()
-
-    def _may_pace(self) -> bool:
-        """Tell whether it is time to look at who is paced: not each turn, where they want very much."""
-        if not self._clock.speed:
-            return True  # a turn is what somebody asked for, or a window
-        now = self._clock.seconds()
-        if now < self._next_pace:
-            return False
-        self._next_pace = now + self._hub.roster.lanes.rest_s
-        return True
 
     async def _write(self, phase: int | None) -> float:
         """Write what is pending for a phase of the members, or for all; gives how long that took, in seconds."""

@@ -32,10 +32,19 @@ class Board:
         heads: what messages begin with, by the number of the head (see :mod:`feeds.wire.envelope`).
     """
 
-    __slots__ = ("channels", "entries", "fragments", "happened", "partial", "parts", "symbols")
+    __slots__ = (
+        "channels",
+        "entries",
+        "fragments",
+        "happened",
+        "partial",
+        "parts",
+        "symbols",
+        "total",
+    )
 
     def __init__(self, channels: frozenset[int], symbols: int, heads: Sequence[bytes]) -> None:
-        self.channels = channels
+        self.channels, self.total = channels, symbols
         self.entries: list[bytes] = [b""] * symbols + list(heads)
         """By symbol id, the pending fragments, put together; then the heads."""
         self.happened: list[int] = []
@@ -95,14 +104,15 @@ class Part:
         head: the number of the head.
     """
 
-    __slots__ = ("_few", "_head", "_mask", "_work", "board", "pick")
+    __slots__ = ("_few", "_head", "_mask", "board", "pick", "work")
 
     def __init__(
         self, board: Board, symbols: Iterable[int] | Symbols, total: int, head: int = 0
     ) -> None:
         self.board = board
         wanted = Symbols.of(symbols)
-        self._work = len(wanted)
+        self.work = len(wanted)
+        """How many entries it takes to pick every symbol's."""
         self._head = total + head
         self._few, self._mask = wanted.few, b""
         self.pick: Pick | None = None
@@ -118,12 +128,20 @@ class Part:
             self.pick = itemgetter(self._head, *compress(_numbers(total), self._mask))
         else:
             self.pick = partial(_pick_many, self._head, self._mask)
-            self._work = total
+            self.work = total
 
     @property
     def picking(self) -> bool:
         """Whether in this turn to pick every symbol's entry is quicker than to go through what happened."""
-        return self.pick is not None and self._work < 4 * len(self.board.happened)
+        return self.pick is not None and self.work < 4 * len(self.board.happened)
+
+    def reads(self, symbol: int) -> bool:
+        """Tell whether a symbol is among those of a part that isn't the whole board."""
+        return bool(self._mask[symbol]) if self._few is None else symbol in self._few
+
+    def take_one(self, symbol: int) -> Sequence[bytes]:
+        """Give the head, then what there is of one symbol."""
+        return (self.board.entries[self._head], self.board.entries[symbol])
 
     def take(self) -> Sequence[bytes]:
         """

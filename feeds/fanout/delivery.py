@@ -11,8 +11,9 @@ from typing import TypeVar
 
 from feeds.counters.stats import HubStats
 from feeds.fanout.group import Flow, Group, Member
-from feeds.fanout.roster import Roster, Solo
+from feeds.fanout.roster import Roster
 from feeds.fanout.slow import SlowConsumers
+from feeds.fanout.solos import Solo, Solos
 from feeds.wire.transport import Data
 
 __all__ = ["Delivery", "slices"]
@@ -40,20 +41,32 @@ class Delivery:
         plan = self._roster.plan(phase)
         others = plan.groups
         done = 0
-        for envelope, part, solos in plan.solos:
-            board = part.board
-            if not part.picking:  # few events: taken the other way round
-                if board.happened:
-                    others = [*others, *(group for _, _, group in solos)]
-                continue
-            for some in slices(solos, most):
-                if plan is not self._roster.plan(phase):  # somebody left while we paused
-                    some = [solo for solo in some if solo[2].live]
-                self.solos(envelope.seal, board.entries, some, now)
-                if (done := done + len(some)) >= most:
-                    done = 0
-                    yield
+        for solos in plan.solos:
+            for symbol, portion in solos.portions():
+                if symbol is None and not solos.picking(
+                    portion
+                ):  # few events: taken the other way round
+                    if solos.part.board.happened:
+                        others = [*others, *(solo[2] for solo in portion)]
+                    continue
+                for some in slices(portion, most):
+                    if plan is not self._roster.plan(phase):  # somebody left while we paused
+                        some = [solo for solo in some if solo[2].live]
+                    self._portion(solos, symbol, some, now)
+                    if (done := done + len(some)) >= most:
+                        done = 0
+                        yield
         return others
+
+    def _portion(self, solos: Solos, symbol: int | None, some: Sequence[Solo], now: float) -> None:
+        """Write to some groups of one: to all of them what there is of one symbol, or, for None, to each what it picks."""
+        seal, part = solos.envelope.seal, solos.part
+        if symbol is None:
+            self.solos(seal, part.board.entries, some, now)
+        elif some:
+            for solo in some:
+                solo[2].written = now
+            self.flows(seal(part.take_one(symbol)), [solo[3] for solo in some], now)
 
     def to_groups(self, groups: list[Group], now: float, most: int) -> Iterator[None]:
         """Write to groups, to each its own message. Pauses as ``Hub.flush``."""
@@ -83,7 +96,7 @@ class Delivery:
     ) -> None:
         """Make and write each one's own message. About 10 ns an entry that it picks, 0.6 us beside, and the write."""
         size = writes = 0
-        for pick, send, group in solos:
+        for pick, send, group, _ in solos:
             if not (data := seal(pick(entries))):
                 continue
             group.written = now

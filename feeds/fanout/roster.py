@@ -6,37 +6,34 @@ all that is pending for it (see :mod:`feeds.fanout.stagger`). A phase has boards
 or comes back does so in the phase with nothing pending, so that it gets nothing twice.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from feeds.counters.audience import Audience
-from feeds.fanout.board import Board, Part, Pick
+from feeds.fanout.board import Board, Part
 from feeds.fanout.boards import Boards
 from feeds.fanout.group import Group, Member
 from feeds.fanout.interest import Interest
 from feeds.fanout.lanes import Lanes
+from feeds.fanout.solos import Solos
 from feeds.wire.envelope import Envelope
 
-__all__ = ["PHASES", "Plan", "Roster", "Solo"]
+__all__ = ["PHASES", "Plan", "Roster"]
 
 PHASES = 4
 """Of a staggered turn. More make latency little better, and each has its own copy of what is shared."""
 
 _Key = tuple[Interest, Envelope, int]
 
-Solo = tuple[Pick, Callable[[bytes | bytearray], int], Group]
-"""A group of one flowing member with one part: how to pick its events, how to send them, and the group."""
-
 
 @dataclass(slots=True)
 class Plan:
     """In which order, and which way, to write a turn; good until the roster changes."""
 
-    solos: list[tuple[Envelope, Part, list[Solo]]] = field(default_factory=list)
-    """By board and envelope: the groups of one, and the part of one of them, which stands for all."""
+    solos: list[Solos] = field(default_factory=list)
+    """The groups of one, by board and envelope."""
     groups: list[Group] = field(default_factory=list)
     """All others that have live members."""
 
@@ -213,7 +210,7 @@ class Roster:
 
     def _make_plan(self, phase: int) -> Plan:
         plan = Plan()
-        solos: dict[tuple[Board, Envelope], list[Solo]] = {}
+        solos: dict[tuple[Board, Envelope], Solos] = {}
         for group in self.groups.values():
             if group.phase != phase:
                 continue
@@ -223,9 +220,9 @@ class Roster:
             if alone and part is not None and part.pick is not None:
                 key = part.board, group.envelope
                 if key not in solos:
-                    solos[key] = []
-                    plan.solos.append((group.envelope, part, solos[key]))
-                solos[key].append((part.pick, flows[0][0], group))
+                    solos[key] = Solos(group.envelope, part)
+                    plan.solos.append(solos[key])
+                solos[key].add((part.pick, flows[0][0], group, flows[0]))
             elif group.live:
                 plan.groups.append(group)
         return plan

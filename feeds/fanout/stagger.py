@@ -11,10 +11,12 @@ from feeds.fanout.roster import PHASES, Roster
 
 __all__ = ["Stagger"]
 
-_BUSY = 0.25
-"""Begin where writing takes this share of a turn."""
-_QUIET = 0.1
-"""End where it takes less than this."""
+_BUSY = 0.5
+"""Begin where writing takes this share of a turn, on average."""
+_QUIET = 0.55
+"""End where it takes less than this: more, since there are more turns than there would be otherwise."""
+_NEWEST = 1 / 16
+"""Weight of the newest turn in the average."""
 _FEWEST = 64
 """Members that it is worth while for."""
 _LOOK_TURNS = 256
@@ -38,11 +40,17 @@ class Stagger:
         self._on = False
         self._took = 0.0
         self._turns = 0
+        self._mean = 0.0
 
     @property
     def share(self) -> float:
         """How much of a turn it is until the next."""
         return 1.0 if self.phase is None else 1 / PHASES
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something is pending for a phase to come."""
+        return any(self._pending)
 
     def has_room(self, events: int, most: int) -> bool:
         """Tell whether so many more events can wait for the next phases, and no message would have more than ``most``."""
@@ -61,21 +69,27 @@ class Stagger:
 
     def wrote(self, took: float) -> None:
         """Note that the phase was written to, and how long that took, in seconds; then decide again whether to stagger."""
-        if self.phase is None:
-            if self._on or (took > _BUSY * self._turn_s > 0 and self._worth_while()):
-                self._roster.spread()
-                self._on, self.phase, self._took = True, 0, 0.0
-            return
         self._took += took
+        if self.phase is None:
+            self._note()
+            if self._on or (self._mean > _BUSY * self._turn_s > 0 and self._worth_while()):
+                self._roster.spread()
+                self._on, self.phase, self._mean = True, 0, self._turn_s
+            return
         self.phase += 1
         if self.phase < PHASES:
             return
+        self._note()
         self._turns += 1
         self.phase = 0
-        if self._took < _QUIET * self._turn_s:
-            self._on, self.phase = False, None
+        if self._mean < _QUIET * self._turn_s:
+            self._on, self.phase, self._mean = False, None, 0.0
         elif self._turns % _LOOK_TURNS == 0 and self._uneven():
             self.phase = None  # everybody, once: nothing may be pending for those who change over
+
+    def _note(self) -> None:
+        """Note that everybody was written to."""
+        self._mean += (self._took - self._mean) * _NEWEST
         self._took = 0.0
 
     def _worth_while(self) -> bool:

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
-from ticker.batch import BarTable, TickBatch
+from ticker.batch import DEPTH, BarTable, TickBatch
 from ticker.bookkeeping.books import Books
 from ticker.bookkeeping.daybook import DayBook, Snapshot
 from ticker.generator.source import Block
@@ -20,6 +20,7 @@ from ticker.universe import Universe
 __all__ = ["Outlet"]
 
 _SECOND_US = 1_000_000
+_AHEAD = 64  # events to look at
 
 
 class Outlet(ABC):
@@ -56,6 +57,9 @@ class Outlet(ABC):
     def _next_block(self) -> Block:
         """Make the next block."""
 
+    def _refresh(self) -> None:  # noqa: B027  most have nothing to do
+        """Bring the rest of the block up to date with what was scheduled."""
+
     def step(self, until_us: int, limit: int | None = None) -> TickBatch:
         """
         Move the time on and give the events from the old time, included, to the new one, excluded.
@@ -86,6 +90,27 @@ class Outlet(ABC):
                     parts.append(bars)
                     given += len(bars)
         return TickBatch.join(parts)
+
+    def next_us(self, wanted: NDArray[np.int32]) -> int:
+        """
+        Give a time before which it gives nothing that is wanted, as far as it knows: mostly that of the next such event.
+
+        It looks some events ahead, and never past the block or the second. What is scheduled later may come before.
+
+        Args:
+            wanted: not 0 for what is, by channel number and symbol id: one row after the other. A book changes with its quote.
+        """
+        self._refresh()
+        rows = self._block.batch[self._at : self._at + _AHEAD]
+        found = min(self._block.end_us, self._next_second)
+        if not len(rows):
+            return found
+        symbols = np.int64(len(self.universe))
+        hits = wanted[rows.channel * symbols + rows.symbol] | wanted[DEPTH * symbols + rows.symbol]
+        first = int((hits > 0).argmax())
+        if hits[first] or self._at + len(rows) < len(self._block.batch):
+            found = min(found, int(rows.time[first if hits[first] else -1]))
+        return found
 
     def snapshot(self, symbol: int) -> Snapshot:
         """Give the state of one symbol now."""
@@ -129,6 +154,7 @@ class Outlet(ABC):
 
     def _release(self, edge: int, room: int | None) -> TickBatch:
         """Hand out rows of the block up to ``edge``, and move the time."""
+        self._refresh()
         if self._at == len(self._block.batch) and self.now_us >= self._block.end_us:
             self._bring_up_to_date()
             self._block = self._next_block()
@@ -148,6 +174,7 @@ class Outlet(ABC):
 
     def _pass_over(self, until_us: int) -> None:
         """Pass over the seconds in which nothing happens and nothing ends: a night costs no more than a second."""
+        self._refresh()
         if self._at < len(self._block.batch):
             return
         self._bring_up_to_date()
