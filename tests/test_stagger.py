@@ -125,6 +125,19 @@ async def test_turns_are_staggered_while_writing_takes_a_good_part_of_them() -> 
 
 
 @pytest.mark.asyncio
+async def test_a_hiccup_is_no_reason_to_stagger() -> None:
+    rig = Rig(LONG_S / 8)
+    for _ in range(20):
+        assert await rig.turn() == CLIENTS
+    rig.transports[3].seconds = 1.0
+    assert await rig.turn() == CLIENTS
+    rig.transports[3].seconds = LONG_S / 8
+    for _ in range(20):
+        assert await rig.turn() == CLIENTS
+    assert rig.pump.stagger.phase is None
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize(("write_s", "clients"), [(TURN_S / CLIENTS / 10, CLIENTS), (TURN_S, 8)])
 async def test_turns_are_whole_where_there_is_little_to_gain(write_s: float, clients: int) -> None:
     rig = Rig(write_s, clients)

@@ -3,8 +3,9 @@ Staggered turns: while writing to everybody takes a good part of a turn, each tu
 
 An event waits for the end of its turn, and then for its place in the loop over connections. Where that loop takes as long
 as a turn, the two are half a turn each, on average. With four phases, turns are four times shorter, and each writes all
-that is pending to a quarter of the members. An event then waits half a turn and an eighth; there are no more writes than
-before.
+that is pending to a quarter of the members. An event then waits half a turn and an eighth; at the pace of turns there are no
+more writes than before. Where turns come sooner than that (see :class:`feeds.clock.ScaledClock`) and take little time, whole
+ones are quicker: they are few writes each, and there is no phase to wait for.
 """
 
 from feeds.fanout.roster import PHASES, Roster
@@ -88,8 +89,8 @@ class Stagger:
             self.phase = None  # everybody, once: nothing may be pending for those who change over
 
     def _note(self) -> None:
-        """Note that everybody was written to."""
-        self._mean += (self._took - self._mean) * _NEWEST
+        """Note that everybody was written to. A hiccup counts as one full turn, however long it was."""
+        self._mean += (min(self._took, self._turn_s) - self._mean) * _NEWEST
         self._took = 0.0
 
     def _worth_while(self) -> bool:
