@@ -108,8 +108,9 @@ async def test_the_server_speaks_first(library: str) -> None:
 @on_both_loops
 async def test_events_follow_the_snapshots_without_a_gap(library: str) -> None:
     """For each symbol and channel, from the snapshot on, on a market that never stands still."""
+    patient = BacklogPolicy(soft_limit=10**9, hard_limit=10**9)
     async with (
-        running(clock="wall", rate=500, symbols="20") as server,
+        running(clock="wall", rate=500, symbols="20", backlog=patient) as server,
         connected(library, server) as ws,
     ):
         await ws.receive()

@@ -122,7 +122,7 @@ async def test_over_the_hard_limit_or_behind_for_too_long_a_client_is_evicted(
 @pytest.mark.asyncio
 async def test_an_eviction_is_counted_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="feeds")
-    policy = BacklogPolicy(soft_limit=20_000, no_progress_s=0.2)
+    policy = BacklogPolicy(soft_limit=20_000, no_progress_s=2.0)
     async with (
         running(**FAST, backlog=policy) as server,
         RawClient(server, receive_buffer=4096) as slow,
@@ -139,7 +139,9 @@ async def test_an_eviction_is_counted_and_logged_once(caplog: pytest.LogCaptureF
             health = await answer.json()
         assert (health["conflating"], health["evicted"], health["connections"]) == (0, 1, 0)
     messages = [r.getMessage() for r in caplog.records if r.name == "feeds"]
-    assert messages == ["evicted a slow consumer: no_progress"]
+    assert [text for text in messages if "evict" in text] == [
+        "evicted a slow consumer: no_progress"
+    ]
 
 
 @on_both_loops
