@@ -11,7 +11,7 @@ from feeds.connections.drain import drained
 from feeds.connections.peers import Peer
 from feeds.connections.service import Service
 from feeds.connections.upgrade import Upgraded
-from feeds.engine.desk import Desk, Queue
+from feeds.engine.desk import InTurn
 from feeds.errors import CloseCode, Code, RequestError
 from feeds.fanout.group import Member
 from feeds.faults.injector import Injector
@@ -96,7 +96,7 @@ class Conversations:
         """Answer one message; a long answer piece by piece. Tells with what to close, if that is to follow."""
         hub, seconds, member = self._feed.hub, self._clock.seconds, call.member
         answers = iter(self._answers(session, call, received))
-        desk: Desk | Queue = self._desk
+        desk: InTurn = self._desk
         while not call.gone():
             async with desk:
                 reply = None if call.gone() else next(answers, None)
