@@ -80,19 +80,27 @@ class Awake:
     Args:
         monotonic: gives all real seconds.
         longest_s: between two looks; what is longer was a pause, and doesn't count.
+        usual_s: between two looks, where that is long: a pause counts as that much, so that time goes on, if slowly, where
+            somebody looks late each time because there is so much else to do.
     """
 
-    __slots__ = ("_longest_s", "_lost", "_monotonic", "_seen")
+    __slots__ = ("_longest_s", "_lost", "_monotonic", "_seen", "_usual_s")
 
-    def __init__(self, monotonic: Callable[[], float], longest_s: float = PAUSE_S) -> None:
-        self._monotonic, self._longest_s = monotonic, longest_s
+    def __init__(
+        self,
+        monotonic: Callable[[], float],
+        longest_s: float = PAUSE_S,
+        usual_s: float = 0.0,
+    ) -> None:
+        self._monotonic, self._usual_s = monotonic, usual_s
+        self._longest_s = longest_s + usual_s
         self._seen, self._lost = monotonic(), 0.0
 
     def __call__(self) -> float:
         now = self._monotonic()
         passed = now - self._seen
         if passed > self._longest_s:
-            self._lost += passed
+            self._lost += passed - self._usual_s
         self._seen = now
         return now - self._lost
 

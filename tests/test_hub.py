@@ -10,6 +10,7 @@ import pytest
 from doubles import BrokenTransport, Event, RecordingTransport
 from hub_bench import CHANNELS, SYMBOLS, HubBench, got
 
+from feeds.fanout import boards as boards_module
 from feeds.fanout import hub as hub_module
 from feeds.fanout.interest import NOTHING, Interest
 from feeds.wire.envelope import WEBSOCKET
@@ -60,6 +61,45 @@ def test_a_turn_without_an_event_for_somebody_writes_nothing_to_them() -> None:
     bench.turn()
     assert transport.writes == []
     assert bench.hub.stats.writes == 0
+
+
+def test_those_of_one_symbol_keep_their_order_whatever_else_is_wanted_on_each_channel() -> None:
+    """A symbol's quote stays before its trade, where one is subscribed to other symbols' trades as well."""
+    bench = HubBench()
+    transport = RecordingTransport()
+    member = bench.join(transport, [0, 1], [0])
+    bench.hub.subscribe(member, Interest().add([0, 1], [0]).add([0, 2], [1]), bench.now)
+    published = bench.turn((0, 1), (0, 0), (1, 0), (2, 1), (0, 1), (0, 0))
+    events = got(transport)
+    assert [e for e in events if e.symbol == 0] == [e for e in published if e.symbol == 0]
+    assert sorted(events) == sorted(published)
+
+
+@pytest.mark.parametrize(("most_boards", "most_parts"), [(3, 16), (100, 2)])
+def test_where_too_many_sets_of_channels_are_wanted_each_channel_is_served_by_itself(
+    most_boards: int, most_parts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything still comes once, and there are no more boards than that, and one for each channel."""
+    monkeypatch.setattr(boards_module, "MOST_BOARDS", most_boards)
+    monkeypatch.setattr(boards_module, "MOST_PARTS", most_parts)
+    bench = HubBench()
+    wishes = ({0: [0], 1: [1], 2: [2]}, {0: [0, 1], 1: [1, 2], 2: [0, 2]}, {3: [0, 1, 2], 0: [1]})
+    transports, members = [], []
+    for wish in wishes:
+        interest = Interest()
+        for symbol, channels in wish.items():
+            interest = interest.add([symbol], channels)
+        transports.append(RecordingTransport())
+        members.append(bench.join(transports[-1]))
+        bench.hub.subscribe(members[-1], interest, bench.now)
+    published = bench.turn(*((s, c) for s in range(SYMBOLS) for c in range(CHANNELS)))
+    for wish, transport in zip(wishes, transports, strict=True):
+        expected = [e for e in published if e.channel in wish.get(e.symbol, ())]
+        assert sorted(got(transport)) == expected
+    assert len(bench.roster.boards.by_channels) <= min(most_boards, 7) + CHANNELS
+    for member in members:
+        bench.hub.leave(member)
+    assert bench.roster.boards.by_channels == {}
 
 
 def test_what_nobody_wants_isnt_encoded() -> None:

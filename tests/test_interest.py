@@ -81,13 +81,26 @@ def test_slots_are_channel_by_channel_and_computed_once() -> None:
         (Interest().add([0], [0]), [({0}, {0})]),
         (Interest().add([0, 2], [0, 5]), [({0, 5}, {0, 2})]),
         (Interest().add([0, 2], [0, 5]).add([1], [1]), [({0, 5}, {0, 2}), ({1}, {1})]),
-        (Interest().add([0, 2], [0, 5]).remove([2], [5]), [({0}, {0, 2}), ({5}, {0})]),
+        (Interest().add([0, 2], [0, 5]).remove([2], [5]), [({0}, {2}), ({0, 5}, {0})]),
+        (
+            Interest().add([0, 1], [0]).add([1, 2], [1]).add([1, 3], [2]),
+            [({0}, {0}), ({1}, {2}), ({0, 1, 2}, {1}), ({2}, {3})],
+        ),
     ],
 )
-def test_channels_with_the_same_symbols_are_one_part(
+def test_symbols_with_the_same_channels_are_one_part(
     interest: Interest, parts: list[tuple[set[int], set[int]]]
 ) -> None:
-    assert [(set(channels), set(symbols)) for channels, symbols in interest.parts()] == parts
+    found = [(set(channels), set(symbols)) for channels, symbols in interest.parts()]
+    assert sorted(found, key=str) == sorted(parts, key=str)
+
+
+def test_where_there_would_be_too_many_parts_it_gives_none() -> None:
+    interest = Interest()
+    for symbol in range(1, 8):
+        interest = interest.add([symbol], [c for c in range(3) if symbol >> c & 1])
+    assert len(interest.parts()) == len(interest.parts(7)) == 7
+    assert interest.parts(6) == []
 
 
 @given(changes)
@@ -99,4 +112,5 @@ def test_its_parts_are_the_whole_of_it_and_dont_overlap(
         interest = (interest.add if adding else interest.remove)(symbols, channels)
     found = [(c, s) for channels, symbols in interest.parts() for c in channels for s in symbols]
     assert sorted(found) == sorted(pairs(interest))
-    assert len({symbols for _, symbols in interest.parts()}) == len(interest.parts())
+    assert len({channels for channels, _ in interest.parts()}) == len(interest.parts())
+    assert len({symbol for _, symbol in found}) == sum(len(some) for _, some in interest.parts())

@@ -40,7 +40,7 @@ class Patience:
         self._waiting: dict[asyncio.Transport, Backlog] = {}  # the longest first
         self._timer: asyncio.TimerHandle | None = None
         self._counts = cut_off
-        self._seconds = Awake(time.monotonic)
+        self._seconds = Awake(time.monotonic, usual_s=self._look_s)
 
     def begin(self, transport: asyncio.Transport) -> None:
         """Note that a connection has something unread."""

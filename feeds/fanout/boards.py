@@ -3,13 +3,24 @@
 from itertools import compress
 
 import numpy as np
+from numpy.typing import NDArray
 
 from feeds.fanout.board import Board
+from feeds.fanout.interest import Interest
 from feeds.fanout.symbols import Symbols
 from feeds.wire.envelope import HEADS
 from ticker.batch import TickBatch
 
-__all__ = ["Boards"]
+__all__ = ["MOST_BOARDS", "MOST_PARTS", "Boards", "Parts"]
+
+MOST_BOARDS = 32
+"""Sets of channels that have boards of their own, as each costs some microseconds a turn."""
+
+MOST_PARTS = 16
+"""Of one connection's interest."""
+
+Parts = list[tuple[frozenset[int], Symbols]]
+"""Channels, each set with the symbols that are wanted on it."""
 
 
 class Boards:
@@ -24,12 +35,28 @@ class Boards:
         self.by_channels: dict[frozenset[int], dict[int, Board]] = {}
         """By channels, then by phase."""
         self._symbols = symbols
+        self._wanted: dict[frozenset[int], NDArray[np.bool_]] = {}  # by channel number
+
+    def parts(self, interest: Interest) -> Parts:
+        """
+        Give an interest in parts that there are boards for, or may be.
+
+        Each symbol is in one part, so that its events come in the market's order. Where that would take too many boards, each
+        channel is a part, of which there are few: then they come channel by channel, in each message.
+        """
+        parts = interest.parts(MOST_PARTS)
+        more = sum(channels not in self.by_channels for channels, _ in parts)
+        if parts and (not more or len(self.by_channels) + more <= MOST_BOARDS):
+            return parts
+        return [(frozenset((channel,)), symbols) for channel, symbols in interest.channels]
 
     def read(self, channels: frozenset[int], phase: int, symbols: Symbols) -> Board:
         """Give a board to one more that reads some symbols there."""
         boards = self.by_channels.setdefault(channels, {})
         if phase not in boards:
             boards[phase] = Board(channels, self._symbols, HEADS)
+            wanted = self._wanted[channels] = np.zeros(256, dtype=np.bool_)
+            wanted[list(channels)] = True
         boards[phase].read(len(symbols) == self._symbols)
         return boards[phase]
 
@@ -40,7 +67,7 @@ class Boards:
         if not boards[phase].parts:
             del boards[phase]
         if not boards:
-            del self.by_channels[channels]
+            del self.by_channels[channels], self._wanted[channels]
 
     def fill(self, batch: TickBatch, fragments: list[bytes], *, others: bool) -> None:
         """
@@ -59,7 +86,7 @@ class Boards:
                     board.fill(symbols, fragments)
             return
         for channels, boards in self.by_channels.items():
-            mine = np.isin(batch.channel, list(channels))
+            mine = self._wanted[channels][batch.channel]
             symbols = batch.symbol[mine].tolist()
             some = list(compress(fragments, mine.tolist()))
             for board in boards.values():

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from feeds.fanout.board import Part
 from feeds.fanout.interest import Interest
 from feeds.fanout.laggard import Laggard
+from feeds.fanout.symbols import Symbols
 from feeds.wire.backlog import Backlog, BacklogPolicy, Eviction
 from feeds.wire.envelope import Envelope
 from feeds.wire.transport import Data, Transport
@@ -68,6 +69,7 @@ class Group:
         "members",
         "parts",
         "phase",
+        "wanted",
         "written",
     )
 
@@ -87,6 +89,8 @@ class Group:
         self.envelope = envelope if envelope.shareable else envelope.open()
         self._symbols = symbols
         self.parts = parts
+        self.wanted: Sequence[tuple[frozenset[int], Symbols]] = ()
+        """What each part is: channels, and the symbols on them."""
         self.live: dict[Member, None] = {}
         """Members that get every event."""
         self.clogged: dict[Member, None] = {}

@@ -1,5 +1,6 @@
 """What a connection is subscribed to: an immutable value, so that connections with equal ones can share a group."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -72,12 +73,26 @@ class Interest:
             self._slots.append(found)
         return found
 
-    def parts(self) -> list[tuple[frozenset[int], Symbols]]:
-        """Give the interest as pairs of channels and symbols, in as few as there are different sets of symbols."""
-        by_symbols: dict[Symbols, list[int]] = {}
+    def parts(self, most: float = math.inf) -> list[tuple[frozenset[int], Symbols]]:
+        """
+        Give the interest as pairs of channels and symbols, as few as there are different sets of channels.
+
+        Each symbol is in one of them, with all of its channels. Nothing, if there would be more than ``most``.
+        """
+        by_symbols: dict[Symbols, frozenset[int]] = {}
         for channel, symbols in self.channels:
-            by_symbols.setdefault(symbols, []).append(channel)
-        return [(frozenset(channels), symbols) for symbols, channels in by_symbols.items()]
+            by_symbols[symbols] = by_symbols.get(symbols, frozenset()) | {channel}
+        parts: list[tuple[frozenset[int], Symbols]] = []
+        for symbols, channels in by_symbols.items():
+            split: list[tuple[frozenset[int], Symbols]] = []
+            for others, some in parts:
+                rest = some - symbols
+                split += [(others, rest), (others | channels, some - rest)]
+                symbols = symbols - some
+            parts = [pair for pair in (*split, (channels, symbols)) if pair[1]]
+            if len(parts) > most:
+                return []
+        return parts
 
 
 NOTHING = Interest()

@@ -81,12 +81,13 @@ class Roster:
         key = interest, member.envelope, phase
         group = self.groups.get(key)
         if group is None:
-            head = member.envelope.number
+            head, wanted = member.envelope.number, self.boards.parts(interest)
             parts = [
-                Part(self.boards.read(channels, phase, symbols), symbols, self.symbols, head)
-                for channels, symbols in interest.parts()
+                Part(self.boards.read(channels, phase, some), some, self.symbols, head)
+                for channels, some in wanted
             ]
             group = Group(interest, member.envelope, self.symbols, parts, now, phase)
+            group.wanted = wanted
             self.groups[key] = group
             self.wanted[group.slots()] += 1
         member.group = group
@@ -104,7 +105,7 @@ class Roster:
             return
         del self.groups[group.interest, member.envelope, group.phase]
         self.wanted[group.slots()] -= 1
-        for channels, symbols in group.interest.parts():
+        for channels, symbols in group.wanted:
             self.boards.drop(channels, group.phase, symbols)
 
     def dismiss(self, member: Member, *, broken: bool = False) -> None:
@@ -164,7 +165,7 @@ class Roster:
             return False
         del self.groups[group.interest, group.agreed, group.phase]
         self.groups[key] = group
-        for part, (channels, symbols) in zip(group.parts, group.interest.parts(), strict=True):
+        for part, (channels, symbols) in zip(group.parts, group.wanted, strict=True):
             self.boards.drop(channels, group.phase, symbols)
             part.board = self.boards.read(channels, phase, symbols)
         self._plans[group.phase] = self._plans[phase] = None
