@@ -425,6 +425,10 @@ def test_plans(run) -> None:
     assert.deepEqual(paths({ "bars:1s": ["A*"], "bars:1m": ["A*"] }), [
       "sse?symbols=A*&channels=bars&interval=1s", "sse?symbols=A*&channels=bars&interval=1m",
     ]);
+    const everything = new Map(["trades", "quotes", "status"].map((key) => [key, new Set(["*"])]));
+    assert.deepEqual([...plansFor(everything, new Map([["trades", 2.5], ["quotes", 2.5]])).keys()], [
+      "sse?symbols=*&channels=trades,quotes&mode=latest&max_hz=2.5", "sse?symbols=*&channels=status",
+    ]);
     const many = Array.from({ length: 2000 }, (_, i) => `S${i}`);
     const cut = paths({ trades: many });
     assert.ok(cut.length > 1 && cut.every((path) => path.length < 4_100));
