@@ -130,6 +130,7 @@ async def test_a_pace_that_was_asked_for_holds_over_either_transport() -> None:
             assert paced.transport == "websocket"
             assert not reading.done()
             reading.cancel()
+            await asyncio.wait([reading])
 
 
 @pytest.mark.asyncio
