@@ -106,6 +106,34 @@ async def test_of_a_session_it_is_the_same_market_over_sse() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_pace_that_was_asked_for_holds_over_either_transport() -> None:
+    """One update in a hundred seconds: the second one never comes, neither over SSE nor after the return."""
+    with ProxiedFeed(symbols="2", rate=200.0, websockets=False) as feed:
+        async with (
+            client(feed, symbols=["*"], transports=("sse",)) as everything,
+            client(feed, retry_websocket=0.005) as paced,
+        ):
+            follower, other = Follower(everything), Follower(paced)
+            await paced.subscribe("*", mode="latest", max_hz=0.01)
+            reading = asyncio.create_task(other.until(lambda _: False))
+            for transport in ("sse", "websocket"):
+                while paced.transport != transport:
+                    feed.websockets = True
+                    await follower.more(1)
+                await paced.ping()  # what was subscribed before has been answered
+                await follower.more(100)
+                await paced.ping()
+                updates = other.events
+                await follower.more(200)
+                await paced.ping()
+                assert other.events == updates
+            assert paced.transport == "websocket"
+            assert not reading.done()
+            reading.cancel()
+            await asyncio.wait([reading])
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("transport", ["websocket", "sse"])
 async def test_half_open(transport: str) -> None:
     """A connection that carries nothing any more, and isn't closed, is found by its silence."""

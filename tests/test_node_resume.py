@@ -290,6 +290,27 @@ def test_requests_over_sse(run, feed: FakeFeed) -> None:
     assert streams[2]["channels"] == "trades,quotes,bars"  # one stream for the same symbols
 
 
+def test_keeps_its_pace_over_sse(run, feed: FakeFeed) -> None:
+    """A channel has one: the fastest of all that is wanted of it, or what two streams carry would come twice."""
+    feed.websockets = False
+    run(
+        """
+    const client = new TickerClient(URL, { ...FAST, retryWebSocket: 600_000 });
+    const latest = { mode: "latest", max_hz: 5 };
+    const granted = await client.subscribe("A*", latest);
+    assert.deepEqual([granted.mode, granted.max_hz], ["latest", 5]);
+    assert.equal((await client.subscribe("MSFT", { mode: "latest" })).max_hz, 10);
+    await client.subscribe("*", { ...latest, max_hz: 2 });
+    assert.equal((await client.subscribe("MSFT")).mode, undefined);
+    client.close();
+    """,
+        feed,
+    ).ends_well()
+    streams = [r["query"] for r in feed.requests if r["action"] == "sse"][1:]
+    assert [q.get("max_hz") for q in streams] == ["5", "10", "2", None]
+    assert [q.get("mode") for q in streams] == ["latest", "latest", "latest", None]
+
+
 def test_resumes_by_cursor(run, feed: FakeFeed) -> None:
     """A stream that breaks goes on where it ended, with the id of its last message."""
     feed.websockets = False
@@ -424,6 +445,10 @@ def test_plans(run) -> None:
     ]);
     assert.deepEqual(paths({ "bars:1s": ["A*"], "bars:1m": ["A*"] }), [
       "sse?symbols=A*&channels=bars&interval=1s", "sse?symbols=A*&channels=bars&interval=1m",
+    ]);
+    const everything = new Map(["trades", "quotes", "status"].map((key) => [key, new Set(["*"])]));
+    assert.deepEqual([...plansFor(everything, new Map([["trades", 2.5], ["quotes", 2.5]])).keys()], [
+      "sse?symbols=*&channels=trades,quotes&mode=latest&max_hz=2.5", "sse?symbols=*&channels=status",
     ]);
     const many = Array.from({ length: 2000 }, (_, i) => `S${i}`);
     const cut = paths({ trades: many });

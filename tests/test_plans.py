@@ -23,6 +23,48 @@ def test_one_stream_for_the_symbols_that_share_channels() -> None:
     assert plans_for({}) == {}
 
 
+def test_one_stream_more_for_each_pace() -> None:
+    wanted = {"trades": ["*"], "quotes": ["*"], "status": ["*"]}
+    assert list(plans_for(wanted, {"trades": 2.5, "quotes": 2.5, "status": None})) == [
+        "sse?symbols=*&channels=trades,quotes&mode=latest&max_hz=2.5",
+        "sse?symbols=*&channels=status",
+    ]
+
+
+def test_a_channel_has_the_fastest_pace_of_all_that_is_wanted_of_it() -> None:
+    """What two streams of different paces carry would come twice."""
+    wanted = Wanted()
+
+    def ask(symbols: list[str], **terms: object) -> float | None:
+        wanted.subscribe({"action": "subscribe", "symbols": symbols, **terms})
+        return wanted.paces["trades"]
+
+    assert ask(["A", "B"], mode="latest", max_hz=2) == 2
+    assert ask(["A", "B", "C"], mode="latest") == 10
+    assert ask(["A"], mode="latest", max_hz=3) == 10
+    assert ask(["D"], mode="latest", max_hz=20) == 20
+    assert ask(["*"], mode="latest", max_hz=1) == 1
+    kept = wanted.copy()
+    assert ask(["A"]) is None
+    assert ask(["B"], mode="latest", max_hz=1) is None
+    wanted.unsubscribe({"symbols": ["*"]}, {})
+    assert not wanted.paces
+    assert ask(["A"], mode="latest", max_hz=4) == 4
+    assert kept.paces == {"trades": 1}
+
+
+def test_a_reply_tells_the_terms_that_were_asked_for() -> None:
+    """So that they are asked for again on the next connection."""
+    ask = {"action": "subscribe", "id": 1, "symbols": ["A"], "mode": "latest"}
+    reply = Wanted().reply(ask, ["A"])
+    assert (reply["mode"], reply["max_hz"]) == ("latest", 10)
+    reply = Wanted().reply(ask | {"max_hz": 0.5}, ["A"])
+    assert reply["max_hz"] == 0.5
+    reply = Wanted().reply(ask | {"mode": "all"}, ["A"])
+    assert reply["mode"] == "all"
+    assert "max_hz" not in reply
+
+
 def test_no_address_is_too_long() -> None:
     """Long lists are cut; of what to resume after, as much is told as there is room for."""
     many = [f"S{i}" for i in range(2000)]

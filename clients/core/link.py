@@ -162,14 +162,15 @@ class Link:
     async def _until_websocket(self, connection: StreamConnection) -> Ending | Connection:
         running = asyncio.create_task(connection.run(self.handle))
         probing = asyncio.create_task(self._probe())
+        moved = False
         try:
             await asyncio.wait({running, probing}, return_when=asyncio.FIRST_COMPLETED)
             if running.done():
                 return await running
             # The streams end here, between two messages, and the WebSocket goes on from there.
+            moved = True
             return probing.result()
         finally:
-            moved = probing.done() and not running.done()
             await _cancel(running, probing)
             if probing.done() and not probing.cancelled() and not moved:
                 await probing.result().close()
@@ -183,7 +184,13 @@ class Link:
             except ConnectError:
                 self._probes = min(self._probes + 1, 10)
                 continue
-            await self.replies.settled()  # rather than to let a request fail
+            try:
+                await self.replies.settled()  # rather than to let a request fail
+            except BaseException:
+                await connection.close()
+                raise
+            self.connection = None  # and whoever asks from now on waits for it
+            self._usable.clear()
             self.transport = connection.transport
             return connection
 

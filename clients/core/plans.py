@@ -1,7 +1,7 @@
 """Which event streams carry some subscriptions, and their addresses. No I/O.
 
-A stream has one set of symbols, channels and an interval, so there is one for each set of symbols,
-and one for each further bar interval.
+A stream has one set of symbols, channels, an interval and a pace, so there is one for each set of
+symbols, and one for each further bar interval or pace.
 """
 
 from __future__ import annotations
@@ -70,18 +70,24 @@ def covers(request: Mapping[str, Any], channel: str) -> bool:
     return (not channels or name in channels) and (not interval or not wanted or interval == wanted)
 
 
-def plans_for(wanted: Mapping[str, Iterable[str]]) -> dict[str, Plan]:
-    """Give the streams, by path, that carry what is wanted: by channel, symbols and patterns."""
-    groups: dict[str, list[str]] = {}
+def plans_for(
+    wanted: Mapping[str, Iterable[str]], paces: Mapping[str, float | None] | None = None
+) -> dict[str, Plan]:
+    """Give the streams, by path, that carry what is wanted.
+
+    *wanted* are symbols and patterns, *paces* the most updates a second, both by channel.
+    """
+    groups: dict[tuple[str, float | None], list[str]] = {}
     for channel, entries in wanted.items():
+        pace = (paces or {}).get(channel)
         for part in _parts(list(entries)):
-            groups.setdefault(part, []).append(channel)
+            groups.setdefault((part, pace), []).append(channel)
     plans = {}
-    for symbols, channels in groups.items():
+    for (symbols, pace), channels in groups.items():
         bars = [channel for channel in channels if ":" in channel]
         plain = [channel for channel in channels if ":" not in channel]
         for own in [plain + bars[:1], *([channel] for channel in bars[1:])]:
-            plan = Plan(tuple(symbols.split(",")), tuple(own), _path(symbols, own))
+            plan = Plan(tuple(symbols.split(",")), tuple(own), _path(symbols, own, pace))
             plans[plan.path] = plan
     return plans
 
@@ -103,11 +109,12 @@ def _parts(entries: list[str]) -> list[str]:
     return parts
 
 
-def _path(symbols: str, channels: list[str]) -> str:
+def _path(symbols: str, channels: list[str], pace: float | None) -> str:
     names = ",".join(channel.partition(":")[0] for channel in channels)
     interval = next((c.partition(":")[2] for c in channels if ":" in c), "")
     path = f"sse?symbols={quote(symbols, safe='*,')}&channels={names}"
-    return f"{path}&interval={interval}" if interval else path
+    path += f"&interval={interval}" if interval else ""
+    return path if pace is None else f"{path}&mode=latest&max_hz={pace}"
 
 
 def address(

@@ -205,7 +205,7 @@ class StreamConnection:
 
     async def _arrange(self) -> RequestError | None:
         """Close and open streams until they are those that are wanted; return the first refusal."""
-        plans = plans_for(self._wanted.entries) or {IDLE.path: IDLE}
+        plans = plans_for(self._wanted.entries, self._wanted.paces) or {IDLE.path: IDLE}
         streams = self._inflow.streams
         for stream in [s for path, s in streams.items() if path not in plans]:
             self._inflow.stop(stream)

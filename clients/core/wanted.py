@@ -9,6 +9,7 @@ from clients.core.plans import covers, matcher, split
 
 __all__ = ["Wanted"]
 
+DEFAULT_HZ = 10
 CHANNELS = ["trades", "quotes", "bars", "status", "depth"]
 
 
@@ -18,17 +19,27 @@ class Wanted:
     def __init__(self) -> None:
         self.entries: dict[str, dict[str, None]] = {}
         """By channel, as in the `seq` of a snapshot: `trades`, `bars:1m`."""
+        self.paces: dict[str, float | None] = {}
+        """By channel, the most updates a second; None: every event.
+
+        A channel has one, or what two streams carry would come twice: the fastest that was asked for.
+        """
 
     def copy(self) -> Wanted:
         """Keep it as it is now."""
         other = Wanted()
         other.entries = {channel: dict(entries) for channel, entries in self.entries.items()}
+        other.paces = dict(self.paces)
         return other
 
     def subscribe(self, request: Item) -> None:
         """Add what a `subscribe` asks for."""
+        pace, symbols = _pace(request), request["symbols"]
         for channel in split(request):
-            self.entries.setdefault(channel, {}).update(dict.fromkeys(request["symbols"]))
+            entries = self.entries.setdefault(channel, {})
+            every = "*" in symbols or entries.keys() <= set(symbols)
+            self.paces[channel] = pace if every else _faster(pace, self.paces[channel])
+            entries.update(dict.fromkeys(symbols))
 
     def unsubscribe(self, request: Item, symbols: Mapping[str, Iterable[str]]) -> None:
         """Take away what an `unsubscribe` asks for; *symbols* are those of each channel now."""
@@ -44,7 +55,7 @@ class Wanted:
                 stays = [name for name in names if not gone(name)]
             self.entries[channel] = dict.fromkeys(stays)
             if not stays:
-                del self.entries[channel]
+                del self.entries[channel], self.paces[channel]
 
     def names(self, request: Item, symbols: Mapping[str, Iterable[str]]) -> list[str]:
         """Give the symbols that a request stands for."""
@@ -63,4 +74,17 @@ class Wanted:
         reply["channels"] = request.get("channels") or default
         if action == "subscribe" and "bars" in reply["channels"]:
             reply["interval"] = request.get("interval") or "1m"
+        if action == "subscribe" and request.get("mode"):
+            reply["mode"] = request["mode"]
+            if (pace := _pace(request)) is not None:
+                reply["max_hz"] = pace
         return reply
+
+
+def _pace(request: Item) -> float | None:
+    pace: float = request.get("max_hz") or DEFAULT_HZ
+    return pace if request.get("mode") == "latest" else None
+
+
+def _faster(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else max(one, other)

@@ -8,19 +8,29 @@ import { matcher } from "./ticker-sequences.js";
 const MAX_URL = 7_500; // characters; servers commonly refuse more than 8,190
 const MAX_SYMBOLS_TEXT = 4_000; // of them, so that there is room for what to resume after
 
-/** Which streams carry these subscriptions. @param {Map<string, Set<string>>} wanted by channel key */
-export function plansFor(wanted) {
-  const groups = new Map(); // symbols -> channel keys
+/**
+ * Which streams carry these subscriptions.
+ *
+ * @param {Map<string, Set<string>>} wanted by channel key
+ * @param {Map<string, number | undefined>} paces by channel key, the most updates a second
+ */
+export function plansFor(wanted, paces = new Map()) {
+  const groups = new Map(); // by pace and symbols
   for (const [key, entries] of wanted) {
-    for (const part of partsOf([...entries])) groups.set(part, [...(groups.get(part) ?? []), key]);
+    const pace = paces.get(key) ?? "";
+    for (const symbols of partsOf([...entries])) {
+      const group = groups.get(`${pace} ${symbols}`) ?? { pace, symbols, keys: [] };
+      group.keys.push(key);
+      groups.set(`${pace} ${symbols}`, group);
+    }
   }
   const plans = new Map();
-  for (const [symbols, keys] of groups) {
+  for (const { pace, symbols, keys } of groups.values()) {
     const bars = keys.filter((key) => key.startsWith("bars:"));
     const plain = keys.filter((key) => !bars.includes(key));
     const first = [...plain, ...bars.slice(0, 1)];
     for (const own of [first, ...bars.slice(1).map((key) => [key])]) {
-      const path = pathOf(symbols, own);
+      const path = pathOf(symbols, own) + (pace && `&mode=latest&max_hz=${pace}`);
       plans.set(path, { symbols: symbols.split(","), keys: own, path });
     }
   }

@@ -2,8 +2,8 @@
  * What stands in for a WebSocket where none gets through: it takes the same requests, gives the same
  * messages, and does it with Server-Sent Events for the feed and plain HTTP for the rest.
  *
- * A stream has one set of symbols, channels and an interval, so there is one for each set of symbols
- * (and for each further bar interval). When a subscription changes, the streams that it concerns are
+ * A stream has one set of symbols, channels, an interval and a pace, so there is one for each set of symbols
+ * (and for each further bar interval or pace). When a subscription changes, the streams that it concerns are
  * opened anew, with `since`: nothing is lost and nothing comes twice.
  */
 import { beside, ownOf, pathOf, plansFor, resumed } from "./ticker-plans.js";
@@ -11,7 +11,11 @@ import { covers, isEvent, keysOf, matcher } from "./ticker-sequences.js";
 import { EventStream, parsed } from "./ticker-stream.js";
 
 const CHANNELS = ["trades", "quotes", "bars", "status", "depth"];
+const DEFAULT_HZ = 10;
 const REFUSALS = new Set([400, 401, 403, 404]); // trying again would not help
+
+/** The most updates a second; undefined: all events. */
+const paceOf = ({ mode, max_hz }) => (mode === "latest" ? (max_hz ?? DEFAULT_HZ) : undefined);
 
 export class SseSocket {
   onmessage = null;
@@ -21,6 +25,7 @@ export class SseSocket {
   #base;
   #options;
   #wanted = new Map(); // channel key -> the symbols and patterns that were asked for
+  #paces = new Map(); // channel key -> the most updates a second, of all that is wanted; undefined: all events
   #streams = new Map(); // path -> its plan, stream and the symbols it came to
   #cursors;
   #asked = [];
@@ -116,6 +121,7 @@ export class SseSocket {
 
   async #apply(requests) {
     const before = new Map([...this.#wanted].map(([key, entries]) => [key, new Set(entries)]));
+    const paces = new Map(this.#paces);
     for (const request of requests) {
       if (request.action === "unsubscribe") request.names = this.#namesFor(request);
       this.#change(request);
@@ -125,7 +131,7 @@ export class SseSocket {
       for (const request of requests) this.#confirm(request);
       return;
     }
-    this.#wanted = before; // nothing of what was refused is kept
+    [this.#wanted, this.#paces] = [before, paces]; // nothing of what was refused is kept
     if (requests.length > 1) {
       for (const request of requests) await this.#apply([request]);
       return;
@@ -134,11 +140,10 @@ export class SseSocket {
     this.#say([{ type: "error", id: requests[0].id, code: refusal.code, message: refusal.reason }]);
   }
 
-  #change({ action, symbols, channels, interval }) {
+  #change(request) {
+    const { action, symbols, channels, interval } = request;
     if (action === "subscribe") {
-      for (const key of keysOf({ channels, interval })) {
-        this.#wanted.set(key, new Set([...(this.#wanted.get(key) ?? []), ...symbols]));
-      }
+      for (const key of keysOf({ channels, interval })) this.#add(key, symbols, paceOf(request));
       return;
     }
     const gone = matcher(symbols);
@@ -154,6 +159,15 @@ export class SseSocket {
     }
   }
 
+  /** A channel has one pace, or what two streams carry would come twice: the fastest that was asked for. */
+  #add(key, symbols, pace) {
+    const entries = [...(this.#wanted.get(key) ?? [])];
+    const every = symbols.includes("*") || entries.every((entry) => symbols.includes(entry));
+    const other = every ? pace : this.#paces.get(key);
+    this.#paces.set(key, pace && other && Math.max(pace, other));
+    this.#wanted.set(key, new Set([...entries, ...symbols]));
+  }
+
   #symbolsOf(key) {
     const streams = [...this.#streams.values()].filter(({ plan }) => plan.keys.includes(key));
     return [...new Set(streams.flatMap(({ symbols }) => symbols))];
@@ -161,7 +175,7 @@ export class SseSocket {
 
   /** Closes and opens streams until they are those that are wanted. @returns the first refusal */
   async #arrange() {
-    const plans = plansFor(this.#wanted);
+    const plans = plansFor(this.#wanted, this.#paces);
     for (const [path, { stream }] of this.#streams) {
       if (plans.has(path) || (plans.size === 0 && path === "")) continue;
       stream.close();
@@ -242,8 +256,9 @@ export class SseSocket {
   }
 
   #confirm(request) {
-    const { id, action, channels = CHANNELS, interval, names } = request;
+    const { id, action, channels = CHANNELS, interval, mode, names } = request;
     const symbols = names ?? this.#namesFor(request);
-    this.#say([{ type: `${action}d`, id, symbols, channels, interval }]);
+    const max_hz = paceOf(request);
+    this.#say([{ type: `${action}d`, id, symbols, channels, interval, mode, max_hz }]);
   }
 }
