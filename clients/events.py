@@ -109,7 +109,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A change of trading status: `trading`, `halted` or another, and why, if that is told."""
+    """A change of trading status, and why, if that is told. `opens`: when the next regular session begins, outside of one."""
 
     symbol: str
     seq: int
@@ -117,6 +117,7 @@ class Status:
     status: str
     reason: str | None
     merged: int = 0
+    opens: float | None = None
 
 
 Level = tuple[float, int]
@@ -147,7 +148,7 @@ class Snapshot:
     """The state of a symbol. The next event of a channel is the one after `seq[channel]`.
 
     `size`, `open`, `high` and `low` are None until the day's first trade; `last` is then the
-    previous close. `bid`, `ask` and their sizes are None until there was a quote.
+    previous close. `bid`, `ask` and their sizes are None until there was a quote. `opens` is as in `Status`.
     """
 
     symbol: str
@@ -165,6 +166,7 @@ class Snapshot:
     prev_close: float
     volume: int
     status: str
+    opens: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

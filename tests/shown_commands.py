@@ -140,7 +140,7 @@ COMMANDS: dict[str, Serves | Line | Helps | NotRun] = {
     "tickerplant serve --scenario flash_crash": Serves(),
     "tickerplant serve --scenario volatile --scenario mine.toml": Serves(),
     "tickerplant validate": Line(  # so few days are too few for some of the facts
-        VERDICT, changed=(("validate", f"validate {SIMULATED}"),)
+        VERDICT, code=1, changed=(("validate", f"validate {SIMULATED}"),)
     ),
     "tickerplant validate --model gbm": Line(
         VERDICT, code=1, changed=(("validate", f"validate {SIMULATED}"),)
@@ -154,6 +154,6 @@ COMMANDS: dict[str, Serves | Line | Helps | NotRun] = {
         makes="verdicts.png", changed=(("ticker/verdicts.png", f"verdicts.png {SIMULATED}"),)
     ),
     "tickerplant validate --json --plot facts.png": Line(
-        r'^\{"model"', makes="facts.png", changed=(("validate", f"validate {SIMULATED}"),)
+        r'^\{"model"', code=1, makes="facts.png", changed=(("validate", f"validate {SIMULATED}"),)
     ),
 }

@@ -307,8 +307,6 @@ def test_a_short_run_tells_the_model_from_its_control(
         assert verdicts[number].passed is True, verdicts[number]
     kurtosis = verdicts["2"].measured["excess kurtosis"]
     assert kurtosis > 1.5 if model == "full" else abs(kurtosis) < 0.8
-    assert verdicts["2"].missing == "780 minutes, not 330"
-    assert verdicts["1"].missing == "20000 minutes of all symbols together, not 1980"
     assert verdicts["5"].missing == "sessions of 260 minutes, not 110"
     assert verdicts["3"].missing == "1000 minutes, not 330"
     assert verdicts["15"].measured["crossed or locked quotes"] == 0

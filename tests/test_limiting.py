@@ -120,6 +120,36 @@ def test_a_pause_goes_on_for_as_long_as_the_price_is_outside_the_collars() -> No
     assert after.reference == 11_301
 
 
+def test_a_quote_beyond_a_band_is_a_straddle_state_as_long_as_it_is_no_limit_state() -> None:
+    """Under the rules of the US market it is told, trading goes on, and nobody pauses for it; elsewhere nothing is told."""
+    shift = (NOON - us("2026-01-05T09:30")) / SECOND
+    steps = [
+        quote(1, 9_499, 9_510),
+        trade(2, 9_505),
+        quote(10, 9_498, 9_502),
+        quote(11, 9_490, 9_500),  # the ask stands at the lower band
+        quote(12, 9_490, 9_501),
+        quote(13, 9_600),
+        quote(14, 10_400, 10_501),
+        quote(15, 9_400, 10_600),
+        quote(16, 10_000),
+    ]
+    later = [(t + round(shift * SECOND), *rest) for t, *rest in steps]
+    found, after = ruled(later, shift + 20, bands(us=True, from_us=NOON))
+    assert [(round(at - shift), status) for at, status, _ in changes(found)] == [
+        (1, "straddle_state"),
+        (11, "limit_state"),
+        (12, "straddle_state"),
+        (13, "trading"),
+        (14, "straddle_state"),
+        (16, "trading"),
+    ]
+    assert not after.straddles
+    assert [row[1:] for row in found if row[1] == QUOTES][5] == (QUOTES, 10_400, 10_501)
+    found, _ = ruled(steps, 20)
+    assert [status for _, status, _ in changes(found)] == ["limit_state", "trading"]
+
+
 def test_collars_are_five_percent_and_fifteen_cents_for_cheap_ones() -> None:
     assert [collar_ticks(price, 0.01) for price in (10_500, 301, 300, 20)] == [525, 15, 15, 15]
 

@@ -6,8 +6,10 @@ import asyncio
 import json
 import os
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from browser_feed import CSP, WEB, FakeFeed
@@ -583,19 +585,37 @@ def test_halt(page: Page, feed: FakeFeed) -> None:
         ("closed", "Closed"),
         ("pre_market", "Pre"),
         ("post_market", "Post"),
+        ("limit_state", "Limit"),
+        ("straddle_state", "Straddle"),
     ):
         feed.event("status", "status", "MSFT", status=status, reason="LUDP")
         expect(badge).to_be_visible()
         expect(badge).to_have_text(text)
-        feed.event("status", "status", "MSFT", status="limit_state", reason=None)
+        end = "e => e.getBoundingClientRect().right"
+        cell = row(page, "MSFT").locator(".c-symbol")
+        assert badge.evaluate(end) <= cell.evaluate(end), "all of it is seen"
+        feed.event("status", "status", "MSFT", status="trading", reason=None)
         expect(badge).to_be_hidden()
-    feed.event("status", "status", "MSFT", status="halted", reason="T1")
-    expect(badge).to_be_visible()
-    end = "e => e.getBoundingClientRect().right"
-    cell = row(page, "MSFT").locator(".c-symbol")
-    assert badge.evaluate(end) <= cell.evaluate(end), "all of it is seen"
     feed.event("status", "status", "MSFT", status="trading", reason=None)
     expect(badge).to_be_hidden()
+
+
+def test_a_closed_market_says_when_it_opens(page: Page, feed: FakeFeed) -> None:
+    """In New York's time, and in how long by the feed's own clock; heartbeats bring it nearer, and nothing is said while it trades."""
+    session, opens = page.locator("#session"), round(feed.now()) + 192 * 60_000 - 30_000
+    expect(session).to_be_hidden()
+    feed.event("status", "status", "MSFT", status="closed", reason=None, opens=opens)
+    when = datetime.fromtimestamp(opens / 1_000, ZoneInfo("America/New_York"))
+    told = f"Closed: opens {when:%a},? {when:%H:%M} in New York, in 3 h 12 min"
+    expect(session).to_have_text(re.compile(told))
+    feed.raw(json.dumps([{"type": "heartbeat", "time": opens - 20_000}]))
+    expect(session).to_have_text(re.compile("in 1 min$"))
+    feed.event("status", "status", "MSFT", status="pre_market", reason=None, opens=opens)
+    expect(session).to_have_text(re.compile("^Pre-market: opens "))
+    feed.event("status", "status", "AAPL", status="halted", reason="T1")
+    expect(session).to_be_visible()
+    feed.event("status", "status", "MSFT", status="trading", reason=None)
+    expect(session).to_be_hidden()
 
 
 def test_reconnects(page: Page, feed: FakeFeed) -> None:

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 from terminal import COMMAND, environment
-from wire import TIMEOUT_S, eventually, on_both_loops
+from wire import TIMEOUT_S, on_both_loops
 
 from feeds.cli.parent import at_the_end_of
 
@@ -83,14 +83,12 @@ def test_without_the_option_stdin_does_not_matter() -> None:
 @on_both_loops
 async def test_an_end_is_told_once() -> None:
     read, write = os.pipe()
-    told: list[str] = []
-    with at_the_end_of(read, lambda: told.append("the end")):
+    told = asyncio.Event()
+    with at_the_end_of(read, told.set):
         os.write(write, b"x")
         os.close(write)
-        await eventually(lambda: told, "it is told")
-        for _ in range(10):
-            await asyncio.sleep(0)
-    assert told == ["the end"]
+        async with asyncio.timeout(TIMEOUT_S):
+            await told.wait()
     os.close(read)
 
 

@@ -3,12 +3,20 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ticker.reference.status import STATUSES
-from ticker.trading_day.sessions import Session, new_york_offset_s, regular_sessions, session_at
+from ticker.trading_day.calendar import TradingDays
+from ticker.trading_day.sessions import (
+    Session,
+    new_york_offset_s,
+    opens_at,
+    regular_sessions,
+    session_at,
+)
 
 NEW_YORK = ZoneInfo("America/New_York")
 seconds = st.integers(1_170_000_000, 4_000_000_000)  # 2007 to 2096
@@ -70,6 +78,34 @@ def test_sessions_follow_each_other(second: int) -> None:
     assert order.index(following.status) == (order.index(session.status) + 1) % 4
     assert session.end_s - session.begin_s <= 4 * 86_400
     assert session.status in STATUSES
+
+
+@given(seconds)
+def test_the_market_opens_with_the_next_regular_session(second: int) -> None:
+    """Of those that begin after a second, the first one."""
+    opens = opens_at(second)
+    assert session_at(opens) == ("trading", opens, session_at(opens).end_s)
+    assert opens > second
+    found = [s.begin_s for s in regular_sessions(second, opens) if s.begin_s > second]
+    assert found[0] == opens
+
+
+@given(seconds, seconds)
+def test_the_days_of_a_calendar_are_those_of_its_sessions(until: int, some: int) -> None:
+    """Up to a time; and the time that counts only while the market is open goes on in these, and there and back."""
+    days = TradingDays(until, 30)
+    begins = ("pre_market", "trading", "post_market", "closed")
+    for moments, status in zip(
+        (days.begin, days.opening, days.close, days.end), begins, strict=True
+    ):
+        assert all(session_at(s)[:2] == (status, s) for s in moments.tolist())
+    assert days.begin[-1] <= until
+    assert (session_at(until).begin_s >= days.begin[-1]).all()
+    moment = np.array([int(days.begin[0]) + some % (until - int(days.begin[0]) + 1)]) * 1_000_000
+    opened = days.opened(moment)
+    there = days.clock(opened)
+    assert there == moment or session_at(int(moment[0]) // 1_000_000).status == "closed"
+    assert (days.opened(there) == opened).all()
 
 
 @given(seconds, st.integers(0, 30))

@@ -8,14 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import orjson
 import pytest
 from terminal import exit_code
 
-from feeds.replay import ColumnMap, FileTape
 from ticker.batch import QUOTES, TRADES
-from ticker.facts.recorded import read_tape
 from ticker.market import Market
 from ticker.universe import Universe
 
@@ -74,14 +71,10 @@ def test_the_table_is_for_people(tape: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_each_number_stands_beside_what_is_accepted(capsys: pytest.CaptureFixture[str]) -> None:
-    """On one line, so that a narrow terminal can't part them from each other; tiny bounds are said as what they mean.
-
-    A number that is too uncertain for a verdict is told all the same, with what there is too little of.
-    """
+    """On one line, so that a narrow terminal can't part them from each other; tiny bounds are said as what they mean."""
     assert run("--model", "gbm", "--symbols", "2", "--sessions", "1") == 1
     text = capsys.readouterr().out
     assert re.search(r"excess kurtosis: -?[\d.]+ \(3 to 40\)", text)
-    assert "needs 780 minutes, not 390" in text
     assert re.search(r"corr\(spread, volatility\): \S+ \(> 0\)", text)
     assert "Wyart et al. 2008" in text
 
@@ -115,7 +108,7 @@ def test_a_short_simulation_says_what_it_is(capsys: pytest.CaptureFixture[str]) 
     found = json.loads(captured.out)
     assert (found["model"], found["seed"], found["symbols"]) == ("gbm", 5, 3)
     failed = {f["number"] for f in found["facts"] if f["passed"] is False}
-    assert {"13", "14"} <= failed
+    assert {"2", "4", "10", "13", "14"} <= failed
 
 
 @pytest.mark.parametrize(
@@ -239,7 +232,7 @@ def csv_of_days(path: Path, days: int, minutes: int, columns: str) -> None:
 def test_nights_separate_the_sessions_of_a_tape(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A price that doubles over the night is in no minute's return."""
+    """The price moves over a night are in no minute's return: the tails are those of the same market without nights."""
     path = tmp_path / "days.csv"
     csv_of_days(path, 4, 90, "price,size,bid,ask")
     rows = path.read_text().splitlines()
@@ -257,8 +250,8 @@ def test_nights_separate_the_sessions_of_a_tape(
     run("--input", str(path), "--json")
     found = json.loads(capsys.readouterr().out)
     assert (found["sessions"], found["minutes"]) == (4, 90)
-    returns = read_tape(FileTape(path, ColumnMap(), most_late=0)).panel().returns()
-    assert np.abs(returns).max() < 0.05
+    facts = {fact["number"]: fact for fact in found["facts"]}
+    assert facts["2"]["measured"]["excess kurtosis"] < 30
 
 
 def test_hours_leave_out_what_is_outside_of_them(

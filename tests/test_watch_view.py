@@ -1,6 +1,7 @@
 """How the terminal table looks."""
 
 import io
+from zoneinfo import ZoneInfoNotFoundError
 
 import pytest
 from rich.console import Console
@@ -16,6 +17,7 @@ from clients.events import (
     Status,
     Trade,
 )
+from clients.terminal import view
 from clients.terminal.board import Board
 from clients.terminal.view import capacity, render
 
@@ -145,3 +147,31 @@ def test_a_fresh_change_stands_out(board: Board, price: float, colour: str) -> N
     segments = console.render(render(board, 9.1, width=80, height=9))
     (style,) = [segment.style for segment in segments if f"{price:.2f}" in segment.text][:1]
     assert str(style) == colour
+
+
+def test_a_closed_market_says_when_it_opens(board: Board) -> None:
+    """In New York, and in how long, if its clock is ours; the time goes on while nothing comes. In the regular session, nothing is said."""
+    opens = 1_768_228_200_000.0  # Monday 2026-01-12, 9:30 in New York
+    board.apply([Status("AAPL", 1, 0.0, "closed", None, opens=opens)], 5.0, opens - 11_460_000)
+    assert "  closed, opens Mon 09:30 EST, in 3 h 11 min" in lines(board, 120)[0]
+    board.tick(5 + 11_460 - 100)
+    assert lines(board, 120)[0].endswith("opens Mon 09:30 EST, in 2 min")
+    board.apply([Status("AAPL", 2, 0.0, "pre_market", None, opens=opens)], 6.0, opens + 1)
+    assert lines(board, 120)[0].endswith("pre-market, opens Mon 09:30 EST")
+    board.apply([Status("MSFT", 2, 0.0, "halted", "T1")], 7.0, opens + 2)
+    assert "opens" in lines(board, 120)[0]
+    board.apply([Status("AAPL", 3, 0.0, "trading", None)], 8.0, opens + 3)
+    assert "opens" not in lines(board, 120)[0]
+
+
+def test_without_time_zones_the_opening_is_told_in_universal_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on a machine that has none."""
+
+    def none(name: str) -> None:
+        raise ZoneInfoNotFoundError(name)
+
+    monkeypatch.setattr(view, "ZoneInfo", none)
+    opens = 1_768_228_200_000.0
+    assert view.session_text("closed", opens, 0.0) == "closed, opens Mon 14:30 UTC"

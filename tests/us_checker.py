@@ -16,8 +16,9 @@ from zoneinfo import ZoneInfo
 __all__ = ["Reader"]
 
 NEW_YORK = ZoneInfo("America/New_York")
-TRADES_IN = {"trading", "limit_state", "pre_market", "post_market"}
-REGULAR = {"trading", "limit_state"}
+CONTINUOUS = {"trading", "straddle_state"}
+REGULAR = CONTINUOUS | {"limit_state"}
+TRADES_IN = REGULAR | {"pre_market", "post_market"}
 NOT_LAST = set("CHINRTUVW7PZ4MQ")
 NOT_RANGE = set("CHINRTUVW7MQ")
 NOT_VOLUME = set("MQ")
@@ -322,7 +323,12 @@ class Reader:
             low, high = self._bands(one, at)
             slack = self._slack(one)
             at_band = one.bid >= high - slack or one.ask <= low + slack
-            self._must(old == "trading" and at_band, event, f"no limit state at {low} {high}")
+            self._must(old in CONTINUOUS and at_band, event, f"no limit state at {low} {high}")
+        if "straddle_state" in (old, new) and new in CONTINUOUS:
+            low, high = self._bands(one, at)
+            slack = self._slack(one) * (1 if new == "straddle_state" else -1)
+            outside = one.bid < low + slack or one.ask > high - slack
+            self._must(outside == (new == "straddle_state"), event, f"straddles {low} {high}?")
         if old == "limit_state" and new in REGULAR:
             self._must(lasted <= 15_000, event, "a limit state that lasts too long")
         if old == "paused" and new == "trading":
@@ -362,7 +368,7 @@ class Reader:
         """
         if one.reference is None:
             one.reference = (one.bid + one.ask) / 2
-        if move and one.status == "trading" and one.pending is not None:
+        if move and one.status in CONTINUOUS and one.pending is not None:
             one.reference, one.pending, one.loose = one.pending, None, False
         _, _, end = session_at(at)
         late = end - at <= 25 * 60_000
@@ -376,7 +382,7 @@ class Reader:
         slot = int(at // 30_000)
         for now in range(max(one.looked + 1, slot - 20), slot + 1):
             prices = [p for n in range(now - 10, now) for p in one.mean.get(n, [])]
-            if one.status == "trading" and one.reference is not None and prices:
+            if one.status in CONTINUOUS and one.reference is not None and prices:
                 mean = sum(prices) / len(prices)
                 if abs(mean / one.reference - 1) >= 0.01:
                     one.pending = mean

@@ -99,7 +99,7 @@ class TickBatch:
 
     A trade uses ``price`` and ``size``, and has its mark (:mod:`ticker.reference.marks`) in ``ask``. A quote has its bid in ``price`` and
     ``size``. A bar has its row of ``bars`` in ``price``, and so has a book of ``depth``. A change of status has the numbers of
-    status and reason (:mod:`ticker.reference.status`) in ``price`` and ``size``.
+    status and reason (:mod:`ticker.reference.status`) in ``price`` and ``size``, and in ``ask``, where that is told, when the market opens, in Unix seconds.
     What a row doesn't use is 0.
     """
 

@@ -117,7 +117,7 @@ class Market(Outlet):
     def _obey(self, rules: UsRules) -> None:
         """Have rules from the start on."""
         self._rules = rules
-        self._books.day.begin(rules.status(self.now_us))
+        self._books.day.begin(rules.status(self.now_us), rules.opens(self.now_us))
         self._books.day_ends = rules.day_ends
         self._lay_over(self.now_us)
 

@@ -48,6 +48,7 @@ def build_snapshot(item: Item) -> Snapshot:
         item["prev_close"],
         item["volume"],
         item["status"],
+        item.get("opens"),
     )
 
 
@@ -115,6 +116,7 @@ def _status(item: Item) -> Status:
         item["status"],
         item["reason"],
         item.get("merged", 0),
+        item.get("opens"),
     )
 
 

@@ -111,11 +111,16 @@ class Board:
         """Events that others replaced, because we were slow."""
         self.incomplete: set[str] = set()
         """Symbols of which trades did not reach us one by one, so that their volume is off."""
+        self.opens: tuple[str, float] | None = None
+        """The session that isn't the regular one, and when that begins, in milliseconds."""
+        self.wall_ms = 0.0
+        """Unix time."""
         self.rate = 0.0
         """Events a second."""
         self.latency_ms: float | None = None
         """From the time of an event to its arrival, the median of late; None if that says nothing."""
         self._counted = (0.0, 0)
+        self._wall = 0.0  # what Unix time is ahead of our clock, once that is known
         self._latencies: list[float] = []
         self._next_point = float("-inf")
 
@@ -128,6 +133,7 @@ class Board:
     def apply(self, events: Iterable[Event], now: float, wall_ms: float) -> None:
         """Take events that arrived together; cost linear in their number."""
         latest: float | None = None
+        self.wall_ms, self._wall = wall_ms, wall_ms - now * 1000
         for event in events:
             match event:
                 case Trade():
@@ -143,6 +149,7 @@ class Board:
                     continue
                 case Status(symbol=symbol, status=status):
                     self.rows.setdefault(symbol, Row(symbol)).status = status
+                    self._session(status, event.opens)
                 case Gap():
                     self.missing += event.missing
                     self.incomplete.add(event.symbol)
@@ -173,16 +180,24 @@ class Board:
             self.merged += trade.merged
             self.incomplete.add(trade.symbol)
 
+    def _session(self, status: str, opens: float | None) -> None:
+        if opens is not None:
+            self.opens = status, opens
+        elif status == "trading":
+            self.opens = None
+
     def snapshot(self, state: Snapshot) -> None:
         """Take the whole state of a symbol; events that it includes already don't count again."""
         row = self.rows.setdefault(state.symbol, Row(state.symbol))
         row.last, row.prev_close = state.last, state.prev_close
         row.bid, row.ask = state.bid, state.ask
         row.volume, row.status = state.volume, state.status
+        self._session(state.status, state.opens)
         row.seq = state.seq.get("trades", 0)
 
     def tick(self, now: float) -> None:
         """Let time pass: move the histories on, and the figures every second."""
+        self.wall_ms = self._wall + now * 1000
         if now >= self._next_point:
             self._next_point = now + POINT_S
             for row in self.rows.values():

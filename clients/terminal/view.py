@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
@@ -21,6 +24,7 @@ __all__ = [
     "percent_cell",
     "price_text",
     "render",
+    "session_text",
     "state_line",
     "symbol_cell",
     "title_line",
@@ -31,6 +35,8 @@ GUTTER = 2
 """Characters between two columns."""
 SHORTEST_LINE = 8
 """Characters; a shorter sparkline would say nothing."""
+_LONGEST_MIN = 5 * 1_440
+"""Longer than any weekend; what is further away is on another clock than ours."""
 FRAME_LINES = 5
 """The lines around the rows: title, blank line, header, rule, status."""
 
@@ -142,7 +148,27 @@ def title_line(board: Board, shown: int, total: int) -> Text:
     if (hello := board.hello) is not None:
         kind = "synthetic market" if hello.synthetic else "market"
         text.append(f"  {kind} {hello.epoch}, seed {hello.seed}", "grey62")
+    if board.opens is not None:
+        text.append(f"  {session_text(*board.opens, board.wall_ms)}", "yellow")
     return text
+
+
+def session_text(status: str, opens: float, wall_ms: float) -> str:
+    """Which session it is, and when the regular one begins: in New York's time, and in how long, if it runs on the wall clock."""
+    when = datetime.fromtimestamp(opens / 1000, _new_york())
+    text = f"{status.replace('_', '-')}, opens {when:%a %H:%M %Z}"
+    minutes = math.ceil((opens - wall_ms) / 60_000)
+    if not 0 < minutes <= _LONGEST_MIN:
+        return text
+    hours, rest = divmod(minutes, 60)
+    return f"{text}, in {hours} h {rest} min" if hours else f"{text}, in {rest} min"
+
+
+def _new_york() -> tzinfo:
+    try:
+        return ZoneInfo("America/New_York")
+    except ZoneInfoNotFoundError:  # as on Windows, without the package tzdata
+        return UTC
 
 
 def state_line(board: Board) -> Text:

@@ -3,7 +3,14 @@ import { moves } from "./conditions.js";
 import { decimalsOf } from "./format.js";
 import { Series } from "./sparkline.js";
 
-const BADGES = { trading: "", limit_state: "", closed: "Closed", pre_market: "Pre", post_market: "Post" };
+const BADGES = {
+  trading: "",
+  limit_state: "Limit",
+  straddle_state: "Straddle",
+  closed: "Closed",
+  pre_market: "Pre",
+  post_market: "Post",
+};
 
 export class Row {
   name = "";
@@ -45,13 +52,15 @@ export class Market {
   merged = 0;
   paced = false; // whether prices come at a pace that was asked for, so that merging is no sign of being slow
   time = null; // of the newest event
+  session = null; // outside of regular hours: its status, and when the next regular session opens
+  clock = null; // the feed's time, as it was told the last time: at night by heartbeats alone
   /** Symbols of which something was merged or lost, so that the day's volume is off. */
   unsure = new Set();
 
   clear() {
     this.rows.clear();
     this.unsure.clear();
-    this.time = null;
+    this.time = this.session = this.clock = null;
     this.revision++;
   }
 
@@ -69,6 +78,7 @@ export class Market {
   /** Applies one message of the server. */
   apply(events) {
     for (const event of events) {
+      if (event.type === "heartbeat") this.clock = event.time;
       if (event.symbol === undefined) continue;
       const row = this.#row(event.symbol);
       row.version++;
@@ -80,7 +90,7 @@ export class Market {
           this.#quote(row, event);
           break;
         case "status":
-          row.badge = BADGES[event.status] ?? "Halt";
+          this.#status(row, event);
           break;
         case "bar":
           // A day is over: the next one's open and previous close come with a snapshot.
@@ -93,9 +103,16 @@ export class Market {
           continue;
       }
       this.events++;
-      this.time = event.time;
+      this.time = this.clock = event.time;
       if (event.merged) this.#noteMerged(event);
     }
+  }
+
+  /** The sessions of a market are those of all of its symbols, but for those that are halted. */
+  #status(row, { status, opens }) {
+    row.badge = BADGES[status] ?? "Halt";
+    if (opens !== undefined) this.session = { status, opens };
+    else if (status === "trading") this.session = null;
   }
 
   #noteMerged({ type, symbol, merged, volume }) {
@@ -141,7 +158,7 @@ export class Market {
     row.low = event.low;
     row.prevClose = event.prev_close;
     row.volume = event.volume;
-    row.badge = BADGES[event.status] ?? "Halt";
+    this.#status(row, event);
     if (event.last !== null) row.series.push(event.time, event.last);
     this.time ??= event.time;
     this.unsure.delete(row.symbol);

@@ -5,6 +5,7 @@ import { History, SparkLoader } from "./history.js";
 import { MarketMap } from "./map.js";
 import { Market } from "./market.js";
 import { Play } from "./play.js";
+import { sessionText } from "./session.js";
 import { Status } from "./status.js";
 import { WallTable } from "./table.js";
 import { followTheme } from "./theme.js";
@@ -79,6 +80,7 @@ function tick() {
   if (table.restless) table.arrange();
   drawBreadth();
   drawTitle();
+  drawSession();
   if (++ticks % REFRESH_TICKS === 0 && market.unsure.size && client.state.state === "live") {
     client.snapshot([...market.unsure].slice(0, 1_000)).catch(() => {});
   }
@@ -97,6 +99,12 @@ function drawBreadth() {
   find("bar-up").style.flexGrow = up;
   find("bar-down").style.flexGrow = down;
   find("breadth").setAttribute("aria-label", `${up} up, ${down} down since the previous close`);
+}
+
+function drawSession() {
+  const text = sessionText(market.session, market.clock);
+  find("session").hidden = !text;
+  if (find("session").textContent !== text) find("session").textContent = text;
 }
 
 function drawTitle() {

@@ -207,16 +207,15 @@ def _print(what: dict[str, Any], verdicts: list[Verdict], good: bool, seconds: f
 
 
 def _measured(verdict: Verdict) -> str:
-    """A line for each number, with its band; red where it is out of it. And what a verdict lacks."""
+    """A line for each number, with its band; red where it is out of it."""
+    if verdict.missing:
+        return f"[dim]needs {verdict.missing}"
     lines = []
     for name, value in verdict.measured.items():
         band = verdict.bands.get(name)
         shown = f"{escape(name)}: {_short(value)}"
-        good = band is None or band.holds(value) or verdict.missing
-        lines.append(shown if good else f"[red]{shown}[/]")
+        lines.append(shown if band is None or band.holds(value) else f"[red]{shown}[/]")
         lines[-1] += "" if band is None else f" [dim]({band})[/]"
-    if verdict.missing:
-        lines.append(f"[dim]needs {verdict.missing}[/]")
     return "\n".join(lines)
 
 

@@ -195,7 +195,9 @@ class NativeEncoder:
         head: dict[str, Any] = (
             {"type": "snapshot"} if request_id is None else {"type": "snapshot", "id": request_id}
         )
-        reason = {} if state.reason is None else {"reason": state.reason}
+        told: dict[str, Any] = {} if state.reason is None else {"reason": state.reason}
+        if state.opens is not None:
+            told["opens"] = state.opens * 1000
         return orjson.dumps(
             head
             | {
@@ -215,7 +217,7 @@ class NativeEncoder:
                 "volume": state.volume,
                 "status": state.status,
             }
-            | reason
+            | told
         )
 
 

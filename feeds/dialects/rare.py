@@ -59,7 +59,7 @@ def bar_objects(universe: Universe, bars: BarTable) -> list[dict[str, Any]]:
 
 def changes(universe: Universe, batch: TickBatch, rows: NDArray[np.intp]) -> list[bytes]:
     """Encode the changes of status among a batch's events, a fragment each."""
-    columns = (batch.symbol, batch.seq, batch.time / 1000, batch.price, batch.size)
+    columns = (batch.symbol, batch.seq, batch.time / 1000, batch.price, batch.size, batch.ask)
     return [
         orjson.dumps(
             {
@@ -70,9 +70,10 @@ def changes(universe: Universe, batch: TickBatch, rows: NDArray[np.intp]) -> lis
                 "status": STATUSES[status],
                 "reason": _REASON_NAMES[reason],
             }
+            | ({"opens": opens * 1000} if opens else {})
         )
         + b","
-        for symbol, seq, time, status, reason in zip(
+        for symbol, seq, time, status, reason, opens in zip(
             *(column[rows].tolist() for column in columns), strict=True
         )
     ]

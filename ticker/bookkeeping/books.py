@@ -70,7 +70,7 @@ class Books:
     def enter_changes(self, rows: TickBatch) -> None:
         """Enter the changes of status among some events, in the order of time."""
         changes = rows[rows.channel == STATUS]
-        self.day.status(changes.symbol, changes.price, changes.size, changes.time)
+        self.day.status(changes.symbol, changes.price, changes.size, changes.time, changes.ask)
         self.seq[STATUS, changes.symbol] = changes.seq
 
     def next_end(self, second: int) -> int:

@@ -47,6 +47,8 @@ class Snapshot:
     """Whether it trades, one of :data:`~ticker.reference.status.STATUSES`."""
     reason: str | None = None
     """Why it is in this status, where there is a reason."""
+    opens: int | None = None
+    """When the next regular session begins, Unix time in seconds, where the market has sessions and is in none."""
 
 
 class DayBook:
@@ -71,7 +73,7 @@ class DayBook:
         self._bid_size, self._ask_size = lot.copy(), lot.copy()
         self._open, self._high, self._volume = (np.zeros(symbols, dtype=np.int64) for _ in range(3))
         self._low = np.full(symbols, _NEVER_LOW)
-        self._status, self._reason = (np.zeros(symbols, dtype=np.int64) for _ in range(2))
+        self._status, self._reason, self._opens = np.zeros((3, symbols), dtype=np.int64)
 
     def go_on(self, prev_close: I64, opened: I64, high: I64, low: I64, volume: I64) -> None:
         """Go on with a day that has begun already; where ``volume`` or ``opened`` is 0, nothing was traded yet, or nothing that makes a price."""
@@ -120,14 +122,14 @@ class DayBook:
         quotes = np.stack((self._bid, self._bid_size, self._ask, self._ask_size))
         return np.where(self._bid > 0, quotes, 0)
 
-    def status(self, symbol: I32, status: I64, reason: I64, time: I64) -> None:
-        """Enter changes of status, as their numbers, in the order of time."""
-        self._status[symbol], self._reason[symbol] = status, reason
+    def status(self, symbol: I32, status: I64, reason: I64, time: I64, opens: I64) -> None:
+        """Enter changes of status, as their numbers, in the order of time, and when the market opens then; 0: that isn't told."""
+        self._status[symbol], self._reason[symbol], self._opens[symbol] = status, reason, opens
         np.maximum.at(self._time, symbol, time)
 
-    def begin(self, status: int) -> None:
-        """Let all symbols be in a status, given by its number, from the start on."""
-        self._status[:] = status
+    def begin(self, status: int, opens: int) -> None:
+        """Let all symbols be in a status, given by its number, from the start on, and tell when the market opens; 0: it isn't told."""
+        self._status[:], self._opens[:] = status, opens
 
     def close_day(self) -> None:
         """Begin a new day: the last price is the previous close, and there was no trade yet."""
@@ -155,4 +157,5 @@ class DayBook:
             volume=int(self._volume[symbol]),
             status=STATUSES[self._status[symbol]],
             reason=_REASONS[self._reason[symbol]],
+            opens=int(self._opens[symbol]) or None,
         )

@@ -24,15 +24,12 @@ class Fact:
     gating: bool = True
     """Whether a tape that fails it fails."""
     needs: dict[str, int] = field(default_factory=dict)
-    """What a tape must have to be measured: arguments of :meth:`~ticker.facts.view.View.lack`."""
-    sure: dict[str, int] = field(default_factory=dict)
-    """What it must have besides to be judged; with less, even a market that shows the fact may miss a band by chance."""
+    """What a tape must have: arguments of :meth:`~ticker.facts.view.View.lack`."""
 
     def judge(self, view: View) -> Verdict:
-        """Measure, if there is enough to measure, and say what a verdict lacks."""
+        """Measure, if there is enough to measure."""
         missing = view.lack(**self.needs)
         found = {} if missing else self.measure(view)
-        missing = missing or view.lack(**self.sure)
         return Verdict(
             self.number,
             self.name,
@@ -45,17 +42,11 @@ class Fact:
 
 
 def fact(
-    number: str,
-    name: str,
-    source: str,
-    *,
-    gating: bool = True,
-    sure: dict[str, int] | None = None,
-    **needs: int,
+    number: str, name: str, source: str, *, gating: bool = True, **needs: int
 ) -> Callable[[Callable[[View], Measured]], Fact]:
     """Make a fact of the function that measures it."""
 
     def of(measure: Callable[[View], Measured]) -> Fact:
-        return Fact(number, name, source, measure, gating, needs, sure or {})
+        return Fact(number, name, source, measure, gating, needs)
 
     return of

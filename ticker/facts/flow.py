@@ -11,8 +11,6 @@ __all__ = ["FLOW_FACTS"]
 
 _DAY = 390
 _SMOOTH = 15
-_MANY = 10
-"""From so many symbols on, half of them are the liquid ones."""
 
 
 # Of n trades that know nothing of each other, two of three autocorrelations are within 1 / sqrt(n): there must be enough of them
@@ -28,14 +26,7 @@ def bounce(view: View) -> Measured:
     }
 
 
-@fact(
-    "10",
-    "volume and volatility",
-    "Cont 2001, fact 10",
-    minutes=300,
-    trades=300,
-    sure={"observed": 1_900},
-)
+@fact("10", "volume and volatility", "Cont 2001, fact 10", minutes=300, trades=300)
 def volume_and_volatility(view: View) -> Measured:
     """Busy minutes are volatile minutes, also without the shape of the day; in clock time (Ratliff-Crain et al. 2025)."""
     volume = deseasonalised(view.column("volume"))
@@ -102,10 +93,7 @@ def spreads(view: View) -> Measured:
     return {
         "crossed or locked quotes": (float(view.panel.crossed), Band(high=0)),
         "smallest, ticks": (float(view.panel.smallest), Band(low=1)),
-        "liquid half, ticks": (
-            median(spread.mean(axis=(1, 2))[liquid]),
-            Band(1, 3) if len(liquid) >= _MANY else None,
-        ),
+        "liquid half, ticks": (median(spread.mean(axis=(1, 2))[liquid]), Band(1, 3)),
         "corr(spread, volatility)": (median(correlation(spread, smooth)), Band(low=1e-9)),
     }
 

@@ -40,7 +40,7 @@ class Verdict:
     gating: bool = True
     """Whether a failure fails the tape; else it is only reported."""
     missing: str = ""
-    """What the tape lacks, so that it can't be judged, though it may have been measured; empty: nothing."""
+    """What the tape lacks, so that it can't be judged; empty: nothing."""
 
     @property
     def passed(self) -> bool | None:

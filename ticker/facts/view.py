@@ -68,7 +68,6 @@ class View:
         trades: int = 0,
         together: int = 0,
         quoted: int = 0,
-        observed: int = 0,
     ) -> str:
         """
         Tell what is missing for a verdict; empty: nothing.
@@ -81,7 +80,6 @@ class View:
             trades: that a symbol must have on average.
             together: trades of all symbols.
             quoted: symbols that have quotes.
-            observed: minutes of all symbols together.
         """
         there = self.returns.shape
         if there[0] < symbols:
@@ -99,8 +97,6 @@ class View:
             return f"{together} trades, not {self.panel.trades}"
         if np.count_nonzero(self.quoted) < quoted:
             return "quotes"
-        if self.flat.size < observed:
-            return f"{observed} minutes of all symbols together, not {self.flat.size}"
         return ""
 
 

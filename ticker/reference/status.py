@@ -10,6 +10,7 @@ __all__ = [
     "EXTENDED",
     "QUOTES_IN",
     "REASONS",
+    "REGULAR",
     "STATUSES",
     "TRADES_IN",
     "reason_number",
@@ -25,19 +26,23 @@ STATUSES = (
     "closed",
     "pre_market",
     "post_market",
+    "straddle_state",
 )
 """
 What a symbol may be in.
 
 ``trading``; ``limit_state``, in which one side of the quote stands at a price band; ``quoting``, in which there are
 quotes and no trades, as before a reopening; ``paused`` for volatility; ``halted`` for any other reason; ``closed``; ``pre_market`` and ``post_market``, the sessions before
-and after the regular one.
+and after the regular one; ``straddle_state``, in which the bid is below the bands or the ask above them.
 """
 
 EXTENDED = frozenset({"pre_market", "post_market"})
 """Sessions outside of regular hours."""
 
-TRADES_IN = frozenset({"trading", "limit_state"}) | EXTENDED
+REGULAR = frozenset({"trading", "limit_state", "straddle_state"})
+"""In which of them it trades in regular hours."""
+
+TRADES_IN = REGULAR | EXTENDED
 """In which of them the market makes trades."""
 
 QUOTES_IN = TRADES_IN | {"quoting"}

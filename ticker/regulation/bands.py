@@ -6,8 +6,9 @@ outside of them. When one side of the quote stands at a band, it is a limit stat
 five minutes. Under the rules of the US market it becomes five more for as long as the middle of the quote is outside of the
 auction's collars, which are 5 % around the band at first and widen by as much each time (NYSE Rule 7.35A, Nasdaq Equity 4,
 4120(c)(10)); and one that would last into the last ten minutes lasts until the close (section VII, Nasdaq Equity 4, 4754(b)(6)).
-Simplified: new bands hold from the next quote on, and nobody declares a pause for a straddle state (the bid below the bands, or the
-ask above them): that is somebody's judgement.
+A straddle state is one in which the bid is below the lower band, or the ask above the upper one, and which is no limit state (section
+VII(A)(2)): it is told, under the rules of the US market, and trading goes on. The listing exchange may declare a pause then if trading
+"deviates from normal trading characteristics"; that is its judgement, and nobody's here. Simplified: new bands hold from the next quote on.
 """
 
 from dataclasses import dataclass
@@ -23,10 +24,10 @@ from ticker.reference.rules import (
     REFERENCE_S,
     band_ticks,
 )
-from ticker.reference.status import STATUSES
+from ticker.reference.status import REGULAR, STATUSES
 from ticker.regulation.bandhours import NEVER, pause_until, wide_at
 from ticker.regulation.bandrows import SymbolRows, change
-from ticker.regulation.collars import collar_around, widened
+from ticker.regulation.collars import bands_around, collar_around, widened
 from ticker.rows import SCRIPT
 from ticker.trading_day.sessions import session_at
 
@@ -37,7 +38,6 @@ I64 = NDArray[np.int64]
 _CHECK_US = REFERENCE_CHECK_S * 1_000_000
 _BUCKETS = REFERENCE_S // REFERENCE_CHECK_S
 _TRADING, _LIMITED, _PAUSED, _OFF = range(4)  # _OFF: somebody else has stopped it
-_REGULAR = frozenset({"trading", "limit_state"})
 
 
 @dataclass(slots=True)
@@ -76,10 +76,13 @@ class Bands:
     """How many ticks a cent has, if that is more than one: from a dollar on, bands are whole cents."""
     collar: tuple[int, int] = (0, 0)
     """Between which prices a pause may end."""
+    straddles: bool = False
+    """Whether it is in a straddle state."""
 
     def calm(self, end_us: int) -> bool:
         """Tell whether nothing turns up to a time but what events do."""
         trades = self.mode == _TRADING and self.reference > 0 and not self.pending
+        trades &= not self.straddles
         return trades and end_us <= min(self.until_us, self.check_us)
 
     def run(self, rows: SymbolRows, end_us: int) -> None:
@@ -112,7 +115,8 @@ class Bands:
         hit = (rows.price[part] >= self.high) | (rows.ask[part] <= self.low)
         turns = (rows.channel[part] == STATUS) | (rows.opens(part) & self.us)
         if self.mode == _TRADING:
-            turns |= quote & (hit | (self.pending > 0))
+            straddles = self._straddling(rows.price[part], rows.ask[part])
+            turns |= quote & (hit | (self.pending > 0) | (straddles != self.straddles))
         elif self.mode == _LIMITED:
             turns |= quote & ~hit
         found = np.flatnonzero(turns)
@@ -143,9 +147,10 @@ class Bands:
         """Do what a row does to the mode."""
         time = int(rows.time[row])
         if rows.channel[row] == STATUS:
-            trades = STATUSES[rows.price[row]] in _REGULAR
+            trades = STATUSES[rows.price[row]] in REGULAR
             if not trades:
                 self.mode, self.until_us, self.check_us = _OFF, NEVER, NEVER
+                self.straddles = False
             elif self.mode in (_PAUSED, _OFF):
                 self._begin(time)
             return
@@ -156,12 +161,14 @@ class Bands:
         if self.pending:
             self._set(self.pending, time)
         hit = rows.price[row] >= self.high or rows.ask[row] <= self.low
+        straddles = not hit and bool(self._straddling(rows.price[row], rows.ask[row]))
         if hit and self.mode == _TRADING:
             self.mode, self.until_us = _LIMITED, time + LIMIT_STATE_S * 1_000_000
             rows.made.append((row, change(time, "limit_state")))
-        elif not hit and self.mode == _LIMITED:
+        elif not hit and (self.mode == _LIMITED or straddles != self.straddles):
             self.mode, self.until_us = _TRADING, NEVER
-            rows.made.append((row, change(time, "trading")))
+            rows.made.append((row, change(time, "straddle_state" if straddles else "trading")))
+        self.straddles = straddles
         self._hold(rows, row, row + 1)
 
     def _ring(self, rows: SymbolRows, time: int) -> None:
@@ -217,7 +224,7 @@ class Bands:
 
     def _begin(self, time: int) -> None:
         """Begin to trade, around the middle of the newest quote."""
-        self.mode, self.until_us = _TRADING, NEVER
+        self.mode, self.until_us, self.straddles = _TRADING, NEVER, False
         self.check_us = (time // _CHECK_US + 1) * _CHECK_US
         self.sums, self.counts = (0,), (0,)
         self._set((self.bid + self.ask) / 2, time)
@@ -233,12 +240,12 @@ class Bands:
         distance = band_ticks(
             reference, self.tick_size, tier=self.tier, close=self.close, doubled=self._wide(time)
         )
-        self.low = max(1, round(reference) - distance)
-        self.high = round(reference) + distance
-        if self.low >= 100 * self.cent:
-            self.low = -(-self.low // self.cent) * self.cent
-        if self.high >= 100 * self.cent:
-            self.high = self.high // self.cent * self.cent
+        self.low, self.high = bands_around(round(reference), distance, self.cent)
+
+    def _straddling(self, bid: I64, ask: I64) -> NDArray[np.bool_]:
+        """Tell which quotes have a bid below the bands or an ask above them, where that is told."""
+        outside: NDArray[np.bool_] = (bid < self.low) | (ask > self.high)
+        return outside & self.us
 
     def _wide(self, time: int) -> bool:
         """Tell whether the bands are twice as wide at a time."""

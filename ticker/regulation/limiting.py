@@ -111,6 +111,8 @@ def _inside(
     trade = (batch.channel == TRADES) & free
     hit = quote & free & ((batch.price >= high[symbol]) | (batch.ask <= low[symbol]))
     hit |= trade & ((batch.price < low[symbol]) | (batch.price > high[symbol]))
+    if next(iter(bands.values())).us:
+        hit |= quote & free & (low[symbol] > 0) & _straddling(batch, low, high)
     hit |= batch.channel == STATUS
     turning = low < 0
     turning[symbol[hit]] = True
@@ -125,6 +127,12 @@ def _inside(
         bands[i] = _entered(bands[i], *values)
     busy: list[int] = every[turning[every]].tolist()
     return busy
+
+
+def _straddling(batch: TickBatch, low: I64, high: I64) -> Flags:
+    """Tell which quotes have a bid below their bands, or an ask above them."""
+    outside: Flags = (batch.price < low[batch.symbol]) | (batch.ask > high[batch.symbol])
+    return outside
 
 
 def _copy(one: Bands) -> Bands:

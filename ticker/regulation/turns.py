@@ -11,7 +11,7 @@ from ticker.reference.marks import with_conditions
 from ticker.reference.rules import BREAKERS
 from ticker.reference.status import STATUSES, TRADES_IN, reason_number, status_number
 from ticker.rows import Standings
-from ticker.trading_day.sessions import session_at
+from ticker.trading_day.sessions import opens_at, session_at
 from ticker.universe import Universe
 
 __all__ = ["Turns"]
@@ -57,7 +57,8 @@ class Turns:
             stays &= ~np.isin(standing.reason, _BREAKERS)
         symbols = np.flatnonzero((standing.status != now) & ~stays)
         times = time_us + symbols // AT_ONCE
-        changes = _Rows(symbols, times, STATUS, np.full(len(symbols), now))
+        opens = 0 if now == _TRADING else opens_at(second)
+        changes = _Rows(symbols, times, STATUS, np.full(len(symbols), now), ask=opens)
         auction = "O" if now == _TRADING else "6" if before == _TRADING else None
         if auction is None:
             return _joined([changes])

@@ -21,7 +21,7 @@ from ticker.regulation.bands import Bands
 from ticker.regulation.breakers import Breakers, resumed
 from ticker.regulation.turns import Turns
 from ticker.rows import SCRIPT, Standings
-from ticker.trading_day.sessions import session_at
+from ticker.trading_day.sessions import opens_at, session_at
 from ticker.universe import Universe
 
 __all__ = ["RULES", "TAPE", "UsRules", "identity", "rules_named"]
@@ -87,6 +87,10 @@ class UsRules:
     def status(self, time_us: int) -> int:
         """Give the number of the status of the session at a time: what a symbol is in that is not halted."""
         return status_number(session_at(time_us // 1_000_000).status)
+
+    def opens(self, time_us: int) -> int:
+        """Give when the next regular session begins, in Unix seconds, where there is none at a time; else 0."""
+        return 0 if self.status(time_us) == _TRADING else opens_at(time_us // 1_000_000)
 
     def bands(self, time_us: int, quote: I64) -> dict[int, Bands]:
         """Give limit up, limit down for all symbols, around their standing quotes, from a time on."""
@@ -177,6 +181,7 @@ class UsRules:
         """Let what is to trade be in the status of the session, in place: who resumes at night is closed."""
         again = (rows.channel == STATUS) & (rows.price == _TRADING)
         rows.price[again] = self.status(time_us)
+        rows.ask[again] = self.opens(time_us)
 
     def mark(self, batch: TickBatch, origin: NDArray[np.uint8], status: I64) -> None:
         """

@@ -16,7 +16,7 @@ from ticker.processes.grid import CELL_US, CELLS_PER_SECOND
 from ticker.processes.walk import TRADING_YEAR_S
 from ticker.randomness.noise import Stream
 from ticker.regulation.bands import Bands
-from ticker.scenario import Points, Print, Scenario
+from ticker.scenario import Points, Scenario
 from ticker.script import ScriptedStatus, ScriptedTrade
 from ticker.staging.extras import Extras
 from ticker.staging.knots import Knots
@@ -125,18 +125,19 @@ class Play:
             ValueError: a price is not on the grid of one of the symbols.
         """
         return [
-            (self._time_of(trade.at_s), self._trade(trade, symbol))
+            (
+                self._time_of(trade.at_s),
+                ScriptedTrade(
+                    symbol,
+                    on_grid(trade.price, self._ticks[symbol]),
+                    trade.size,
+                    trade.exchange,
+                    trade.conditions,
+                ),
+            )
             for trade in self.scenario.trades
             for symbol in self.symbols.tolist()
         ]
-
-    def _trade(self, trade: Print, symbol: int) -> ScriptedTrade:
-        try:
-            price = on_grid(trade.price, self._ticks[symbol])
-        except ValueError as error:
-            where = f"scenario {self.scenario.name}: the trade at {trade.at_s:g} s"
-            raise ValueError(f"{where}: {error}") from error
-        return ScriptedTrade(symbol, price, trade.size, trade.exchange, trade.conditions)
 
     def bands(self, day_us: int) -> dict[int, Bands]:
         """Give the bands that hold from the beginning on, by symbol id; ``day_us``: when a day of the market began."""

@@ -23,7 +23,6 @@ _MOST_SCENES = 100
 _PLACE = ("symbols", "start_s", "seed")
 _TERMS = ("size", "duration_s", "volatility")
 _CURVES = ("path", "volatility", "spread", "activity", "quotes_s")
-_EVENTS = (*_CURVES, "changes", "trades", "silences", "bands")
 
 
 class SceneError(ValueError):
@@ -104,7 +103,9 @@ def read_scenes(text: str) -> list[Scene]:
 
 def _scene(table: Mapping[str, Any]) -> Scene:
     name = table.get("scenario")
-    keys = _TERMS if name is not None else (*_EVENTS, "name")
+    keys = (
+        _TERMS if name is not None else (*_CURVES, "changes", "trades", "silences", "bands", "name")
+    )
     allowed = ("scenario", *_PLACE, *keys)
     for key in table:
         if key not in allowed:
@@ -159,7 +160,7 @@ def _own(terms: Mapping[str, Any]) -> Scenario:
             values[key] = value
     if set(values) <= {"name", "bands"} and "bands" not in values:
         raise SceneError(
-            "nothing happens in it: it needs 'scenario', or one of " + ", ".join(_EVENTS)
+            "nothing happens in it: it needs 'scenario', or one of " + ", ".join(_CURVES)
         )
     return Scenario(**values)
 

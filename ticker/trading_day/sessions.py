@@ -20,6 +20,7 @@ __all__ = [
     "REGULAR_DAY",
     "Session",
     "new_york_offset_s",
+    "opens_at",
     "regular_sessions",
     "session_at",
     "sessions_of",
@@ -51,6 +52,14 @@ def session_at(second: int) -> Session:
     times, statuses = _changes(local.date())
     at = bisect_right(times, second)
     return Session(statuses[at - 1], times[at - 1], times[at])
+
+
+def opens_at(second: int) -> int:
+    """Give when the next regular session begins after a second, Unix time."""
+    session = session_at(session_at(second).end_s)
+    while session.status != "trading":
+        session = session_at(session.end_s)
+    return session.begin_s
 
 
 def regular_sessions(begin_s: int, end_s: int) -> list[Session]:
