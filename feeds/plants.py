@@ -87,8 +87,10 @@ class Plants:
             UnknownSession: there is none with this key; the message names those that there are.
         """
         if (plant := self._plants.get(session)) is None:
-            named = ", ".join(map(repr, [*self._plants][:20]))
-            raise UnknownSession(f"unknown session {session[:64]!r}; the sessions are {named}")
+            named = ", ".join(
+                repr(key) if key else "'' (the default)" for key in [*self._plants][:20]
+            )
+            raise UnknownSession(f"unknown session {session[:64]!r}; there is {named}")
         return plant
 
     def open(self, session: str, changes: Mapping[str, Any] | None = None) -> Plant:

@@ -299,7 +299,7 @@ async def test_only_commands_begin_a_session() -> None:
         for method, name in (("GET", "state"), ("GET", "journal"), ("DELETE", "session")):
             refused = await remote.refused(method, name, session="w1")
             assert refused[:2] == [404, "unknown_session"]
-            assert "unknown session 'w1'; the sessions are ''" in refused[2]
+            assert "unknown session 'w1'; there is '' (the default)" in refused[2]
         refused = await remote.refused("DELETE", "session")
         assert refused == [409, "conflict", "the session '' is always there; it can be reset"]
 

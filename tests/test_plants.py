@@ -89,7 +89,7 @@ async def test_an_unknown_session_is_told_with_the_known_ones(path: str) -> None
         server.plants.open("w3")
         status, answer = await get(server, path + ("&" if "?" in path else "?") + "session=w4")
         assert (status, answer["code"]) == (404, "unknown_session")
-        assert answer["message"] == "unknown session 'w4'; the sessions are '', 'w3'"
+        assert answer["message"] == "unknown session 'w4'; there is '' (the default), 'w3'"
         status, answer = await get(server, "/api/symbols?session=w3&session=")
         assert (status, answer["message"]) == (400, "the parameter 'session' is given twice")
         with pytest.raises(UnknownSession, match="unknown session 'w4'"):

@@ -80,7 +80,7 @@ def parse_query(
         if name not in known:
             raise RequestError(
                 Code.UNKNOWN_FIELD,
-                f"{path} has no parameter {show(name)}; its parameters are {', '.join(known)}",
+                f"{path} has no parameter {show(name)}; its parameters are {', '.join([*known, *OF_EVERY_PATH])}",
             )
         if name in given:
             raise RequestError(Code.INVALID_VALUE, f"the parameter {name!r} is given twice")
