@@ -200,6 +200,7 @@ class FeedServer:
         await asyncio.shield(self._stopping)
 
     async def _stop(self) -> None:
+        until = asyncio.get_running_loop().time() + self.config.shutdown_timeout
         if self._listener is not None:
             await stop_listening(self._listener)
         if self.doors is not None:
@@ -207,6 +208,8 @@ class FeedServer:
         await self.plants.stop()
         if self._runner is not None:
             await self._runner.cleanup()
+        if self.doors is not None:
+            await self.doors.empty(until)
 
     async def wait(self) -> None:
         """Wait until a pump fails, which none should; then raise its error, once clients are told."""

@@ -541,13 +541,15 @@ async def test_a_server_that_stops_ends_its_streams_with_the_last_chunk() -> Non
 async def test_a_server_stops_though_somebody_never_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("feeds.connections.streams._CLOSE_WAIT_S", 0.1)
     policy = BacklogPolicy(soft_limit=64_000, no_progress_s=1000.0)
-    async with running(**FAST, backlog=policy) as server:
+    async with running(**FAST, backlog=policy, shutdown_timeout=0.3) as server:
         client = StreamClient(server, f"/sse?{ALL}", receive_buffer=4096)
         async with client:
             client.pause()
             await eventually(lambda: server.hub.slow.laggards, "it is conflated")
             await server.stop()
             assert not server.streams.open
+            assert server.doors is not None
+            await eventually(lambda: not server.doors.open, "nothing is left of it")
             client.resume()
             assert not await client.ended()
 

@@ -9,6 +9,7 @@ their request, so that they can be answered; but only a limited number at a time
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import cast
 
 import orjson
@@ -55,9 +56,23 @@ class Doors:
         """Connections that are too many and wait to be told so."""
         self.shut = False
         """Whether nobody looks after connections any more: one that was accepted too late to be closed with the others is aborted."""
+        self.open: set[Door] = set()
+        """Those with a connection behind them."""
+        self.left = asyncio.Event()
+        """Set when somebody leaves."""
 
     def __call__(self) -> asyncio.Protocol:
         return Door(self)
+
+    async def empty(self, until: float) -> None:
+        """Wait for those who read what is left for them, until a time of the event loop; then cut off all others."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                while self.open:
+                    self.left.clear()
+                    await self.left.wait()
+        for door in list(self.open):
+            door.abort()
 
 
 class Door(asyncio.Protocol):
@@ -109,6 +124,12 @@ class Door(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(doors.limits.handshake_s, self._late)
         self._inner.connection_made(transport)
+        doors.open.add(self)
+
+    def abort(self) -> None:
+        """Drop the connection, with what is unread."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def arrived(self, *, counted: bool = True) -> Refusal | None:
         """
@@ -177,6 +198,8 @@ class Door(asyncio.Protocol):
         self._inner.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._doors.open.discard(self)
+        self._doors.left.set()
         if self._timer is not None:
             self._timer.cancel()
         if self._transport is not None:
