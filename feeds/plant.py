@@ -98,7 +98,7 @@ class Plant:
         """Held while somebody moves the market's time."""
         self.clients = partial(_clients, self.websockets, self.streams)
         """Counts the connections by transport."""
-        self.api = Api(self.feed, self.pump, config, self.clients, self.health)
+        self.api = Api(self.feed, self.pump, desk, config, self.clients, self.health)
         watched = self.feed, self.pump, self.pulse, self.health
         self.metrics = Metrics(*watched, self.clock.name, self.clients, access.stats)
         self._tasks: list[asyncio.Task[None]] = []

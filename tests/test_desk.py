@@ -8,8 +8,10 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from raw_http import RawHttp
 from wire import RawClient, eventually, running
 
+from feeds.engine import desk as desk_module
 from feeds.engine.desk import MOST_S, Desk
 from feeds.engine.feed import Feed
 from feeds.protocol.reply import PIECE
@@ -204,3 +206,31 @@ async def test_many_that_want_everything_are_served_side_by_side() -> None:
         firsts = [i for i, (_, piece) in enumerate(order) if piece == 1]
         lasts = [i for i, (_, piece) in enumerate(order) if piece == 5]
         assert max(firsts) < min(lasts)
+
+
+@pytest.mark.asyncio
+async def test_long_answers_over_http_are_made_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However many ask for all bars at once: everybody else has his turn between two of them."""
+    monkeypatch.setattr(desk_module, "MOST_S", 0.0)
+    passes, made = 0, []
+
+    async def count() -> None:
+        nonlocal passes
+        while True:
+            passes += 1
+            await asyncio.sleep(0)
+
+    async with running(symbols="2") as server, AsyncExitStack() as stack:
+        encoder = server.feed.encoder
+        encode = encoder.bar_objects
+        monkeypatch.setattr(encoder, "bar_objects", lambda t: (made.append(passes), encode(t))[1])
+        clients = [await stack.enter_async_context(RawHttp(server)) for _ in range(20)]
+        counting = asyncio.create_task(count())
+        for client in clients:
+            client.send("GET /api/bars?symbol=AAPL&limit=5000 HTTP/1.1", "Host: localhost")
+        for client in clients:
+            assert b" 200 OK" in await client.read(until=b"\r\n\r\n")
+        counting.cancel()
+    assert len(made) == len(set(made)) == 20

@@ -14,6 +14,7 @@ from aiohttp import web
 from feeds.admission.budget import LISTED
 from feeds.config import FeedConfig
 from feeds.dialects.fields import MAX_ID, show
+from feeds.engine.desk import Desk
 from feeds.engine.feed import Feed, instrument_object
 from feeds.engine.pump import Pump
 from feeds.errors import Code, RequestError
@@ -33,6 +34,7 @@ __all__ = ["MAX_BARS", "Api"]
 MAX_BARS = 5_000
 """The most bars of one answer."""
 
+_CHANNELS = [channel_name(number) for number in range(CHANNELS)]
 _NEWEST_EVENTS = 100
 _BARS_COST, _BAR_COST = 100, 0.2
 """What bars cost, in symbols."""
@@ -45,6 +47,7 @@ class Api:
     Args:
         feed: what is told.
         pump: tells when no turn is under way.
+        desk: where answers are made, if they may be long.
         config: the options.
         clients: counts the open connections by transport.
         health: tells how the pump does.
@@ -54,11 +57,13 @@ class Api:
         self,
         feed: Feed,
         pump: Pump,
+        desk: Desk,
         config: FeedConfig,
         clients: Callable[[], dict[str, int]],
         health: Health,
     ) -> None:
         self._feed, self._pump, self._config, self._clients = feed, pump, config, clients
+        self._desk = desk
         self._health = health
         self._recall = Recall(feed.market, feed.encoder, feed.hub.history)
         self._pictures = Pictures(feed, pump)
@@ -120,8 +125,8 @@ class Api:
         _only(request, "symbol")
         symbol = self._one_symbol(request)
         spend(request, 1)
-        await self._pump.between_turns()
-        (_, book) = self._feed.snapshots([symbol], (DEPTH,))
+        async with self._desk:
+            (_, book) = self._feed.snapshots([symbol], (DEPTH,))
         return _polled(request, book)
 
     async def bars(self, request: web.Request) -> web.Response:
@@ -135,7 +140,11 @@ class Api:
             )
         limit = _number(request, "limit", 500, 1, MAX_BARS)
         spend(request, _BARS_COST + limit * _BAR_COST)
-        await self._pump.between_turns()
+        async with self._desk:  # 5,000 bars take 10 ms and more
+            body = self._bars(symbol, interval, limit)
+        return _polled(request, body)
+
+    def _bars(self, symbol: int, interval: str, limit: int) -> bytes:
         table, partial = self._feed.market.bars(symbol, interval, limit)
         rows = self._feed.encoder.bar_objects(table)
         for row in rows:
@@ -143,23 +152,27 @@ class Api:
         if partial:
             rows[-1]["partial"] = True
         name = self._feed.market.universe.symbols[symbol]
-        answer = {"symbol": name, "interval": interval, "bars": rows}
-        return _polled(request, orjson.dumps(answer))
+        return orjson.dumps({"symbol": name, "interval": interval, "bars": rows})
 
     async def history(self, request: web.Request) -> web.Response:
         """Give the events after ``since``, or the newest ones: exactly these, or a gap and none."""
         _only(request, "symbol", "channel", "since")
         symbol = self._one_symbol(request)
         channel = request.query.get("channel", "trades")
-        names = [channel_name(number) for number in range(CHANNELS)]
-        if channel not in names:
+        if channel not in _CHANNELS:
             raise RequestError(
                 Code.UNKNOWN_CHANNEL,
-                f"unknown channel {channel!r}; the channels are {', '.join(names)}",
+                f"unknown channel {channel!r}; the channels are {', '.join(_CHANNELS)}",
             )
         since = _number(request, "since", 0, -MAX_ID, MAX_ID)
-        await self._pump.between_turns()
-        number, recall = names.index(channel), self._recall
+        async with self._desk:  # the past is long, and made when it is first asked for
+            body = self._history(symbol, channel, since if "since" in request.query else None)
+        return web.Response(
+            body=body, content_type="application/json", headers={"Cache-Control": "no-store"}
+        )
+
+    def _history(self, symbol: int, channel: str, since: int | None) -> bytes:
+        number, recall = _CHANNELS.index(channel), self._recall
         newest = recall.seq(symbol, number)
         answer: dict[str, Any] = {
             "epoch": self._feed.epoch,
@@ -167,16 +180,13 @@ class Api:
             "channel": channel,
             "seq": newest,
         }
-        if "since" not in request.query:
+        if since is None:
             found: list[bytes] | None = recall.newest(symbol, number, _NEWEST_EVENTS)
         elif (found := recall.after(symbol, number, since)) is None:
             reason = "ahead" if since > newest else "too_old"
             answer["gap"] = {"from": since + 1, "to": newest, "reason": reason}
         events = b",".join(fragment[:-1] for fragment in found or ())
-        body = orjson.dumps(answer)[:-1] + b',"events":[' + events + b"]}"
-        return web.Response(
-            body=body, content_type="application/json", headers={"Cache-Control": "no-store"}
-        )
+        return orjson.dumps(answer)[:-1] + b',"events":[' + events + b"]}"
 
     def _one_symbol(self, request: web.Request) -> int:
         name = request.query.get("symbol", "")
