@@ -134,6 +134,28 @@ async def test_an_error_inside_the_server_is_logged_and_told_as_json(
     assert record.exc_info[0] is ZeroDivisionError
 
 
+@on_both_loops
+async def test_who_goes_away_in_the_middle_is_no_error_of_ours() -> None:
+    """Whatever the event loop says of writing to it: nothing is logged, and others are served."""
+    tried = False
+
+    async def late(_: Api, request: aiohttp.web.Request) -> Any:
+        nonlocal tried
+        assert request.transport is not None
+        request.transport.abort()
+        tried = True
+        raise RuntimeError("unable to perform operation on <TCPTransport>; the handler is closed")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Api, "symbols", late)
+        async with running() as server:
+            async with RawHttp(server) as http:
+                http.send("GET /api/symbols HTTP/1.1", "Host: localhost")
+                await eventually(lambda: tried, "it was asked for")
+            async with RawHttp(server) as http:
+                assert (await http.get("/health")).status == 200
+
+
 @pytest.mark.asyncio
 async def test_a_failure_in_the_middle_of_an_answer_ends_the_connection(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

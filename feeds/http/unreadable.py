@@ -107,6 +107,8 @@ class _HttpProtocol(web.RequestHandler):
     ) -> web.StreamResponse:
         if isinstance(exc, ConnectionError):  # it went away in the middle: nobody reads an answer
             raise exc
+        if isinstance(exc, RuntimeError) and _is_gone(request):  # uvloop says it this way
+            raise ConnectionError("it went away in the middle") from exc
         if not isinstance(exc, HttpProcessingError):
             log.error("a request failed; please report this", exc_info=exc)
             refusal = _FAILED
@@ -131,6 +133,10 @@ class GuardedProtocol(_HttpProtocol):
     def set_parser(self, parser: Any, data_received_cb: Callable[[], None] | None = None) -> None:
         self.inbound = Inbound(parser)
         super().set_parser(cast(Any, self.inbound), data_received_cb)
+
+
+def _is_gone(request: web.BaseRequest) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def _paths_only(handler: Handler, refused: Counter[str]) -> Handler:
