@@ -351,3 +351,10 @@ async def test_a_client_that_asks_on_a_weekend_gets_the_tape_of_friday() -> None
         assert (await get("channel=trades&since=-20"))["events"] == trades[-20:]
         quotes = (await get("channel=quotes"))["events"]
         assert quotes[-1]["bid"] <= trades[-1]["price"] <= quotes[-1]["ask"]
+
+
+def test_a_second_of_too_many_events_has_no_tape() -> None:
+    """But bars."""
+    m = market(us("2026-01-05T12:00"), instruments=[Instrument("A", 9.0, activity=10.0)], rate=6e3)
+    assert not len(m.recent(0))
+    assert len(m.bars(0, "1s", 100)[0]) == 100

@@ -431,5 +431,32 @@ async def test_a_client_is_told_of_the_sessions() -> None:
         await step(server, 3 * SECOND)
         (status,) = [i for i in await client.until("status") if i["type"] == "status"]
         assert (status["status"], status["reason"], status["seq"]) == ("closed", None, 1)
+        assert status["opens"] == us("2026-01-06T09:30") / 1_000
         snapshot = await client.ask(action="snapshot", symbols=["AAPL"])
         assert snapshot["status"] == "closed"
+        assert snapshot["opens"] == status["opens"]
+
+
+@pytest.mark.parametrize(
+    ("at", "opens"),
+    [
+        ("2026-01-05T09:29:57", "2026-01-05T09:30"),
+        ("2026-11-25T19:59:57", "2026-11-27T09:30"),
+        ("2026-03-06T19:59:57", "2026-03-09T09:30"),
+        ("2026-01-05T12:00", None),
+    ],
+)
+def test_outside_of_the_regular_session_it_is_told_when_the_next_one_begins(
+    at: str, opens: str | None
+) -> None:
+    """In snapshots and with the change; over a holiday, and clocks that go forward. In it, and of a halt, nothing is told."""
+    m, when = market(at, 0), us(opens) // SECOND if opens else None
+    assert m.snapshot(1).opens == when
+    m.schedule(m.now_us + SECOND, ScriptedStatus(0, "halted", "T1"))
+    told = rows(run(m, 6), STATUS)
+    assert next(row["ask"] for row in told if row["symbol"] == 0) == 0
+    assert m.snapshot(0).opens is None
+    assert m.snapshot(1).opens == (None if opens == "2026-01-05T09:30" else when)
+    m.schedule(m.now_us, ScriptedStatus(0, "trading", "T3"))
+    run(m, 1)
+    assert m.snapshot(0).opens == m.snapshot(1).opens

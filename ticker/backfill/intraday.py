@@ -99,17 +99,20 @@ class Intraday:
         self._hours = Stream(seed, "past.hour", universe.symbols).keys
         self._moods = {length: Mood(seed, universe, length, wild) for length in (HOUR_S, FIVE_S)}
 
-    def of(self, symbols: I64, days: Spans, length: int, parts: int = 0) -> Spans:
+    def of(
+        self, symbols: I64, days: Spans, length: int, parts: int = 0, *, first: int = 0
+    ) -> Spans:
         """
-        Give the first parts of some days: shape (days, parts).
+        Give parts of some days: shape (days, parts).
 
         Args:
             symbols: whose each day is.
             days: each with a trade.
             length: of a part in seconds: five minutes, an hour, or a day.
             parts: how many; 0: all of the day.
+            first: the number of the first one; in those before, and after the last one, nothing happens.
         """
-        start = days.start[:, None] + length * np.arange(parts or DAY_S // length)
+        start = days.start[:, None] + length * (first + np.arange(parts or DAY_S // length))
         number: U64 = (start // length).astype(np.uint64)
         draws, level, weights = self.weights(symbols, start, length)
         edges = share_out(days.trades, weights, draws[3, :, 0] / 65536)

@@ -107,16 +107,20 @@ class Past:
             return Figures(price, price, price, price, np.zeros_like(price))
         days, before = self._days.today()
         high, low = days.high.copy(), days.low.copy()
-        parts = min(DAY_S, self._start - self._days.newest * DAY_S + FIVE_S - 1) // FIVE_S
+        first, parts = self._fives_so_far()
         traded_on = np.flatnonzero(days.trades)
         at_once = max(1, _AT_ONCE // parts) if parts else 1
-        for first in range(0, len(traded_on), at_once):
-            symbols = traded_on[first : first + at_once]
-            fives = self._intraday.of(symbols, days.take(symbols), FIVE_S, parts)
+        for row in range(0, len(traded_on), at_once):
+            symbols = traded_on[row : row + at_once]
+            fives = self._intraday.of(symbols, days.take(symbols), FIVE_S, parts, first=first)
             there = fives.trades > 0
             high[symbols] = np.where(there, fives.high, 0).max(axis=1)
             low[symbols] = np.where(there, fives.low, np.iinfo(np.int64).max).min(axis=1)
         return Figures(before, days.open, high, low, days.volume)
+
+    def _fives_so_far(self) -> tuple[int, int]:
+        """Give the number of the first five minutes of the day of the start in which something may happen, and how many there are."""
+        return 0, -(-(self._start % DAY_S) // FIVE_S)
 
     def events(self, symbol: int) -> TickBatch:
         """Give the trades and quotes of a symbol just before the start, in the order of time; see :mod:`ticker.backfill.prelude`."""

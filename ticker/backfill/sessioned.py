@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ticker.backfill.beside import Beside, Prints
+from ticker.backfill.days import DAY_S
 from ticker.backfill.intraday import FIVE_S
 from ticker.backfill.merging import Shares, merged
 from ticker.backfill.nights import Nights
@@ -96,6 +97,11 @@ class SessionPast(Past):
         opened, high, low = (price * self._beside.opened for price in prices)
         volume = figures.volume * self._lot + self._beside.today()
         return Figures(before, opened, high, low, volume)
+
+    def _fives_so_far(self) -> tuple[int, int]:
+        calendar = self._beside.calendar
+        opening, until = int(calendar.opening[-1]), min(self._start, int(calendar.close[-1]))
+        return opening % DAY_S // FIVE_S, max(0, -(-(until - opening) // FIVE_S))
 
     def events(self, symbol: int) -> TickBatch:
         """Give the trades and quotes of a symbol just before the start; of the trades, only prints are marked as such."""
