@@ -154,7 +154,7 @@ def test_events_at_the_same_time_are_in_the_order_of_symbols() -> None:
 def test_the_rate_is_the_mean_number_of_events() -> None:
     """Times each instrument's activity; counts of a second scatter as a Poisson process does."""
     instruments = [Instrument(f"S{i}", 100.0, activity=a) for i, a in enumerate([0.1, 1, 3])]
-    batch = Tape(instruments, rate=10.0).block(20_000)
+    batch = Tape(instruments, rate=10.0, trade_share=0.0).block(20_000)
     second = (batch.time - ORIGIN) // SECOND
     for symbol, mean in enumerate([1.0, 10.0, 30.0]):
         counts = np.bincount(second[batch.symbol == symbol], minlength=2_000)
@@ -175,7 +175,7 @@ def test_the_share_of_trades_is_kept(share: float) -> None:
 
 def test_events_are_spread_evenly_over_a_cell() -> None:
     """Their times are uniform, and the waits between them exponential."""
-    batch = Tape(one(), rate=20.0).block(50_000)
+    batch = Tape(one(), rate=20.0, trade_share=0.0).block(50_000)
     offsets = (batch.time - ORIGIN) % CELL_US
     counts = np.bincount(offsets * 20 // CELL_US, minlength=20)
     chi_squared = ((counts - counts.mean()) ** 2 / counts.mean()).sum()
@@ -247,14 +247,17 @@ def test_a_wild_price_keeps_room_for_bid_and_ask() -> None:
 
 
 def test_trades_print_at_the_quote_and_seldom_inside() -> None:
-    """Half of them at the ask, half at the bid, but for one in sixteen somewhere between."""
+    """Half of them at the ask, half at the bid of the last quote that isn't behind a trade, but for one in sixteen somewhere between."""
     batch = Tape(one(spread=40.0), rate=2_000.0).block(600)
     where: Counter[str] = Counter()
-    bid = ask = 0
+    bid = ask = traded = 0
     for event in events(batch):
         if event.channel == QUOTES:
-            bid, ask = event.price, event.ask
-        elif bid and ask - bid > 10:
+            if event.time != traded:
+                bid, ask = event.price, event.ask
+            continue
+        traded = event.time
+        if bid and ask - bid > 10:
             where["bid" if event.price == bid else "ask" if event.price == ask else "inside"] += 1
     total = where.total()
     assert where["inside"] / total == pytest.approx(1 / 16, abs=0.01)
@@ -267,7 +270,7 @@ def test_sizes_follow_the_round_lot(lot: int) -> None:
     """Half of the trades are odd lots; where a lot is one share, there is none smaller."""
     batch = Tape(one(round_lot=lot), rate=5_000.0).block(100)
     sizes = batch.size[batch.channel == TRADES]
-    quoted = batch.size[batch.channel == QUOTES]
+    quoted = Tape(one(round_lot=lot), rate=5_000.0, trade_share=0.0).block(100).size
     assert quoted.mean() == pytest.approx(lot / 0.32, rel=0.02)
     if lot == 1:
         assert np.median(sizes) == 1

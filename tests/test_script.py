@@ -292,7 +292,7 @@ def test_a_script_that_is_over_leaves_the_walk_as_it_was() -> None:
         START, ScriptedTrade(0, 1, 1), ScriptedTrade(0, 2, 1), ScriptedStatus(2, "trading")
     )
     first, second = run(plain, 1), run(scripted, 1)
-    assert len(second) == len(first) + 3
+    assert (second.channel < BARS).sum() == (first.channel < BARS).sum() + 3
     for seconds in (30, 1, 30):  # over several blocks
         first, second = run(plain, seconds), run(scripted, seconds)
         ticks, others = (batch[batch.channel < BARS] for batch in (first, second))

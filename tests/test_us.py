@@ -82,8 +82,8 @@ def test_the_sessions_open_and_close_with_an_auction() -> None:
             assert cross is moving[0 if code == "O" else -1]
             assert cross["size"] % m.universe[symbol].round_lot == 0
             assert cross["size"] > 1_000
-        state = m.snapshot(0)
-        assert (state.open is not None) and state.last == state.open if code == "O" else state.last
+            state = m.snapshot(symbol)
+            assert cross["price"] == (state.open if code == "O" else state.last)
 
 
 def test_at_night_nothing_happens_and_it_costs_nothing() -> None:

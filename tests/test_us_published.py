@@ -91,7 +91,7 @@ def test_what_is_published_is_what_the_protocol_says(at: str, seconds: int, seed
     market.play(Scenario("far", path=path), market.now_us + 240 * SECOND, [0, 3, 4, 5])
     reader = read(market, seconds, chance)
     assert not reader.wrong
-    assert reader.counts["trade"] > 10
+    assert reader.counts["trade"] > 3
     if seconds > 1_000:
         assert reader.counts["paused"] > 0
         assert reader.counts["straddle_state"] > 0 or seed == 2

@@ -58,6 +58,23 @@ class Rungs:
         found: NDArray[np.bool_] = ticks >= 100 * self.cent[symbol]
         return found
 
+    def outward(self, symbol: NDArray[np.integer], side: I64, ticks: I64) -> I64:
+        """Give bids (side 0) and asks (1) as they are where they have to be at whole cents: no narrower than these."""
+        if self._all_alike:
+            return ticks
+        cent = self.cent[symbol]
+        wider = np.where(side == 0, ticks // cent, -(-ticks // cent)) * cent
+        out: I64 = np.where(ticks > 100 * cent, wider, ticks)
+        return out
+
+    def nearest(self, symbol: NDArray[np.integer], ticks: I64) -> I64:
+        """Give prices as they are where they have to be at whole cents: the nearest ones."""
+        if self._all_alike:
+            return ticks
+        cent = self.cent[symbol]
+        out: I64 = np.where(ticks >= 100 * cent, (ticks + cent // 2) // cent * cent, ticks)
+        return out
+
     def of(self, symbol: NDArray[np.integer], ticks: I64) -> I64:
         """Give the numbers of prices in ticks; of what is between two, that of the lower one."""
         if self._all_alike:

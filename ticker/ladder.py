@@ -35,6 +35,7 @@ LEVELS = 20
 """How many levels a side has, at most: fewer where the bids come down to the lowest price, one tick."""
 
 _BEHIND = np.array([-1, 1])  # which way the blocks go on: down for bids, up for asks
+_SIDES = np.arange(2)[:, None]
 _SHORTEST = 3  # the shortest generation has 2**3 quotes, the longest 2**10
 _NEAR, _FAR = 8, 16
 """Patient orders are there from 1 to 8 blocks behind the touch on, for 1 to 16 blocks."""
@@ -122,13 +123,34 @@ class Ladders:
             self._fill(made[some], symbol[some], seq[some])
         return made
 
+    def behind(self, symbol: NDArray[np.integer], side: I64, best: I64) -> I64:
+        """
+        Give the price of the level behind the best one: what is the best one when that is gone.
+
+        Args:
+            symbol: of each best level.
+            side: 0 for bids, 1 for asks.
+            best: its price in ticks; one that is between whole cents counts as that of the nearest wider quote.
+
+        Returns:
+            Ticks; less than 1 where prices come to an end.
+        """
+        best = self._rungs.outward(symbol, side, best)
+        length = self._block[self._rungs.above(symbol, best).astype(np.intp), symbol]
+        rung, way = self._rungs.of(symbol, best), _BEHIND[side]
+        block = rung // length
+        nearest = _place(block, length, halves(self._words(symbol, block, side)))
+        block = np.where((nearest - rung) * way > 0, block, block + way)
+        rung = _place(block, length, halves(self._words(symbol, block, side)))
+        return self._rungs.ticks(symbol, rung)
+
     def _fill(self, made: Ladder, symbol: NDArray[np.integer], seq: I64) -> None:
         """Put what is behind the touch into books that have their first levels."""
         price, size = made.price, made.size
         each = symbol[:, None, None]
         length = self._block[self._rungs.above(each, price[..., :1]).astype(np.intp), each]
         blocks = self._blocks_behind(each, price[..., :1], length)
-        words = self._words(each, blocks)
+        words = self._words(each, blocks, _SIDES)
         draws = halves(words)
         rungs = _place(blocks, length, draws)
         price[..., 1:] = self._rungs.ticks(each, rungs)
@@ -145,15 +167,15 @@ class Ladders:
         """Give the blocks whose prices are behind the touch, nearest first: shape (quotes, 2, LEVELS - 1)."""
         rung = self._rungs.of(each, touch)
         block = rung // length
-        nearest = _place(block, length, halves(self._words(each, block)))
+        nearest = _place(block, length, halves(self._words(each, block, _SIDES)))
         way = _BEHIND[:, None]
         first = np.where((nearest - rung) * way > 0, block, block + way)
         blocks: I64 = first + way * np.arange(LEVELS - 1)
         return blocks
 
-    def _words(self, each: NDArray[np.integer], blocks: I64) -> NDArray[np.uint64]:
+    def _words(self, each: NDArray[np.integer], blocks: I64, side: I64) -> NDArray[np.uint64]:
         """Draw 64 bits for each block of each side."""
-        counters = (blocks << 1) + np.arange(2)[:, None]
+        counters = (blocks << 1) + side
         return bits(self._keys[each], counters.astype(np.uint64))
 
     def _sizes(self, each: NDArray[np.integer], rungs: I64, orders: U16) -> I64:

@@ -31,13 +31,14 @@ from ticker.staging.overlay import Overlay
 from ticker.staging.play import Play, chosen
 from ticker.staging.scenes import Scene
 from ticker.staging.staged import Staged
+from ticker.staging.taking import Taking
 from ticker.trading_day.hours import SessionShape
 from ticker.trading_day.shape import DayShape
 from ticker.universe import Universe
 
 __all__ = ["DEFAULT_START_US", "MAX_RATE", "MAX_TOTAL_RATE", "TAPE", "Market"]
 
-TAPE = 2
+TAPE = 3
 """Goes up by 1 with every change after which the same arguments give other events; it is part of the epoch."""
 
 DEFAULT_START_US = 1_767_623_400_000_000
@@ -94,6 +95,7 @@ class Market(Outlet):
             start_us=start_us,
             model=timed,
             block_events=block_events,
+            cents=rules == "us",
         )
         obeys, self._flow = rules == "us", (rate, trade_share)
         stands = standing(universe, source.flow.bid, source.flow.ask, cents=obeys)
@@ -204,16 +206,18 @@ class Market(Outlet):
             self._bring_up_to_date()
             self._block = Block(self._block.batch[self._at :], self._block.end_us)
             self._at = self._booked = 0
-            seq, quotes = self._books.seq, self._books.day.quotes()
+            seq, stands, share = self._books.seq, self._books.day.standing(), self._flow[1]
+            taking = Taking(self.universe, self.seed, share, cents=self.rules == "us")
             self._overlay = Overlay(
                 self._block,
                 self.now_us,
                 seq,
-                quotes,
+                stands,
                 self._source.flow.seq,
                 self._day_us,
+                taking,
                 self._rules,
-                quoted=self._flow[1] < 1,
+                quoted=share < 1,
             )
         return self._overlay
 

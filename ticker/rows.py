@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ticker.batch import STATUS, TickBatch
+from ticker.batch import QUOTES, STATUS, TRADES, TickBatch
 
 __all__ = [
     "CHANNELS",
@@ -13,6 +13,7 @@ __all__ = [
     "SCRIPT",
     "WALK",
     "Standings",
+    "behind_trades",
     "count",
     "grouped",
     "insert",
@@ -56,6 +57,16 @@ def insert(
         name: np.insert(getattr(batch, name), at, getattr(rows, name)) for name in names
     }
     return TickBatch(**columns, bars=batch.bars), np.insert(origin, at, source)
+
+
+def behind_trades(batch: TickBatch, origin: Origin) -> Flags:
+    """Tell which events are the quotes that trades leave: right behind them, at their time; scripted trades leave none."""
+    behind = np.zeros(len(batch), dtype=bool)
+    trade = (batch.channel == TRADES) & (origin != SCRIPT)
+    behind[1:] = trade[:-1] & (batch.channel[1:] == QUOTES) & (origin[1:] != SCRIPT)
+    behind[1:] &= batch.symbol[1:] == batch.symbol[:-1]
+    behind[1:] &= batch.time[1:] == batch.time[:-1]
+    return behind
 
 
 class Standings(NamedTuple):

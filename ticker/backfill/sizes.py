@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ticker.randomness.draws import trade_sizes
+from ticker.randomness.draws import met_sizes, trade_sizes
 
 __all__ = ["Movers", "Sizes", "odd_sizes"]
 
@@ -45,6 +45,7 @@ class Sizes(NamedTuple):
         for lot in kinds.tolist():
             shares = np.maximum(1, table * lot // 100)
             odd = shares < lot
+            shares = np.where(odd, shares, met_sizes() * lot / 100)
             means = [float(shares[some].mean()) if some.any() else 0.0 for some in (~odd, odd)]
             columns.append((1 - float(odd.mean()), means[0] / lot, means[1], float(shares.mean())))
         share, size, odd_size, every = np.array(columns).T[:, row]

@@ -113,10 +113,6 @@ class DayBook:
         self._ask[symbol], self._ask_size[symbol] = ask, ask_size
         np.maximum.at(self._time, symbol, time)
 
-    def quotes(self) -> I64:
-        """Give the standing bids and asks, shape (2, symbols)."""
-        return np.stack((self._bid, self._ask))
-
     def standing(self) -> I64:
         """Give the standing bids, their sizes, asks, and theirs, shape (4, symbols); 0 where there was no quote yet."""
         quotes = np.stack((self._bid, self._bid_size, self._ask, self._ask_size))

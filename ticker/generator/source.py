@@ -44,6 +44,7 @@ class Source:
         model: what the market is made of.
         block_events: about how many events to make in one pass. Changes memory and pace, never an event.
         longest_s: the most seconds of a block, unless nothing happens: then it is six times as long, at hardly more cost.
+        cents: whether prices from a dollar on are whole cents.
 
     Raises:
         ValueError: the rate or the share is out of range; the message names it.
@@ -60,6 +61,7 @@ class Source:
         model: Model,
         block_events: int,
         longest_s: int = 10,
+        cents: bool = False,
     ) -> None:
         total = _total_rate(universe, rate)
         if not 0 <= trade_share <= 1:
@@ -75,7 +77,13 @@ class Source:
             floor=2 * universe.column("spread"),
         )
         self.flow = OrderFlow(
-            seed, universe, start, rate=rate, trade_share=trade_share, model=model
+            seed,
+            universe,
+            start,
+            rate=rate,
+            trade_share=trade_share,
+            model=model,
+            cents=cents,
         )
         longest_s *= 1 if total else 6
         self.block_cells = _cells_for(block_events, total, len(universe), longest_s)

@@ -7,10 +7,22 @@ from numpy.typing import NDArray
 
 from ticker.randomness.noise import NORMAL_ONE, normals, quantiles
 
-__all__ = ["exp", "exp_minus", "lots", "mean_trade_lots", "poisson", "trade_sizes"]
+__all__ = [
+    "BLOCK_LOTS",
+    "exp",
+    "exp_minus",
+    "lots",
+    "mean_trade_lots",
+    "met_sizes",
+    "poisson",
+    "trade_sizes",
+]
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
+
+BLOCK_LOTS = 20
+"""From so many round lots on, a trade is a block: what two parties agreed on elsewhere than on the book."""
 
 _POISSON_EXACT = 64.0
 _E16 = 8886110.520507872
@@ -81,7 +93,7 @@ def trade_sizes() -> I64:
     def inverse(u: F64) -> F64:
         odd = 1 + np.floor(98 * (2 * u) ** 1.5)
         lots = 100 * (1 + np.floor(np.log1p(-np.minimum(2 * u - 1, 1 - 1e-9)) / np.log(0.45)))
-        block = 100 * np.floor(20 * ((1 - u) / 0.002) ** -0.7)
+        block = 100 * np.floor(BLOCK_LOTS * ((1 - u) / 0.002) ** -0.7)
         return np.where(u < 0.5, odd, np.where(u < 0.998, lots, block))
 
     with np.errstate(invalid="ignore"):
@@ -95,6 +107,19 @@ def lots() -> I64:
 
 
 @cache
+def met_sizes() -> F64:
+    """
+    Give the mean of what comes of each of :func:`trade_sizes`: what a quote shows is the most that a trade meets.
+
+    A block is met elsewhere.
+    """
+    sizes = trade_sizes()
+    shown, times = np.unique(lots(), return_counts=True)
+    met = np.average(np.minimum(sizes, 100 * shown[:, None]), axis=0, weights=times)
+    return np.where(sizes >= 100 * BLOCK_LOTS, sizes, met)
+
+
+@cache
 def mean_trade_lots() -> float:
     """Give the mean trade size in round lots."""
-    return float(trade_sizes().mean()) / 100
+    return float(met_sizes().mean()) / 100

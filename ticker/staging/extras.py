@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ticker.batch import QUOTES, TRADES, TickBatch
+from ticker.generator.mix import Mix, mix_of
 from ticker.processes.grid import CELL_US
 from ticker.randomness.draws import lots, trade_sizes
 from ticker.randomness.noise import bits, halves
@@ -55,13 +56,14 @@ class Extras:
         rate, trade_share = staged.flow
         universe = staged.universe
         rates = np.maximum(rate * universe.column("activity")[symbols], LEAST_RATE)
-        self._sources: list[tuple[Knots, F64, float]] = []
+        mix = mix_of(trade_share)
+        self._sources: list[tuple[Knots, F64, Mix]] = []
         if scenario.activity:
             busier = Knots(scenario.activity, at_us, before=1.0, after=1.0)
-            self._sources.append((busier, rates, trade_share))
+            self._sources.append((busier, rates * mix.points, mix))
         if scenario.quotes_s:
             quotes = Knots(scenario.quotes_s, at_us, before=0.0, after=0.0)
-            self._sources.append((quotes, np.ones(len(symbols)), 0.0))
+            self._sources.append((quotes, np.ones(len(symbols)), mix_of(0.0)))
         self._lot = universe.column("round_lot")[symbols].astype(np.int64)
         self._sizes, self._lots = trade_sizes(), lots()
 
@@ -77,10 +79,8 @@ class Extras:
         batch = TickBatch.join([part for part in parts if len(part)])
         return batch[np.argsort(batch.time, kind="stable")] if len(batch) else None
 
-    def _more(
-        self, knots: Knots, rates: F64, trade_share: float, begin_us: int, end_us: int
-    ) -> TickBatch:
-        """Events at a rate, spread over the cells in which they are."""
+    def _more(self, knots: Knots, rates: F64, mix: Mix, begin_us: int, end_us: int) -> TickBatch:
+        """Events at a rate, spread over the cells in which they are; behind a trade, the quote that it leaves."""
         begin, end = max(begin_us, knots.start_us), min(end_us, knots.end_us)
         if begin >= end:
             return TickBatch.empty()
@@ -97,11 +97,11 @@ class Extras:
         moment, kind, size, other = (words[:, i].astype(np.int64) for i in range(4))
         width = np.diff(edges)[cell]
         time = edges[cell] + ((place << 16) + moment) * width // (total << 16)
-        trade = kind < round(trade_share * 65536)
+        trade = kind < round(mix.traded * 65536)
         lot = self._lot[column]
         shift, wide = (kind >> _SHIFT) % 3 - 1, (kind >> 2 * _SHIFT) & 1
         traded = np.maximum(1, self._sizes[size] * lot // 100)
-        return TickBatch.unnumbered(
+        events = TickBatch.unnumbered(
             symbol=self._symbols[column],
             channel=np.where(trade, TRADES, QUOTES),
             time=time,
@@ -110,6 +110,7 @@ class Extras:
             ask=np.where(trade, 0, wide),
             ask_size=np.where(trade, 0, self._lots[other] * lot),
         )
+        return _followed(events, lot * self._lots[other]) if mix.followed else events
 
     def _openings(self, begin_us: int, end_us: int) -> TickBatch:
         """A quote where quotes begin again, and the prints of auctions, 200 round lots each."""
@@ -147,3 +148,15 @@ class Extras:
 
     def _time_of(self, seconds: float) -> int:
         return self._at_us + round(seconds * 1e6)
+
+
+def _followed(events: TickBatch, size: I64) -> TickBatch:
+    """Put a quote behind each trade: the standing one, with sizes that count if nothing is left of that."""
+    trade = events.channel == TRADES
+    every = np.repeat(np.arange(len(events)), 1 + trade)
+    out = events[every]
+    behind = np.flatnonzero(np.diff(every, prepend=-1) == 0)
+    out.channel[behind] = QUOTES
+    out.price[behind] = out.ask[behind] = 0
+    out.size[behind] = out.ask_size[behind] = size[every[behind]]
+    return out

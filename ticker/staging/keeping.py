@@ -7,14 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ticker.batch import QUOTES, STATUS, TRADES, TickBatch
-from ticker.reference.status import QUOTES_IN, STATUSES, TRADES_IN
+from ticker.reference.status import QUOTES_IN, STATUSES, TRADES_IN, status_number
 from ticker.regulation.bands import Bands
 from ticker.regulation.breakers import Breakers
 from ticker.regulation.limiting import limited
 from ticker.regulation.us import UsRules
-from ticker.rows import SCRIPT, Standings, sequences, statuses, waiting
+from ticker.rows import SCRIPT, Standings, behind_trades, sequences, statuses, waiting
 from ticker.staging.play import Play
 from ticker.staging.repricing import Prices
+from ticker.staging.taking import Shown, Taking
 
 __all__ = ["Kept", "State", "keep"]
 
@@ -22,6 +23,7 @@ I64 = NDArray[np.int64]
 Origin = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
 
+_LIMIT_STATE = status_number("limit_state")
 _MADE = np.array([[s in TRADES_IN, s in QUOTES_IN, True] for s in STATUSES])
 """By status and channel, whether the walk's events come out."""
 
@@ -36,6 +38,7 @@ class State:
     """The last sequences that came out, shape (channels, symbols)."""
     standing: Standings
     prices: Prices
+    shown: Shown
     plays: dict[Play, I64]
     """The plays that aren't over, with their levels."""
     bands: dict[int, Bands]
@@ -49,6 +52,7 @@ class Kept(NamedTuple):
     batch: TickBatch
     origin: Origin
     standing: Standings
+    shown: Shown
     bands: dict[int, Bands]
 
 
@@ -57,6 +61,7 @@ def keep(
     origin: Origin,
     state: State,
     end_us: int,
+    taking: Taking,
     rules: UsRules | None,
     *,
     quoted: bool,
@@ -69,17 +74,29 @@ def keep(
         origin: where each is from.
         state: where things are at its start.
         end_us: when it ends.
+        taking: takes trades off the quotes.
         rules: those of the US market, if it has them.
         quoted: whether the walk makes quotes at all.
     """
     counts = rules.counts(batch) if rules is not None else None
     batch, origin, bands = limited(batch, origin, state.bands, end_us, counts)
     out, status, standing = _coming_out(batch, origin, state, quoted=quoted)
+    behind = behind_trades(batch, origin) & ~_limited(batch, status)
+    batch, shown = taking.take(batch, origin, behind, state.shown)
     batch, origin = batch[out], origin[out]
     batch = replace(batch, seq=sequences(batch, state.seq))
     if rules is not None:
         rules.mark(batch, origin, status[out])
-    return Kept(batch, origin, standing, bands)
+    return Kept(batch, origin, standing, shown, bands)
+
+
+def _limited(batch: TickBatch, status: I64) -> Flags:
+    """Tell at which events a symbol is in a limit state, or comes into one: orders queue at the band then, and none runs out."""
+    limited: Flags = status == _LIMIT_STATE
+    begins = (batch.channel[1:] == STATUS) & (batch.price[1:] == _LIMIT_STATE)
+    begins &= (batch.symbol[1:] == batch.symbol[:-1]) & (batch.time[1:] == batch.time[:-1])
+    limited[:-1] |= begins
+    return limited
 
 
 def _coming_out(

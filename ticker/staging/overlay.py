@@ -18,11 +18,12 @@ from ticker.generator.source import Block
 from ticker.processes.grid import CELL_US
 from ticker.regulation.breakers import Breakers
 from ticker.regulation.us import UsRules
-from ticker.rows import CHANNELS, EXTRA, SCRIPT, WALK, Standings, count, insert
+from ticker.rows import CHANNELS, EXTRA, SCRIPT, WALK, Standings, behind_trades, count, insert
 from ticker.script import Script, ScriptedEvent
 from ticker.staging.keeping import Kept, State, keep
 from ticker.staging.play import Play
 from ticker.staging.repricing import Prices, reprice
+from ticker.staging.taking import Shown, Taking
 
 __all__ = ["Overlay"]
 
@@ -38,9 +39,10 @@ class Overlay:
         rest: what is left of the walk's block that is being handed out.
         now_us: from when on it is left.
         seq: the last sequences, by channel and symbol.
-        quote: the standing bids and asks, shape (2, symbols).
+        standing: the standing bids, their sizes, asks, and theirs, shape (4, symbols).
         walk_seq: the walk's last sequences at the end of the block, by channel (trades, quotes) and symbol.
         day_us: when a day of the market began.
+        taking: takes trades off the quotes.
         rules: those of the US market, if it has them; then blocks begin where sessions do.
         quoted: whether the walk makes quotes at all.
     """
@@ -50,24 +52,26 @@ class Overlay:
         rest: Block,
         now_us: int,
         seq: I64,
-        quote: I64,
+        standing: I64,
         walk_seq: I64,
         day_us: int,
+        taking: Taking,
         rules: UsRules | None = None,
         *,
         quoted: bool = True,
     ) -> None:
         self._walk, self._begin_us, self._day_us = rest, now_us, day_us
-        self._rules, self._quoted = rules, quoted
+        self._taking, self._rules, self._quoted = taking, rules, quoted
         seq = seq[:CHANNELS].copy()
         none = np.zeros(seq.shape[1], dtype=np.int64)
         status = none + (rules.status(now_us) if rules else 0)
-        standing = Standings(status, none, none > 0)
+        stands, quote = Standings(status, none, none > 0), standing[::2]
         bands = rules.bands(now_us, quote) if rules else {}
         start = quote.sum(axis=0) // 2
         breakers = Breakers(start, start)
-        prices = Prices.of(quote)
-        self._state = State(seq[:STATUS].copy(), seq, standing, prices, {}, bands, breakers)
+        prices, shown = Prices.of(quote), Shown.of(standing)
+        walk = seq[:STATUS].copy()
+        self._state = State(walk, seq, stands, prices, shown, {}, bands, breakers)
         self._after = self._state
         self._walk_seq = walk_seq
         self._now, self._later = Script(), Script()
@@ -120,34 +124,47 @@ class Overlay:
         self.stale = False
         state = self._state
         busy = self._rules is not None or len(self._now) or state.plays or state.bands
-        if busy or state.standing.unusual() or state.prices.moved().any():
+        unsettled = state.prices.moved().any() or not state.shown.settled()
+        if busy or state.standing.unusual() or unsettled:
             return Block(self._laid_over(), self._walk.end_us)
         batch = self._walk.batch
         prices = state.prices.copy()
-        prices.note(batch, np.zeros(len(batch), np.uint8), np.ones(state.seq.shape[1], bool))
+        origin = np.full(len(batch), WALK, dtype=np.uint8)
+        behind = behind_trades(batch, origin)
+        prices.note(batch, origin, behind, np.ones(state.seq.shape[1], bool))
         moved = state.seq[:STATUS] - state.walk_seq
         seq = state.seq.copy()
         seq[:STATUS] = self._walk_seq + moved
-        self._after = State(self._walk_seq, seq, state.standing, prices, {}, {}, state.breakers)
+        self._after = replace(
+            state,
+            walk_seq=self._walk_seq,
+            seq=seq,
+            prices=prices,
+            shown=state.shown.after(batch, behind),
+        )
         numbers = batch.seq + moved[batch.channel, batch.symbol]
         return Block(replace(batch, seq=numbers), self._walk.end_us)
 
     def _laid_over(self) -> TickBatch:
         before = self._state
         batch, origin = self._with_all(before)
-        prices, plays = self._price(batch, origin)
+        behind = behind_trades(batch, origin)
+        prices, plays = self._price(batch, origin, behind)
+        if self._rules is not None:
+            self._rules.round(batch, origin)
         if self._rules is None:
             kept, breakers = self._kept(batch, origin), before.breakers
         else:
             kept, breakers = self._ruled(self._rules, batch, origin)
         seq = before.seq + count(kept.batch, before.seq.shape[1])
-        self._after = State(self._walk_seq, seq, kept.standing, prices, plays, kept.bands, breakers)
+        self._after = State(
+            self._walk_seq, seq, kept.standing, prices, kept.shown, plays, kept.bands, breakers
+        )
         return kept.batch
 
     def _ruled(self, rules: UsRules, batch: TickBatch, origin: Origin) -> tuple[Kept, Breakers]:
         """Keep a block to the rules: what comes out moves the index, and where that trips, everything halts from there on."""
         before, span = self._state, (self._begin_us, self._walk.end_us)
-        rules.round(batch, origin)
         fresh = replace(batch, price=batch.price.copy(), ask=batch.ask.copy())
         kept = self._kept(batch, origin)
         breakers, halt = rules.watch(
@@ -159,8 +176,8 @@ class Overlay:
         return kept._replace(bands=bands), breakers
 
     def _kept(self, batch: TickBatch, origin: Origin) -> Kept:
-        end_us, quoted = self._walk.end_us, self._quoted
-        return keep(batch, origin, self._state, end_us, self._rules, quoted=quoted)
+        ways = self._taking, self._rules
+        return keep(batch, origin, self._state, self._walk.end_us, *ways, quoted=self._quoted)
 
     def _with_all(self, before: State) -> tuple[TickBatch, Origin]:
         """Put what plays, sessions and scripts add into the walk's events; prices and asks may be changed in place."""
@@ -181,7 +198,9 @@ class Overlay:
             batch, origin = insert(batch, origin, rows, SCRIPT)
         return replace(batch, price=batch.price.copy(), ask=batch.ask.copy()), origin
 
-    def _price(self, batch: TickBatch, origin: Origin) -> tuple[Prices, dict[Play, I64]]:
+    def _price(
+        self, batch: TickBatch, origin: Origin, behind: NDArray[np.bool_]
+    ) -> tuple[Prices, dict[Play, I64]]:
         """Reprice a block, in place, and give what stands at its end and the plays that go on."""
         end_us, prices = self._walk.end_us, self._state.prices.copy()
         touched = prices.moved()
@@ -200,9 +219,9 @@ class Overlay:
             levels[play] = first, edges
             if play.end_us > end_us:
                 going[play] = edges[:, -1]
-        prices.note(batch, origin, ~touched)
+        prices.note(batch, origin, behind, ~touched)
         if touched.any():
-            reprice(batch, origin, touched, prices, levels)
+            reprice(batch, origin, behind, touched, prices, levels)
         for play in levels.keys() - going.keys():
             path = play.path(np.array([play.end_us]))
             prices.level[play.symbols] += levels[play][1][:, -1] + (0 if path is None else path)

@@ -2,7 +2,8 @@
 Repricing: what plays do to the walk's prices.
 
 A quote's middle and its spread are multiplied by the plays' factors, on the tick grid; a trade keeps its place
-inside the standing quote. Where nothing is played, every event stays exactly as it is.
+inside the standing quote, which is that of the quote right behind it as well: what a trade leaves of a quote that was changed is for
+:mod:`ticker.staging.taking` to say. Where nothing is played, every event stays exactly as it is.
 """
 
 from collections.abc import Mapping
@@ -61,9 +62,11 @@ class Prices:
         level = np.zeros(quote.shape[1], dtype=np.int64)
         return cls(quote, quote, quote, quote, level).copy()
 
-    def note(self, batch: TickBatch, origin: NDArray[np.uint8], others: Flags) -> None:
-        """Enter the quotes of the symbols with which no play has anything to do."""
-        quote = (batch.channel == QUOTES) & others[batch.symbol]
+    def note(
+        self, batch: TickBatch, origin: NDArray[np.uint8], behind: Flags, others: Flags
+    ) -> None:
+        """Enter the quotes of the symbols with which no play has anything to do, but for those ``behind`` trades."""
+        quote = (batch.channel == QUOTES) & ~behind & others[batch.symbol]
         for rows, pairs in (
             (quote & (origin == WALK), (self.walk, self.shown)),
             (quote, (self.newest, self.newest_shown)),
@@ -76,7 +79,9 @@ class Prices:
 class _Rows:
     """The events of some symbols, in symbol order."""
 
-    def __init__(self, batch: TickBatch, origin: NDArray[np.uint8], touched: Flags) -> None:
+    def __init__(
+        self, batch: TickBatch, origin: NDArray[np.uint8], behind: Flags, touched: Flags
+    ) -> None:
         rows = np.flatnonzero(touched[batch.symbol])
         order, self.first = grouped(batch.symbol[rows], len(touched))
         self.at = rows[order]
@@ -84,7 +89,8 @@ class _Rows:
         self.price, self.ask = batch.price[self.at], batch.ask[self.at]
         origin = origin[self.at]
         self.walk, self.script, self.extra = (origin == o for o in (WALK, SCRIPT, EXTRA))
-        self.quote = batch.channel[self.at] == QUOTES
+        self.behind = behind[self.at]
+        self.quote = (batch.channel[self.at] == QUOTES) & ~self.behind
         self.trade = batch.channel[self.at] == TRADES
         self.present = np.flatnonzero(self.first[1:] > self.first[:-1])
         self.last = self.first[1:][self.present] - 1
@@ -107,6 +113,7 @@ class _Rows:
 def reprice(
     batch: TickBatch,
     origin: NDArray[np.uint8],
+    behind: Flags,
     touched: Flags,
     prices: Prices,
     levels: Mapping[Play, tuple[int, I64]],
@@ -117,11 +124,12 @@ def reprice(
     Args:
         batch: the events of a block; those of plays have places in the quote instead of prices.
         origin: where each is from.
+        behind: which are quotes right behind trades.
         touched: the symbols with which plays have to do.
         prices: what stands before the block; afterwards, what stands at its end.
         levels: the number of a cell, counted from 1970, and the level of each play at its start and the end of each cell from there on.
     """
-    rows = _Rows(batch, origin, touched)
+    rows = _Rows(batch, origin, behind, touched)
     level, widening = _level(rows, prices, levels)
     factor = np.where(level == 0, 1.0, exp(level / ONE))
     pair = np.stack((rows.price, rows.ask))
@@ -142,9 +150,18 @@ def reprice(
     inside = shown[0] + np.clip(rows.price - walk[0], 0, width) * (shown[1] - shown[0]) // width
     added = newest_shown[0] + rows.price * (newest_shown[1] - newest_shown[0]) // 2
     traded = np.where(rows.walk, inside, np.where(rows.extra, added, rows.price))
-    kept = np.where(rows.quote, pair[0], np.where(rows.trade, traded, rows.price))
+    _leave(rows, pair, walk, shown, newest_shown)
+    quote = rows.quote | rows.behind
+    kept = np.where(quote, pair[0], np.where(rows.trade, traded, rows.price))
     batch.price[rows.at] = kept
-    batch.ask[rows.at] = np.where(rows.quote, pair[1], rows.ask)  # a trade keeps its mark
+    batch.ask[rows.at] = np.where(quote, pair[1], rows.ask)  # a trade keeps its mark
+
+
+def _leave(rows: _Rows, pair: I64, walk: I64, shown: I64, newest_shown: I64) -> None:
+    """Let the quotes behind trades be those that stand, in place, but for those of the walk where that was not changed."""
+    pair[:, rows.behind] = rows.price[rows.behind], rows.ask[rows.behind]
+    changed = rows.behind & (rows.extra | (walk != shown).any(axis=0))
+    pair[:, changed] = np.where(rows.extra, newest_shown, shown)[:, changed]
 
 
 def _level(rows: _Rows, prices: Prices, levels: Mapping[Play, tuple[int, I64]]) -> tuple[I64, F64]:
