@@ -117,7 +117,7 @@ class Status:
     status: str
     reason: str | None
     merged: int = 0
-    opens: float | None = None
+    opens: float | None = field(default=None, repr=False)
 
 
 Level = tuple[float, int]
@@ -166,7 +166,7 @@ class Snapshot:
     prev_close: float
     volume: int
     status: str
-    opens: float | None = None
+    opens: float | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
