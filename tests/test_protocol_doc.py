@@ -22,7 +22,7 @@ from feeds.dialects.requests import CHANNEL_NAMES, MAX_REQUEST_BYTES, MAX_REQUES
 from feeds.errors import CloseCode, Code, HttpCode, RequestError
 from feeds.fanout.lanes import MOST_SLOTS
 from feeds.http.unreadable import MAX_FIELD_BYTES, MAX_HEADERS, MAX_URL_BYTES
-from feeds.protocol.query import parse_query
+from feeds.protocol.query import OF_EVERY_PATH, parse_query
 from feeds.wire.backlog import BacklogPolicy
 from feeds.wire.transport import SPARE_S
 from ticker.batch import INTERVALS
@@ -186,7 +186,8 @@ def test_every_parameter_of_a_stream_is_in_the_table_and_nothing_else() -> None:
     for path, known in (("/stream", documented), ("/sse", documented[:-1])):
         with pytest.raises(RequestError) as caught:
             parse_query(path, [("?", "")])
-        assert caught.value.message.endswith("its parameters are " + ", ".join(known))
+        every = [*known, *OF_EVERY_PATH]
+        assert caught.value.message.endswith("its parameters are " + ", ".join(every))
 
 
 def stream_urls() -> list[str]:

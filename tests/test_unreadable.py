@@ -67,6 +67,7 @@ async def test_it_is_answered_in_json_and_neither_repeated_nor_logged(
     caplog.set_level(logging.DEBUG)
     logging.getLogger("asyncio").setLevel(logging.INFO)
     async with running(token=TOKEN) as server, RawHttp(server) as http:
+        caplog.clear()  # of what was said at the start
         await http.push(request.encode())
         answer = await http.answer()
         assert answer.status == status
