@@ -53,7 +53,7 @@ def market(instruments: list[Instrument] | int = 5, **options: Any) -> Market:
 @pytest.mark.parametrize(
     ("model", "expected"),
     [
-        ("full", "90804157cb1fcfa06ec8e458c7e71bd7e790045d645a54fdc9317e6f520b6a5e"),
+        ("full", "f8b4f674ad88a75c8e16f13338015b930cf5d59fec6009b2f81e69a7bff35e2a"),
         ("gbm", "eb67c2aef4d6208b5499ecb22f2e83b89d0527cabf354e7f06ed31e8dac520f9"),
     ],
 )
@@ -73,7 +73,7 @@ def test_the_golden_tape(model: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("model", "expected"),
     [
-        ("full", "d1c40e96ad64bd1a2ed3abfb46a3370bd2828c3d79885ab54507b75c33358a59"),
+        ("full", "61865154966708f8dac5e7dd17caffb47498cc1baf51b000e53ba9e47a1726db"),
         ("gbm", "e7b0d5be803675cf3a4f347bbcbbe9ff1e09e5afdc9b50e265bab084b9275d24"),
     ],
 )

@@ -149,6 +149,6 @@ def test_the_prelude_depends_on_seed_and_symbol_alone() -> None:
     other = Market(Universe.of_size(3), seed=8).recent(2)
     assert events(other) != events(among.recent(2))
     assert digest(market(30).recent(7)) == (
-        "18b3de7b5d6c1f54700bb0ca02351eb179d661a7bc5cd2ce966c921ef266e1f3"
+        "13090ef5caaf5b1dbe2e7240e34f0e65fa98fa2c271b06b206d556c18fb65ec4"
     )
     assert BARS not in among.recent(2).channel

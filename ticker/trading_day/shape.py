@@ -37,7 +37,7 @@ class DayShape:
     volatility_opening: float = 3.0
     volatility_close: float = 1.2
     activity_opening: float = 3.0
-    activity_close: float = 2.2
+    activity_close: float = 2.8
     fade: float = 15.0
     first_minute: int = 60
     """The minute of the day at which a market starts: here, one of about the mean rate of events."""
