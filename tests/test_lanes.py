@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from streaming import StreamClient
 from wire import RawClient, eventually, on_both_loops, running, step
 
 from feeds.admission import turnstile as turnstile_module
@@ -102,6 +103,22 @@ async def test_one_address_cant_have_all_of_it() -> None:
                 assert (await other.ask(**LATEST, symbols=names[2:]))["type"] == "error"
                 share = server.doors and server.doors.turnstile.share("127.0.0.1")
             await eventually(lambda: share and not share.taken, "all of it is free again")
+
+
+@on_both_loops
+async def test_an_event_stream_that_is_over_has_none_of_it() -> None:
+    """While another connection of its address lives, which keeps the account."""
+    asked = "/sse?symbols=*&channels=trades,quotes&mode=latest"
+    async with running() as server, RawClient(server) as other:
+        one = server.market.universe.symbols[:1]
+        assert (await other.ask(**LATEST, symbols=one))["type"] == "subscribed"
+        share = server.doors and server.doors.turnstile.share("127.0.0.1")
+        assert share
+        assert share.taken == 2
+        async with StreamClient(server, asked) as stream:
+            await stream.until("subscribed")
+            assert share.taken == 2 + 2 * len(server.market.universe)
+        await eventually(lambda: share.taken == 2, "what the stream had is free again")
 
 
 @on_both_loops

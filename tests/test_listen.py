@@ -45,3 +45,22 @@ def test_nobody_is_forgotten_at_the_door(turns: int, loop: type) -> None:
         runner.run(stopped_after(turns))
     gc.collect()
     assert [str(warning.message) for warning in told] == []
+
+
+class Proactor(asyncio.SelectorEventLoop):
+    """Watches no files for others, as the event loop of Windows."""
+
+    def remove_reader(self, fd: object) -> bool:
+        raise NotImplementedError
+
+
+def test_it_stops_where_the_event_loop_watches_no_files() -> None:
+    async def main() -> None:
+        server = await listen(Guest, "127.0.0.1", 0, None, 10.0)
+        address = server.sockets[0].getsockname()
+        await stop_listening(server)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address)
+
+    with asyncio.Runner(loop_factory=Proactor) as runner:
+        runner.run(main())

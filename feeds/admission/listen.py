@@ -5,6 +5,7 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 
 from feeds.errors import ConfigError
 
@@ -73,7 +74,8 @@ async def stop_listening(server: asyncio.Server) -> None:
     """
     loop = asyncio.get_running_loop()
     for sock in server.sockets:
-        loop.remove_reader(sock.fileno())  # uvloop has none, and no such gap either
+        with suppress(NotImplementedError):  # on Windows there are none, and no such gap
+            loop.remove_reader(sock.fileno())  # nor has uvloop
     for _ in range(_ACCEPTING_TURNS):
         await asyncio.sleep(0)
     server.close()

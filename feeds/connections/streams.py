@@ -136,6 +136,7 @@ class Streams:
             finally:
                 stream.member = None
                 self._feed.hub.leave(member)
+                stream.gate.hold(0)
             await self._end(stream, response)
         except Exception:
             log.exception("a stream failed; please report this")
