@@ -35,6 +35,8 @@ from ticker.venue import Venue
 __all__ = ["FeedServer"]
 
 _KEEP_ALIVE_S = 75.0
+_HTTP_STOP_S = 0.5
+"""For answers over HTTP that are under way, after everything else has stopped."""
 
 
 class FeedServer:
@@ -167,7 +169,7 @@ class FeedServer:
         self._runner = web.AppRunner(
             self._application(),
             handle_signals=False,
-            shutdown_timeout=0.5,
+            shutdown_timeout=_HTTP_STOP_S / 2,  # aiohttp waits for so long twice
         )
         await self._runner.setup()
         assert self._runner.server is not None

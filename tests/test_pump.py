@@ -302,21 +302,29 @@ async def test_who_asks_is_answered_even_when_turn_follows_turn(
             assert rig.pump.turns - before <= 3
 
 
+@pytest.mark.parametrize("pauses", range(1, 5))
 async def test_a_turn_that_is_cancelled_lets_those_go_on_who_wait_for_its_end(
-    monkeypatch: pytest.MonkeyPatch,
+    pauses: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """What the market gave by then goes to everybody, and once; the next turn goes on from there."""
     monkeypatch.setattr(hub_module, "FLUSH_SLICE", 1)
     clock = ManualClock(0)
     rig = Rig(clock)
-    for _ in range(5):
-        rig.join(RecordingTransport())
+    transports = [RecordingTransport() for _ in range(5)]
+    for transport in transports:
+        rig.join(transport)
     clock.advance(1_000)
     turn = asyncio.create_task(rig.pump.turn())
-    await asyncio.sleep(0)
+    for _ in range(pauses):
+        await asyncio.sleep(0)
     turn.cancel()
     with pytest.raises(asyncio.CancelledError):
         await turn
     await rig.pump.between_turns()
+    assert [seqs(transport) for transport in transports] == [[1]] * 5
+    clock.advance(2_000)
+    await rig.pump.turn()
+    assert [seqs(transport) for transport in transports] == [[2, 3]] * 5
 
 
 # As fast as drained.

@@ -9,7 +9,7 @@ import orjson
 
 from feeds.clock import Clock
 from feeds.counters.timing import Timing
-from feeds.engine.resting import Rest
+from feeds.engine.resting import Pauses, Rest
 from feeds.engine.underway import MOST_OVERLAPS, Underway
 from feeds.fanout.cursor import Place, parts
 from feeds.fanout.hub import Hub
@@ -62,7 +62,7 @@ class Pump:
         self._turn_events = min(turn_events, MAX_TURN_EVENTS)
         self._heartbeat_s = heartbeat_s
         self._next_beat = clock.seconds() + heartbeat_s / 4
-        self._pacing, self._tending = Rest(clock), Rest(clock)
+        self._pacing, self._tending, self._pauses = Rest(clock), Rest(clock), Pauses()
         self._idle = asyncio.Event()
         self._idle.set()
         self.answers = Underway(MOST_OVERLAPS if clock.drains else math.inf)
@@ -215,6 +215,7 @@ class Pump:
                     self.stagger.published(len(part))
                     self._unwritten.append(part)
                     writing += await self._write(phase)
+                self._pauses.end()
                 if self._hub.slow.laggards and self._tending.over(self._clock.turn_s / 2):
                     self._hub.slow.tend(self._clock.seconds())
                 if once or self._market.now_us >= until or timing.timer() - began > longest_s:
@@ -236,7 +237,7 @@ class Pump:
         """Write what is pending for a phase of the members, or for all; gives how long that took, in seconds."""
         began = self.timing.timer()
         for _ in self._hub.flush(self._clock.seconds(), phase):
-            await asyncio.sleep(0)
+            await self._pauses()
         self.stagger.written(phase)
         if not phase:
             if self._hub.roster.interested:  # every one's age, at the end of a flush

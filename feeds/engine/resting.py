@@ -1,8 +1,10 @@
-"""What is done in turns, but not in each of them."""
+"""What is done in turns, but not in each of them; and how a turn pauses."""
+
+import asyncio
 
 from feeds.clock import Clock
 
-__all__ = ["Rest"]
+__all__ = ["Pauses", "Rest"]
 
 
 class Rest:
@@ -24,3 +26,29 @@ class Rest:
             return False
         self._until = now + seconds
         return True
+
+
+class Pauses:
+    """
+    The pauses of turns, in which the event loop runs.
+
+    Who cancels a turn breaks it off between two steps of the market: what this one gave goes to everybody, and once. From there
+    on nothing pauses.
+    """
+
+    def __init__(self) -> None:
+        self._cancelled: asyncio.CancelledError | None = None
+
+    async def __call__(self) -> None:
+        """Let the event loop run."""
+        if self._cancelled is None:
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError as error:
+                self._cancelled = error
+
+    def end(self) -> None:
+        """Note that everything was written; raises what the turn was cancelled with, if it was."""
+        cancelled, self._cancelled = self._cancelled, None
+        if cancelled is not None:
+            raise cancelled
