@@ -300,7 +300,7 @@ async def test_before_anything_happened_there_is_a_tape_and_what_happens_joins_i
             first = await http.get(path)
             assert first["seq"] == 0
             assert [e["seq"] for e in first["events"]] == list(range(-99, 1))
-        await step(http.server, 3 * S)
+        await step(http.server, 2 * S)
         for channel in ("trades", "quotes"):
             path = f"/api/history?symbol=AAPL&channel={channel}"
             newest = await http.get(path)

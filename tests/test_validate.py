@@ -237,11 +237,11 @@ def test_nights_separate_the_sessions_of_a_tape(
     csv_of_days(path, 4, 90, "price,size,bid,ask")
     rows = path.read_text().splitlines()
     # From one day to the next, everything costs twice as much.
-    first = int(rows[1].split(",")[0])
+    first = int(rows[1].split(",")[0]) // 86_400_000_000
     doubled = [rows[0]]
     for row in rows[1:]:
         time, symbol, *prices = row.split(",")
-        factor = 2 ** ((int(time) - first) // 86_400_000_000)
+        factor = 2 ** (int(time) // 86_400_000_000 - first)
         values = [
             p if not p or n == 1 else f"{float(p) * factor:.2f}" for n, p in enumerate(prices)
         ]
