@@ -7,12 +7,13 @@ An event is (symbol, channel, seq). The transports count, stall and break as tol
 from __future__ import annotations
 
 import pytest
-from doubles import BrokenTransport, Event, RecordingTransport
+from doubles import BrokenTransport, Event, RecordingTransport, StalledTransport
 from hub_bench import CHANNELS, SYMBOLS, HubBench, got
 
 from feeds.fanout import boards as boards_module
 from feeds.fanout import hub as hub_module
 from feeds.fanout.interest import NOTHING, Interest
+from feeds.fanout.roster import Roster
 from feeds.wire.envelope import WEBSOCKET
 from feeds.wire.frame import text_frame
 
@@ -100,6 +101,22 @@ def test_where_too_many_sets_of_channels_are_wanted_each_channel_is_served_by_it
     for member in members:
         bench.hub.leave(member)
     assert bench.roster.boards.by_channels == {}
+
+
+def test_a_plan_is_made_once_a_turn_however_many_stop_reading_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is linear in all there are, and would be made anew after each pause."""
+    monkeypatch.setattr(hub_module, "FLUSH_SLICE", 1)
+    made: list[int] = []
+    make = Roster._make_plan
+    monkeypatch.setattr(Roster, "_make_plan", lambda self, n: made.append(n) or make(self, n))
+    bench = HubBench()
+    for symbol in range(SYMBOLS):
+        bench.join(StalledTransport(), [symbol, (symbol + 1) % SYMBOLS])
+    bench.turn(*((symbol, 0) for symbol in range(SYMBOLS)))
+    assert bench.hub.stats.writes == SYMBOLS
+    assert made == [3, 2, 1, 0]
 
 
 def test_what_nobody_wants_isnt_encoded() -> None:

@@ -50,7 +50,7 @@ class Delivery:
                         others = [*others, *(solo[2] for solo in portion)]
                     continue
                 for some in slices(portion, most):
-                    if plan is not self._roster.plan(phase):  # somebody left while we paused
+                    if not self._roster.stands(plan, phase):  # somebody left while we paused
                         some = [solo for solo in some if solo[2].live]
                     self._portion(solos, symbol, some, now)
                     if (done := done + len(some)) >= most:

@@ -209,6 +209,10 @@ class Roster:
             plan = self._plans[phase] = self._make_plan(phase)
         return plan
 
+    def stands(self, plan: Plan, phase: int) -> bool:
+        """Tell whether the plan of a phase is good still; makes no other one."""
+        return self._plans[phase] is plan
+
     def _make_plan(self, phase: int) -> Plan:
         plan = Plan()
         solos: dict[tuple[Board, Envelope], Solos] = {}
