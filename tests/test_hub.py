@@ -12,6 +12,7 @@ from hub_bench import CHANNELS, SYMBOLS, HubBench, got
 
 from feeds.fanout import boards as boards_module
 from feeds.fanout import hub as hub_module
+from feeds.fanout.group import Group
 from feeds.fanout.interest import NOTHING, Interest
 from feeds.fanout.roster import Roster
 from feeds.wire.envelope import WEBSOCKET
@@ -117,6 +118,23 @@ def test_a_plan_is_made_once_a_turn_however_many_stop_reading_in_it(
     bench.turn(*((symbol, 0) for symbol in range(SYMBOLS)))
     assert bench.hub.stats.writes == SYMBOLS
     assert made == [3, 2, 1, 0]
+
+
+def test_the_list_of_a_group_is_made_once_a_turn_however_many_stop_reading_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As the plan of a turn."""
+    monkeypatch.setattr(hub_module, "FLUSH_SLICE", 1)
+    asked: list[Group] = []
+    flows = Group.flows
+    monkeypatch.setattr(Group, "flows", lambda self: asked.append(self) or flows(self))
+    bench = HubBench()
+    for _ in range(10):
+        bench.join(StalledTransport(), [0])
+    asked.clear()
+    bench.turn((0, 0))
+    assert bench.hub.stats.writes == 10
+    assert len(asked) <= 2, "for the plan, and for the message"
 
 
 def test_what_nobody_wants_isnt_encoded() -> None:

@@ -81,7 +81,7 @@ class Delivery:
             if group.clogged:
                 self.clogged(data, group, now)
             for some in slices(flows, most):
-                if flows is not group.flows():  # somebody clogged, or left while we paused
+                if not group.stands(flows):  # somebody clogged, or left while we paused
                     there = [flow for flow in some if flow[1].flowing]
                     if gone := len(some) - len(there):
                         self._roster.audience.take_back(gone * group.pending())

@@ -146,6 +146,10 @@ class Group:
             self._flows = [(m.transport.send, m) for m in self.live if m.flowing]
         return self._flows
 
+    def stands(self, flows: list[Flow]) -> bool:
+        """Tell whether the list of the ways is good still; makes no other one."""
+        return self._flows is flows
+
     def take(self) -> Sequence[bytes]:
         """Give the head and the pending fragments, ready to be sealed; nothing if there are none."""
         if len(self.parts) == 1:
