@@ -407,7 +407,7 @@ def test_a_scenario_that_cannot_be_played_is_refused() -> None:
         (lambda: scenario_named("crash"), "scenario 'crash' is not one of calm, volatile, opening_bell"),
         (lambda: scenario_named("calm", duration_s=0), "duration_s 0 is not between 0.001 and 518400"),
         (lambda: scenario_named("calm", volatility=-1), "volatility: a value -1 is not between 0 and 100"),
-        (lambda: scenario_named("flash_crash", size=-1.0), "path: a value -1.0 is not between -0.99 and 99"),
+        (lambda: scenario_named("flash_crash", size=-1.0), "size -1.0 is not between -0.99 and 99"),
         (lambda: scenario_named("calm", volatility=float("nan")), "volatility: a value nan is not between"),
         (lambda: scenario_named("market_wide_halt", size=0.1), "size 0.1 of market_wide_halt is no fall"),
         (lambda: Scenario("x", path=((2, 0), (1, 0))), "path: the times [2, 1] are not in order"),

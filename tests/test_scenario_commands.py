@@ -65,7 +65,8 @@ async def test_a_served_microburst_reaches_a_client_whole() -> None:
         ({"name": "crash"}, "scenario 'crash' is not one of calm"),
         ({"name": "calm", "symbol": "APPL"}, "unknown symbol 'APPL'; did you mean 'AAPL'"),
         ({"name": "calm", "duration": 0.0}, "duration_s 0.0 is not between"),
-        ({"name": "flash_crash", "size": -2.0}, "path: a value -1.0 is not between"),
+        ({"name": "flash_crash", "size": -2.0}, "size -2.0 is not between -0.99 and 99"),
+        ({"name": "microburst", "size": -2.0}, "size -2.0 is not between 0 and 100000"),
     ],
 )
 @pytest.mark.asyncio

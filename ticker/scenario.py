@@ -12,11 +12,19 @@ from ticker.reference.marks import mark_of
 from ticker.reference.status import reason_number, status_number
 from ticker.script import MAX_SIZE
 
-__all__ = ["MAX_S", "Change", "Points", "Print", "Scenario", "check_range"]
+__all__ = ["LIMITS", "MAX_S", "Change", "Points", "Print", "Scenario", "check_range"]
 
 Points = tuple[tuple[float, float], ...]
 """Seconds since the beginning, and values; straight lines between them."""
 
+LIMITS = {
+    "path": (-0.99, 99.0),
+    "volatility": (0.0, 100.0),
+    "spread": (1.0, 1_000.0),
+    "activity": (1.0, 1_000.0),
+    "quotes_s": (0.0, 100_000.0),
+}
+"""Between which values the points of each part of a scenario are."""
 MAX_S = 30 * 86_400.0
 """The longest scenario, in seconds."""
 
@@ -91,14 +99,7 @@ class Scenario:
     """Whether it happens to all symbols by default; otherwise to the first one."""
 
     def __post_init__(self) -> None:
-        limits = {
-            "path": (-0.99, 99.0),
-            "volatility": (0.0, 100.0),
-            "spread": (1.0, 1_000.0),
-            "activity": (1.0, 1_000.0),
-            "quotes_s": (0.0, 100_000.0),
-        }
-        for name, (low, high) in limits.items():
+        for name, (low, high) in LIMITS.items():
             points = getattr(self, name)
             for seconds, value in points:
                 check_range(f"{name}: a time", seconds, 0, MAX_S)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ticker.reference.rules import BREAKERS
-from ticker.scenario import MAX_S, Change, Points, Scenario, check_range
+from ticker.scenario import LIMITS, MAX_S, Change, Points, Scenario, check_range
 
 __all__ = ["SCENARIOS", "scenario_named"]
 
@@ -125,6 +125,8 @@ def market_wide_halt(size: float, duration_s: float, volatility: float) -> Scena
 
 def microburst(size: float, duration_s: float, volatility: float) -> Scenario:
     """So many quotes of one symbol at once; 20,000 in a second is what Nanex counted 411 times in ten years to 2013."""
+    low, high = LIMITS["quotes_s"]
+    check_range("size", size, low * duration_s, high * duration_s)
     rate = size / duration_s
     return Scenario(
         "microburst",
@@ -211,6 +213,8 @@ def scenario_named(
     for key, value in (("size", size), ("duration_s", duration_s), ("volatility", volatility)):
         values.append(getattr(named, key) if value is None else value)
     check_range("duration_s", values[1], 0.001, MAX_S / 5)
+    if named.make is not microburst:
+        check_range("size", values[0], *LIMITS["path"])
     return named.make(*values)
 
 
