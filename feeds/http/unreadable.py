@@ -7,7 +7,7 @@ be a token in it, and anybody who can connect could fill the log.
 
 import asyncio
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -51,6 +51,9 @@ _FAILED = Refusal(
     HttpCode.INTERNAL_ERROR,
     "an error inside the server, which is in its log; please report it",
 )
+
+_NO_REQUESTS: deque[Any] = deque(maxlen=0)
+"""What is queued behind a request that became a WebSocket: nothing, ever."""
 
 
 class HttpProtocols:
@@ -133,6 +136,10 @@ class GuardedProtocol(_HttpProtocol):
     def set_parser(self, parser: Any, data_received_cb: Callable[[], None] | None = None) -> None:
         self.inbound = Inbound(parser)
         super().set_parser(cast(Any, self.inbound), data_received_cb)
+        # No further request comes on this connection. What aiohttp keeps to read one is 2.5 KB of each that is open.
+        self._parser = None
+        if not self._messages:
+            self._messages = _NO_REQUESTS
 
 
 def _is_gone(request: web.BaseRequest) -> bool:
