@@ -11,10 +11,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from ticker.backfill.bridge import Shared, free
 from ticker.backfill.days import DAY_S, MOST_TICKS, Days
 from ticker.backfill.refine import share_out, share_variance, share_volume
 from ticker.backfill.spans import Spans, halved
-from ticker.backfill.tied import Shared, free
 from ticker.processes.walk import MARKET_LOADING, OWN_LOADING, SECTOR_LOADING
 from ticker.randomness.draws import exp
 from ticker.randomness.noise import (

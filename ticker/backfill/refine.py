@@ -2,15 +2,15 @@
 Refining: splits a bar into the shorter bars that it is made of, exactly.
 
 A bar is known by its first, highest, lowest and last price, by its volume and by how many trades it has. The shorter ones share
-out the trades, the volume and the variance; their prices are those of a walk that is tied to these four (:mod:`ticker.backfill.tied`). So
+out the trades, the volume and the variance; their prices are those of a walk that is tied to these four (:mod:`ticker.backfill.bridge`). So
 what is put together from them again is the bar that there was.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ticker.backfill.bridge import Shared, tied
 from ticker.backfill.spans import Spans
-from ticker.backfill.tied import Shared, tied
 from ticker.randomness.draws import mean_trade_lots, trade_sizes
 
 __all__ = ["refine", "share_out", "share_variance", "share_volume"]

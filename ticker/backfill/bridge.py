@@ -1,5 +1,5 @@
 """
-The tied walk: prices of the parts of a bar whose first, highest, lowest and last price are known.
+The bridge: prices of the parts of a bar whose first, highest, lowest and last price are known.
 
 Some random walks in trades (the clock of trades: Ané, Geman, J. Finance 2000) are tied to the first and the last price, as a
 Brownian bridge is to its two ends, and each of their parts gets a highest and a lowest price. Of these walks the one whose own extremes
