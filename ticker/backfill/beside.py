@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ticker.backfill.aside import Aside, Cells
 from ticker.backfill.days import DAY_S, Days
 from ticker.backfill.intraday import FIVE_S, HOUR_S, Intraday
-from ticker.backfill.nights import Nights
+from ticker.backfill.overnight import Overnight
 from ticker.backfill.shorter import MINUTE_S, Shorter
 from ticker.backfill.sizes import Sizes
 from ticker.backfill.spans import Spans
@@ -162,10 +162,10 @@ class Beside:
         pairs = zip(self._kinds, cells, strict=True)
         return [aside.one_by_one(symbol, seconds) for aside, seconds in pairs]
 
-    def nights(self, symbol: int, price: int) -> Nights:
-        """Give the nights of a symbol, whose price at the start is told."""
+    def overnight(self, symbol: int, price: int) -> Overnight:
+        """Give the prices between the regular sessions of a symbol, whose price at the start is told."""
         days, _ = self._daily(symbol)
-        return Nights(
+        return Overnight(
             self.calendar,
             days.close,
             days.open,

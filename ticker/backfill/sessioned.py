@@ -17,7 +17,7 @@ from ticker.backfill.beside import Beside, Prints
 from ticker.backfill.days import DAY_S
 from ticker.backfill.intraday import FIVE_S
 from ticker.backfill.merging import Shares, merged
-from ticker.backfill.nights import Nights
+from ticker.backfill.overnight import Overnight
 from ticker.backfill.past import KEPT, REACH, Figures, Past
 from ticker.backfill.prelude import MOST_EVENTS, MOST_SECONDS, prelude, seconds_of, traded
 from ticker.backfill.quoting import Hours, Standing, Traded
@@ -141,7 +141,7 @@ class SessionPast(Past):
         cells = self._beside.aside(symbol, since, self._reaches())
         (odd, odd_size), (late, late_size) = self._beside.one_by_one(symbol, cells)
         ends = len(self._beside.calendar.begin) - (1 if self._beside.opened else 2)
-        walked = self._nights(symbol).walk(late, begin_us=since * _SECOND_US, ends=ends)
+        walked = self._overnight(symbol).walk(late, begin_us=since * _SECOND_US, ends=ends)
         beaten = self._near(symbol, odd, _ordered([_of_prints(prints), moving]), price)
         aside = _ordered([Traded(odd, beaten, odd_size), Traded(late, walked, late_size)])
         return _Known(since, _ordered([_of_prints(prints), moving, aside]), moving, aside)
@@ -208,7 +208,7 @@ class SessionPast(Past):
         price = self._standing[0, symbol]
         for cells, prices in (
             (odd, np.append(typical, price)[np.searchsorted(finest.start, odd.start)]),
-            (late, self._nights(symbol).line(late.start * _SECOND_US)),
+            (late, self._overnight(symbol).line(late.start * _SECOND_US)),
         ):
             early = cells.start < known.since
             earlier = cells.take(early)
@@ -219,8 +219,8 @@ class SessionPast(Past):
     def _reaches(self) -> dict[int, int]:
         return {length: self._reach(length) for length in (FIVE_S, MINUTE_S, 1)}
 
-    def _nights(self, symbol: int) -> Nights:
-        return self._beside.nights(symbol, int(self._standing[0, symbol]))
+    def _overnight(self, symbol: int) -> Overnight:
+        return self._beside.overnight(symbol, int(self._standing[0, symbol]))
 
     def _finest(self, symbol: int, since: int) -> Spans:
         """Give the shortest parts there are of the way of the price, from a time on, at whole cents from a dollar on."""

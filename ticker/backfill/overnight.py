@@ -12,7 +12,7 @@ from ticker.backfill.days import MOST_TICKS
 from ticker.randomness.noise import NORMAL_ONE, Stream, bits, halves, normals
 from ticker.trading_day.calendar import TradingDays
 
-__all__ = ["Nights"]
+__all__ = ["Overnight"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -22,7 +22,7 @@ _LATE = 1 / 3
 _SECOND_US = 1_000_000
 
 
-class Nights:
+class Overnight:
     """
     The nights of one symbol; a night is numbered by the day before it.
 
