@@ -1,4 +1,4 @@
-"""Bars of a market with sessions, put together: prices of the way and of prints, shares of these and of all that is aside."""
+"""Bars of a market with sessions, put together: prices of the way and of prints, shares of these and of ineligible trades."""
 
 from typing import NamedTuple
 

@@ -1,8 +1,8 @@
 """
 The past of a market with sessions: as :mod:`ticker.backfill.past`, with what the tape of such a market has besides.
 
-Round lots make the way of the price, which is what that has. Beside it (:mod:`ticker.backfill.beside`) are the prints of auctions, and
-trades that move no price: odd lots, and those before and after the regular sessions. A bar has all of their shares, and the prices
+Round lots make the way of the price, which is what that has. Off this walk (:mod:`ticker.backfill.off_walk`) are the prints of auctions, and
+trades that move no last price: odd lots, and those before and after the regular sessions. A bar has all of their shares, and the prices
 of round lots and prints; so it is the one that the market would have made of the same trades.
 """
 
@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ticker.backfill.beside import Beside, Prints
 from ticker.backfill.days import DAY_S
 from ticker.backfill.intraday import FIVE_S
 from ticker.backfill.merging import Shares, merged
+from ticker.backfill.off_walk import OffWalk, Prints
 from ticker.backfill.overnight import Overnight
 from ticker.backfill.past import KEPT, REACH, Figures, Past
 from ticker.backfill.prelude import MOST_EVENTS, MOST_SECONDS, prelude, seconds_of, traded
@@ -47,7 +47,7 @@ class _Known(NamedTuple):
     all: Traded
     moving: Traded
     """Those on the way of the price."""
-    aside: Traded
+    ineligible: Traded
 
 
 class SessionPast(Past):
@@ -74,7 +74,7 @@ class SessionPast(Past):
             sizes = sizes.unbroken()
         movers = sizes.movers
         super().__init__(seed, universe, start_us, standing, flow=flow, model=model, movers=movers)
-        self._beside = Beside(
+        self._off_walk = OffWalk(
             seed,
             universe,
             self._start,
@@ -85,7 +85,7 @@ class SessionPast(Past):
         )
         self._cent = ticks_in_a_cent(universe)
         strain = (STRAIN["pre_market"], STRAIN["post_market"]) if model.spread else (0.0, 0.0)
-        self._hours = [Hours(self._beside.calendar, strain, cent) for cent in self._cent.tolist()]
+        self._hours = [Hours(self._off_walk.calendar, strain, cent) for cent in self._cent.tolist()]
         self._known = lru_cache(KEPT)(self._make_known)
 
     def _day_so_far(self) -> Figures:
@@ -94,12 +94,12 @@ class SessionPast(Past):
         if not self._trade_share:
             return figures
         before, *prices = (rounded(column, self._cent) for column in figures[:4])
-        opened, high, low = (price * self._beside.opened for price in prices)
-        volume = figures.volume * self._lot + self._beside.today()
+        opened, high, low = (price * self._off_walk.opened for price in prices)
+        volume = figures.volume * self._lot + self._off_walk.today()
         return Figures(before, opened, high, low, volume)
 
     def _fives_so_far(self) -> tuple[int, int]:
-        calendar = self._beside.calendar
+        calendar = self._off_walk.calendar
         opening, until = int(calendar.opening[-1]), min(self._start, int(calendar.close[-1]))
         return opening % DAY_S // FIVE_S, max(0, -(-(until - opening) // FIVE_S))
 
@@ -125,10 +125,10 @@ class SessionPast(Past):
         rate = self._rate * self._universe[symbol].activity
         if not seconds_of(rate):
             return self._start
-        calendar = self._beside.calendar
+        calendar = self._off_walk.calendar
         (now,) = calendar.opened(np.array([self._start * _SECOND_US]))
         since = calendar.clock(now - np.arange(1, MOST_SECONDS + 1) * _SECOND_US) // _SECOND_US
-        enough = np.flatnonzero(rate * self._beside.happened(since) >= MOST_EVENTS)
+        enough = np.flatnonzero(rate * self._off_walk.happened(since) >= MOST_EVENTS)
         return int(since[enough[0] if len(enough) else -1])
 
     def _make_known(self, symbol: int) -> _Known:
@@ -136,15 +136,15 @@ class SessionPast(Past):
         since, price = self._seconds(symbol), int(self._standing[0, symbol])
         spans = self._shorter(symbol, self._from(symbol, since), 1, since)
         moving = self._traded(symbol, spans)
-        prints = self._beside.prints(symbol)
+        prints = self._off_walk.prints(symbol)
         prints = prints.take(prints.time >= since * _SECOND_US)
-        cells = self._beside.aside(symbol, since, self._reaches())
-        (odd, odd_size), (late, late_size) = self._beside.one_by_one(symbol, cells)
-        ends = len(self._beside.calendar.begin) - (1 if self._beside.opened else 2)
+        cells = self._off_walk.ineligible(symbol, since, self._reaches())
+        (odd, odd_size), (late, late_size) = self._off_walk.one_by_one(symbol, cells)
+        ends = len(self._off_walk.calendar.begin) - (1 if self._off_walk.opened else 2)
         walked = self._overnight(symbol).walk(late, begin_us=since * _SECOND_US, ends=ends)
         beaten = self._near(symbol, odd, _ordered([_of_prints(prints), moving]), price)
-        aside = _ordered([Traded(odd, beaten, odd_size), Traded(late, walked, late_size)])
-        return _Known(since, _ordered([_of_prints(prints), moving, aside]), moving, aside)
+        ineligible = _ordered([Traded(odd, beaten, odd_size), Traded(late, walked, late_size)])
+        return _Known(since, _ordered([_of_prints(prints), moving, ineligible]), moving, ineligible)
 
     def _traded(self, symbol: int, seconds: Spans) -> Traded:
         stream = Stream(self._seed, "prelude.trade", [self._universe.symbols[symbol]])
@@ -177,7 +177,7 @@ class SessionPast(Past):
 
     def _table(self, symbol: int, length: int, since: int) -> BarTable:
         """Give the bars from a time on, with which one of that length begins."""
-        finest, prints = self._finest(symbol, since), self._beside.prints(symbol)
+        finest, prints = self._finest(symbol, since), self._off_walk.prints(symbol)
         prints = prints.take(prints.time >= since * _SECOND_US)
         under_way = self._start // length * length
         return merged(
@@ -193,7 +193,7 @@ class SessionPast(Past):
         """Give all that was traded from a time on: one by one, where that is known."""
         known, cent, lot = self._known(symbol), self._cent[symbol], self._lot[symbol]
         parts = []
-        for trades in (known.moving, known.aside, _of_prints(prints)):
+        for trades in (known.moving, known.ineligible, _of_prints(prints)):
             some = trades.time >= since * _SECOND_US
             time, price, size = trades.time[some], trades.price[some], trades.size[some]
             notional = size.astype(np.float64) * rounded(price, cent)
@@ -203,7 +203,7 @@ class SessionPast(Past):
         way = finest.take(early)
         notional = np.rint(typical[early] * way.volume) * lot
         parts.append(Shares(way.start, way.trades, way.volume * lot, notional))
-        odd, late = self._beside.aside(symbol, since, self._reaches())
+        odd, late = self._off_walk.ineligible(symbol, since, self._reaches())
         # Where nothing moved the price, odd lots count as traded at the next price, which doesn't depend on the time to go back.
         price = self._standing[0, symbol]
         for cells, prices in (
@@ -220,7 +220,7 @@ class SessionPast(Past):
         return {length: self._reach(length) for length in (FIVE_S, MINUTE_S, 1)}
 
     def _overnight(self, symbol: int) -> Overnight:
-        return self._beside.overnight(symbol, int(self._standing[0, symbol]))
+        return self._off_walk.overnight(symbol, int(self._standing[0, symbol]))
 
     def _finest(self, symbol: int, since: int) -> Spans:
         """Give the shortest parts there are of the way of the price, from a time on, at whole cents from a dollar on."""

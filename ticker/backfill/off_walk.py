@@ -1,5 +1,5 @@
 """
-What a market with sessions has beside the way of its price, before the start: the prints of auctions, and trades aside.
+What trades off the walk in a market with sessions, before its start: the prints of auctions, and ineligible trades.
 
 A print is at the first or the last price of a day, so it changes none. Odd lots are as many as their hours and minutes are busy; the
 sessions before and after the regular one have moods of their own.
@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ticker.backfill.aside import Aside, Cells
 from ticker.backfill.days import DAY_S, Days
+from ticker.backfill.ineligible import Cells, Ineligible
 from ticker.backfill.intraday import FIVE_S, HOUR_S, Intraday
 from ticker.backfill.overnight import Overnight
 from ticker.backfill.shorter import MINUTE_S, Shorter
@@ -25,7 +25,7 @@ from ticker.trading_day.calendar import TradingDays
 from ticker.trading_day.hours import ExtendedBusyness
 from ticker.universe import Universe
 
-__all__ = ["Beside", "Prints"]
+__all__ = ["OffWalk", "Prints"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -55,9 +55,9 @@ class Prints(NamedTuple):
         return Prints(*(column[rows] for column in self))
 
 
-class Beside:
+class OffWalk:
     """
-    Prints and trades aside of a universe.
+    Prints and ineligible trades of a universe.
 
     Args:
         seed: the market's seed.
@@ -88,8 +88,8 @@ class Beside:
         rate = trades_s * universe.column("activity")
         odd_rate, weights = rate * (1 - sizes.movers.share), (self._odd, self._late)
         self._kinds = (
-            Aside(seed, universe, "odd", odd_rate, sizes.odd, weights[0], odd=True),
-            Aside(seed, universe, "extended", rate, sizes.all, weights[1], odd=False),
+            Ineligible(seed, universe, "odd", odd_rate, sizes.odd, weights[0], odd=True),
+            Ineligible(seed, universe, "extended", rate, sizes.all, weights[1], odd=False),
         )
         self._auctions = Auctions(universe, seed, trades_s * printed)
         self._keys = Stream(seed, "past.extended.uneven", universe.symbols).keys
@@ -104,9 +104,9 @@ class Beside:
         """Give the shares of the newest day so far, of all symbols."""
         symbols, days = np.arange(len(self._universe)), self.calendar
         shares = np.zeros(len(symbols), dtype=np.int64)
-        for aside, busy in zip(self._kinds, self._happened(days.begin[-1:]), strict=True):
+        for ineligible, busy in zip(self._kinds, self._happened(days.begin[-1:]), strict=True):
             day = np.array([self._days.newest])
-            shares += aside.days(symbols, day, days.begin[-1:], busy).shares
+            shares += ineligible.days(symbols, day, days.begin[-1:], busy).shares
         for time, share in ((days.opening[-1:], OPENING), (days.close[-1:], CLOSING)):
             if time[0] < self._start:
                 shares += self._auctions.shares(symbols, time * _SECOND_US, share)
@@ -132,7 +132,7 @@ class Beside:
         prints = Prints(*(np.stack(c, axis=1).ravel() for c in zip(*columns, strict=True)))
         return prints.take((prints.time < self._start * _SECOND_US) & (prints.size > 0))
 
-    def aside(self, symbol: int, since: int, reach: dict[int, int]) -> tuple[Cells, Cells]:
+    def ineligible(self, symbol: int, since: int, reach: dict[int, int]) -> tuple[Cells, Cells]:
         """
         Give the odd lots, and what traded before and after regular sessions, from a time on.
 
@@ -144,15 +144,15 @@ class Beside:
         first = int(self.calendar.at(np.array([since]))[0])
         begin, busier = self.calendar.begin[first:], self._daily(symbol)[1][first:]
         number, found = self.calendar.opening[first:] // DAY_S, []
-        for aside, busy in zip(self._kinds, self._happened(begin), strict=True):
-            cells = aside.days(np.array([symbol]), number, begin, busy * busier)
-            cells = aside.parts(symbol, cells, _HOURS * HOUR_S, HOUR_S)
+        for ineligible, busy in zip(self._kinds, self._happened(begin), strict=True):
+            cells = ineligible.days(np.array([symbol]), number, begin, busy * busier)
+            cells = ineligible.parts(symbol, cells, _HOURS * HOUR_S, HOUR_S)
             done = []
             for longer, shorter in ((HOUR_S, FIVE_S), (FIVE_S, MINUTE_S), (MINUTE_S, 1)):
                 cells = cells.take(cells.start > since - longer)
                 known = cells.start >= reach[shorter]
                 done.append(cells.take(~known))
-                cells = aside.parts(symbol, cells.take(known), longer, shorter)
+                cells = ineligible.parts(symbol, cells.take(known), longer, shorter)
             cells = Cells.join([*done, cells])
             found.append(cells.take(cells.start >= since))
         return found[0], found[1]
@@ -160,7 +160,7 @@ class Beside:
     def one_by_one(self, symbol: int, cells: tuple[Cells, Cells]) -> list[tuple[I64, I64]]:
         """Give the times and sizes of the trades of some seconds of both kinds."""
         pairs = zip(self._kinds, cells, strict=True)
-        return [aside.one_by_one(symbol, seconds) for aside, seconds in pairs]
+        return [ineligible.one_by_one(symbol, seconds) for ineligible, seconds in pairs]
 
     def overnight(self, symbol: int, price: int) -> Overnight:
         """Give the prices between the regular sessions of a symbol, whose price at the start is told."""

@@ -1,5 +1,5 @@
 """
-Trades aside: those that move no price, before the start of a market that tells them apart.
+Ineligible trades: those that move no last price, before the start of a market that tells them apart.
 
 These are the odd lots of the regular sessions, and all that trades before and after those. A price's way needs nothing of them: they are
 only counted, and their shares are. Days are drawn, hours have their part of a day's, and so on down to seconds, so what is shorter
@@ -21,7 +21,7 @@ from ticker.randomness.draws import mean_trade_lots, poisson, trade_sizes
 from ticker.randomness.noise import Stream, bits, halves
 from ticker.universe import Universe
 
-__all__ = ["Aside", "Cells"]
+__all__ = ["Cells", "Ineligible"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -33,7 +33,7 @@ _DAY = 0
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Stretches of time, with what traded aside in them. All columns are of one shape."""
+    """Stretches of time, with the ineligible trades in them. All columns are of one shape."""
 
     start: I64
     """Unix time, in seconds."""
@@ -50,7 +50,7 @@ class Cells:
         return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
 
 
-class Aside:
+class Ineligible:
     """
     Trades of one kind.
 
