@@ -14,7 +14,7 @@ from ticker.randomness.draws import lots, trade_sizes
 from ticker.randomness.noise import bits, halves
 from ticker.reference.marks import with_conditions
 from ticker.reference.status import QUOTES_IN, TRADES_IN
-from ticker.staging.knots import Knots
+from ticker.staging.piecewise import PiecewiseLinear
 from ticker.staging.staged import Staged
 
 __all__ = ["LEAST_RATE", "MOST_QUOTES_S", "Extras"]
@@ -57,12 +57,12 @@ class Extras:
         universe = staged.universe
         rates = np.maximum(rate * universe.column("activity")[symbols], LEAST_RATE)
         mix = mix_of(trade_share)
-        self._sources: list[tuple[Knots, F64, Mix]] = []
+        self._sources: list[tuple[PiecewiseLinear, F64, Mix]] = []
         if scenario.activity:
-            busier = Knots(scenario.activity, at_us, before=1.0, after=1.0)
+            busier = PiecewiseLinear(scenario.activity, at_us, before=1.0, after=1.0)
             self._sources.append((busier, rates * mix.points, mix))
         if scenario.quotes_s:
-            quotes = Knots(scenario.quotes_s, at_us, before=0.0, after=0.0)
+            quotes = PiecewiseLinear(scenario.quotes_s, at_us, before=0.0, after=0.0)
             self._sources.append((quotes, np.ones(len(symbols)), mix_of(0.0)))
         self._lot = universe.column("round_lot")[symbols].astype(np.int64)
         self._sizes, self._lots = trade_sizes(), lots()
@@ -79,7 +79,9 @@ class Extras:
         batch = TickBatch.join([part for part in parts if len(part)])
         return batch[np.argsort(batch.time, kind="stable")] if len(batch) else None
 
-    def _more(self, knots: Knots, rates: F64, mix: Mix, begin_us: int, end_us: int) -> TickBatch:
+    def _more(
+        self, knots: PiecewiseLinear, rates: F64, mix: Mix, begin_us: int, end_us: int
+    ) -> TickBatch:
         """Events at a rate, spread over the cells in which they are; behind a trade, the quote that it leaves."""
         begin, end = max(begin_us, knots.start_us), min(end_us, knots.end_us)
         if begin >= end:

@@ -19,7 +19,7 @@ from ticker.regulation.bands import Bands
 from ticker.scenario import Points, Scenario
 from ticker.script import ScriptedStatus, ScriptedTrade
 from ticker.staging.extras import Extras
-from ticker.staging.knots import Knots
+from ticker.staging.piecewise import PiecewiseLinear
 from ticker.staging.staged import Staged
 
 __all__ = ["ONE", "Play", "chosen"]
@@ -70,10 +70,10 @@ class Play:
         self.extras = Extras(staged, Stream(seed, f"{purpose}.event", names).keys)
         """The events that come on top."""
 
-    def _knots(self, points: Points, rest: float, *, stays: bool = False) -> Knots | None:
+    def _knots(self, points: Points, rest: float, *, stays: bool = False) -> PiecewiseLinear | None:
         if not points:
             return None
-        return Knots(points, self.at_us, before=rest, after=None if stays else rest)
+        return PiecewiseLinear(points, self.at_us, before=rest, after=None if stays else rest)
 
     def path(self, time: I64) -> I64 | None:
         """Give the level of the path at some times; None: 0."""

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Knots"]
+__all__ = ["PiecewiseLinear"]
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 
 
-class Knots:
+class PiecewiseLinear:
     """
     A function of time: straight lines between points.
 
