@@ -19,7 +19,7 @@ from ticker.reference.rules import BREAKERS
 from ticker.reference.status import EXTENDED, STATUSES, status_number
 from ticker.regulation.bands import Bands
 from ticker.regulation.breakers import Breakers, resumed
-from ticker.regulation.turns import Turns
+from ticker.regulation.transitions import Transitions
 from ticker.rows import SCRIPT, Standings
 from ticker.trading_day.sessions import opens_at, session_at
 from ticker.universe import Universe
@@ -80,7 +80,7 @@ class UsRules:
         )
         self._kinds = _kinds()
         self._lot = universe.column("round_lot").astype(np.int64)
-        self._turns = Turns(universe, seed, trades_s, self._listing)
+        self._transitions = Transitions(universe, seed, trades_s, self._listing)
         self._cent = ticks_in_a_cent(universe)
         self._fine = self._cent > 1
 
@@ -123,7 +123,7 @@ class UsRules:
         large: NDArray[np.bool_] = batch.size >= self._lot[batch.symbol]
         return large
 
-    def turns(self, time_us: int) -> bool:
+    def session_begins(self, time_us: int) -> bool:
         """Tell whether a session begins at a time."""
         if time_us == self._start_us or time_us % 1_000_000:
             return False
@@ -139,11 +139,11 @@ class UsRules:
     ) -> TickBatch:
         """Give what happens to all symbols at once in a block, without numbers: its session begins, or a halt of all ends."""
         parts = []
-        if self.turns(begin_us):
-            parts.append(self._turns.session(begin_us, standing))
+        if self.session_begins(begin_us):
+            parts.append(self._transitions.session(begin_us, standing))
         if begin_us <= breakers.until_us < end_us:
             symbols = resumed(standing)
-            parts.append(self._turns.resumption(breakers.until_us, symbols))
+            parts.append(self._transitions.resumption(breakers.until_us, symbols))
         return TickBatch.join(parts)
 
     def watch(
@@ -162,7 +162,7 @@ class UsRules:
             Where it is at the end, and the halt of everything, as rows without numbers, if a circuit breaker trips.
         """
         status = STATUSES[self.status(begin_us)]
-        if self.turns(begin_us):
+        if self.session_begins(begin_us):
             if status == "pre_market":
                 breakers = breakers.new_day()
             elif status == "post_market":
@@ -175,7 +175,7 @@ class UsRules:
         stands, told = standing.status.copy(), (batch.channel == STATUS) & (batch.time <= at_us)
         stands[batch.symbol[told]] = batch.price[told]
         symbols = np.flatnonzero((stands != _HALTED) & (stands != _CLOSED))
-        return after, self._turns.halt(at_us, symbols, BREAKERS[after.level - 1].reason)
+        return after, self._transitions.halt(at_us, symbols, BREAKERS[after.level - 1].reason)
 
     def resume(self, rows: TickBatch, time_us: int) -> None:
         """Let what is to trade be in the status of the session, in place: who resumes at night is closed."""

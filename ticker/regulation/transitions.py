@@ -14,7 +14,7 @@ from ticker.rows import Standings
 from ticker.trading_day.sessions import opens_at, session_at
 from ticker.universe import Universe
 
-__all__ = ["Turns"]
+__all__ = ["Transitions"]
 
 I64 = NDArray[np.int64]
 
@@ -23,7 +23,7 @@ _TRADES = np.array([status in TRADES_IN for status in STATUSES])
 _BREAKERS = [reason_number(breaker.reason) for breaker in BREAKERS]
 
 
-class Turns:
+class Transitions:
     """
     Gives the events of such moments, as rows without numbers; prints and quotes have places in the quote instead of prices.
 
