@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ticker.batch import QUOTES, TRADES, TickBatch
 from ticker.cents import Rungs, ticks_in_a_cent, widened
 from ticker.generator.mix import mix_of
-from ticker.generator.places import MAX_BLOCK_EVENTS, Places, Trades, in_time_order
+from ticker.generator.ordering import MAX_BLOCK_EVENTS, Places, Trades, in_time_order
 from ticker.generator.touch import Points, Touch
 from ticker.ladder import Ladders
 from ticker.model import GBM, Model
