@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from feeds.counters.stats import HubStats
 from feeds.fanout.group import Flow, Group, Member
+from feeds.fanout.groups_of_one import GroupOfOne, GroupsOfOne
 from feeds.fanout.roster import Roster
 from feeds.fanout.slow import SlowConsumers
-from feeds.fanout.solos import Solo, Solos
 from feeds.wire.transport import Data
 
 __all__ = ["Delivery", "slices"]
@@ -36,37 +36,41 @@ class Delivery:
     def __init__(self, roster: Roster, slow: SlowConsumers, stats: HubStats) -> None:
         self._roster, self._slow, self.stats = roster, slow, stats
 
-    def to_solos(self, phase: int, now: float, most: int) -> Generator[None, None, list[Group]]:
+    def to_groups_of_one(
+        self, phase: int, now: float, most: int
+    ) -> Generator[None, None, list[Group]]:
         """Write to a phase's groups of one; gives its groups that are still to be written to. Pauses as ``Hub.flush``."""
         plan = self._roster.plan(phase)
         others = plan.groups
         done = 0
-        for solos in plan.solos:
-            for symbol, portion in solos.portions():
-                if symbol is None and not solos.picking(
+        for ones in plan.groups_of_one:
+            for symbol, portion in ones.portions():
+                if symbol is None and not ones.picking(
                     portion
                 ):  # few events: taken the other way round
-                    if solos.part.board.happened:
-                        others = [*others, *(solo[2] for solo in portion)]
+                    if ones.part.board.happened:
+                        others = [*others, *(one[2] for one in portion)]
                     continue
                 for some in slices(portion, most):
                     if not self._roster.stands(plan, phase):  # somebody left while we paused
-                        some = [solo for solo in some if solo[2].live]
-                    self._portion(solos, symbol, some, now)
+                        some = [one for one in some if one[2].live]
+                    self._portion(ones, symbol, some, now)
                     if (done := done + len(some)) >= most:
                         done = 0
                         yield
         return others
 
-    def _portion(self, solos: Solos, symbol: int | None, some: Sequence[Solo], now: float) -> None:
+    def _portion(
+        self, ones: GroupsOfOne, symbol: int | None, some: Sequence[GroupOfOne], now: float
+    ) -> None:
         """Write to some groups of one: to all of them what there is of one symbol, or, for None, to each what it picks."""
-        seal, part = solos.envelope.seal, solos.part
+        seal, part = ones.envelope.seal, ones.part
         if symbol is None:
-            self.solos(seal, part.board.entries, some, now)
+            self.own_messages(seal, part.board.entries, some, now)
         elif some:
-            for solo in some:
-                solo[2].written = now
-            self.flows(seal(part.take_one(symbol)), [solo[3] for solo in some], now)
+            for one in some:
+                one[2].written = now
+            self.flows(seal(part.take_one(symbol)), [one[3] for one in some], now)
 
     def to_groups(self, groups: list[Group], now: float, most: int) -> Iterator[None]:
         """Write to groups, to each its own message. Pauses as ``Hub.flush``."""
@@ -91,12 +95,12 @@ class Delivery:
                     done = 0
                     yield
 
-    def solos(
-        self, seal: Seal, entries: Sequence[bytes], solos: Sequence[Solo], now: float
+    def own_messages(
+        self, seal: Seal, entries: Sequence[bytes], ones: Sequence[GroupOfOne], now: float
     ) -> None:
         """Make and write each one's own message. About 10 ns an entry that it picks, 0.6 us beside, and the write."""
         size = writes = 0
-        for pick, send, group, _ in solos:
+        for pick, send, group, _ in ones:
             if not (data := seal(pick(entries))):
                 continue
             group.written = now

@@ -220,7 +220,7 @@ class Hub:
         # The first comes last: nothing is pending there then, and there all are as long as nothing is staggered.
         for each in reversed(range(PHASES)) if phase is None else (phase,):
             self.roster.phase = each
-            others = yield from self._delivery.to_solos(each, now, FLUSH_SLICE)
+            others = yield from self._delivery.to_groups_of_one(each, now, FLUSH_SLICE)
             yield from self._delivery.to_groups(others, now, FLUSH_SLICE)
             self.roster.boards.wipe(each)
         self.roster.flushing = None

@@ -15,9 +15,9 @@ from feeds.counters.audience import Audience
 from feeds.fanout.board import Board, Part
 from feeds.fanout.boards import Boards
 from feeds.fanout.group import Group, Member
+from feeds.fanout.groups_of_one import GroupsOfOne
 from feeds.fanout.interest import Interest
 from feeds.fanout.lanes import Lanes
-from feeds.fanout.solos import Solos
 from feeds.wire.envelope import Envelope
 
 __all__ = ["PHASES", "Plan", "Roster"]
@@ -32,7 +32,7 @@ _Key = tuple[Interest, Envelope, int]
 class Plan:
     """In which order, and which way, to write a turn; good until the roster changes."""
 
-    solos: list[Solos] = field(default_factory=list)
+    groups_of_one: list[GroupsOfOne] = field(default_factory=list)
     """The groups of one, by board and envelope."""
     groups: list[Group] = field(default_factory=list)
     """All others that have live members."""
@@ -215,7 +215,7 @@ class Roster:
 
     def _make_plan(self, phase: int) -> Plan:
         plan = Plan()
-        solos: dict[tuple[Board, Envelope], Solos] = {}
+        ones: dict[tuple[Board, Envelope], GroupsOfOne] = {}
         for group in self.groups.values():
             if group.phase != phase:
                 continue
@@ -224,10 +224,10 @@ class Roster:
             alone = len(flows) == len(group.live) == 1 and group.envelope.shareable
             if alone and part is not None and part.pick is not None:
                 key = part.board, group.envelope
-                if key not in solos:
-                    solos[key] = Solos(group.envelope, part)
-                    plan.solos.append(solos[key])
-                solos[key].add((part.pick, flows[0][0], group, flows[0]))
+                if key not in ones:
+                    ones[key] = GroupsOfOne(group.envelope, part)
+                    plan.groups_of_one.append(ones[key])
+                ones[key].add((part.pick, flows[0][0], group, flows[0]))
             elif group.live:
                 plan.groups.append(group)
         return plan

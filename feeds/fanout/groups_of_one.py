@@ -7,9 +7,9 @@ from feeds.fanout.board import Part, Pick
 from feeds.fanout.group import Flow, Group
 from feeds.wire.envelope import Envelope
 
-__all__ = ["Solo", "Solos"]
+__all__ = ["GroupOfOne", "GroupsOfOne"]
 
-Solo = tuple[Pick, Callable[[bytes | bytearray], int], Group, Flow]
+GroupOfOne = tuple[Pick, Callable[[bytes | bytearray], int], Group, Flow]
 """A group of one flowing member with one part: how to pick its events, how to send them, the group, and the way to the member."""
 
 _MOST_UNKNOWN = 4  # symbols a turn to find the readers of
@@ -17,7 +17,7 @@ _MOST_KNOWN = 1_000_000  # readers of all symbols, of four bytes each
 _MOST_PICKED = 200  # entries, in the time that a loop over groups takes more
 
 
-class Solos:
+class GroupsOfOne:
     """
     The groups of one flowing member that read one board, through one envelope.
 
@@ -30,16 +30,16 @@ class Solos:
 
     def __init__(self, envelope: Envelope, part: Part) -> None:
         self.envelope, self.part = envelope, part
-        self.all: list[Solo] = []
+        self.all: list[GroupOfOne] = []
         self._entries = self._known = 0
         self._readers: dict[int, Sequence[int]] = {}  # by symbol, as positions in the list
 
-    def add(self, solo: Solo) -> None:
+    def add(self, one: GroupOfOne) -> None:
         """Take in one more; only before the first turn."""
-        self.all.append(solo)
-        self._entries += solo[2].parts[0].work
+        self.all.append(one)
+        self._entries += one[2].parts[0].work
 
-    def portions(self) -> list[tuple[int | None, list[Solo]]]:
+    def portions(self) -> list[tuple[int | None, list[GroupOfOne]]]:
         """
         Give whom what is on the board may concern: for each symbol, those who want nothing else of it; then, for None, others.
 
@@ -50,18 +50,18 @@ class Solos:
         found = self._concerned()
         if found is None:
             return [(None, self.all)]
-        solos, symbols = self.all, self.part.board.happened
+        ones, symbols = self.all, self.part.board.happened
         seen, again = set[int](), set[int]()
         for numbers in found:
             again.update(seen.intersection(numbers))
             seen.update(numbers)
-        portions: list[tuple[int | None, list[Solo]]] = []
+        portions: list[tuple[int | None, list[GroupOfOne]]] = []
         for symbol, numbers in zip(symbols, found, strict=True):
-            portions.append((symbol, [solos[n] for n in numbers if n not in again]))
-        portions.append((None, [solos[n] for n in again]))
+            portions.append((symbol, [ones[n] for n in numbers if n not in again]))
+        portions.append((None, [ones[n] for n in again]))
         return portions
 
-    def picking(self, some: list[Solo]) -> bool:
+    def picking(self, some: list[GroupOfOne]) -> bool:
         """Tell whether to pick every symbol's entry is quickest; where some are not all, it is as the loop is shorter."""
         part = self.part
         return part.picking or (some is not self.all and part.work <= _MOST_PICKED)
@@ -85,6 +85,6 @@ class Solos:
         for symbol in symbols:
             if self._known > _MOST_KNOWN:
                 return
-            numbers = (n for n, solo in enumerate(self.all) if solo[2].parts[0].reads(symbol))
+            numbers = (n for n, one in enumerate(self.all) if one[2].parts[0].reads(symbol))
             self._readers[symbol] = array("I", numbers)
             self._known += len(self._readers[symbol])
