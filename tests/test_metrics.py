@@ -283,7 +283,7 @@ async def test_who_comes_back_is_counted_by_what_came_of_it() -> None:
 
 
 @on_both_loops
-async def test_slow_consumers_show_while_they_are_slow_and_when_they_are_gone() -> None:
+async def test_slow_clients_show_while_they_are_slow_and_when_they_are_gone() -> None:
     policy = BacklogPolicy(no_progress_s=2)
     async with (
         running(clock="wall", rate=2000, symbols="50", backlog=policy) as server,

@@ -1,464 +1,567 @@
-"""Slow consumers over real sockets: conflated, evicted, or waited for, and nobody else the worse for it."""
+"""
+Slow consumers in the hub: conflated, caught up, evicted; or, where nobody is conflated, waited for.
+
+An event is (symbol, channel, seq, merged). The transports stall and read as told; nothing here waits for anything.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import gc
-import logging
-import socket
-import time
-import tracemalloc
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
 
-import aiohttp
-import pytest
-from raw_http import RawHttp
-from wire import (
-    HANDSHAKE,
-    TEXT,
-    TIMEOUT_S,
-    Follower,
-    RawClient,
-    encode_frame,
-    eventually,
-    on_both_loops,
-    running,
-    step,
-    text,
-)
+import numpy as np
+import orjson
+from doubles import Event, FaultyTransport, RecordingTransport, StalledTransport
+from hub_bench import CHANNELS, POLICY, SYMBOLS, HubBench, got
 
-from feeds.clock import Awake
-from feeds.protocol.reply import PIECE
-from feeds.server import FeedServer
-from feeds.wire.backlog import BacklogPolicy, Eviction
+from feeds.fanout.interest import NOTHING, Interest
+from feeds.wire.backlog import BacklogPolicy, Eviction, Slow, State
+from feeds.wire.frame import text_frame
 
-STREAM = {"action": "subscribe", "symbols": "*", "channels": ["trades", "quotes"]}
-FAST: dict[str, Any] = {"clock": "wall", "rate": 1000, "symbols": "50"}
-"""About six megabytes of events a second."""
-
-
-class Reader:
-    """A client that reads everything, in a task of its own."""
-
-    def __init__(self, client: RawClient) -> None:
-        self.client = client
-        self.follower = Follower()
-
-    async def run(self) -> None:
-        self.client.send(**STREAM)
-        while True:
-            self.follower.feed(await self.client.message())
-
-
-@asynccontextmanager
-async def reading(server: FeedServer) -> AsyncIterator[Follower]:
-    """A client beside the others that reads everything; what it got satisfies the rule."""
-    async with RawClient(server) as client:
-        reader = Reader(client)
-        task = asyncio.create_task(reader.run())
-        try:
-            yield reader.follower
-            assert not task.done(), task
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-
-def most_unread(server: FeedServer) -> int:
-    return max((t.unread() for t in server.websockets.open.values()), default=0)
-
-
-# Evicted.
-
-
-@on_both_loops
-async def test_who_never_reads_is_evicted_and_the_others_get_everything() -> None:
-    """Its backlog stays near the soft limit all the while, however much is published."""
-    policy = BacklogPolicy(soft_limit=64_000, no_progress_s=0.5)
-    async with running(**FAST, backlog=policy) as server, reading(server) as other:
-        async with RawClient(server, receive_buffer=4096) as slow:
-            slow.send(**STREAM)
-            slow.pause()
-            await eventually(lambda: server.hub.slow.laggards, "it is conflated")
-            most, published = 0, server.hub.stats.events
-            while server.websockets.open and len(server.websockets.open) > 1:
-                most = max(most, most_unread(server))
-                await asyncio.sleep(0)
-            assert server.hub.stats.evicted[Eviction.NO_PROGRESS] == 1
-            assert server.hub.stats.events - published > 5_000
-            assert most < 64_000 + 16 * 1024 + 500_000, "the soft limit and a turn or two"
-            slow.resume()
-            assert await slow.closed() is None, "no close frame: it wouldn't have been read"
-        seen = other.events
-        await eventually(lambda: other.events > seen + 1_000, "the other one goes on")
-
-
-@pytest.mark.parametrize(
-    ("limit", "why"),
-    [({"hard_limit": 20_000}, Eviction.HARD_LIMIT), ({"soft_seconds": 0.3}, Eviction.TOO_LONG)],
-)
-@on_both_loops
-async def test_over_the_hard_limit_or_behind_for_too_long_a_client_is_evicted(
-    limit: dict[str, Any], why: Eviction
-) -> None:
-    """Although it would have had longer to begin to read again."""
-    policy = BacklogPolicy(soft_limit=20_000, low_water=0, no_progress_s=1_000, **limit)
-    async with (
-        running(**FAST, backlog=policy) as server,
-        RawClient(server, receive_buffer=4096) as slow,
-    ):
-        slow.send(**STREAM)
-        slow.pause()
-        await eventually(lambda: not server.websockets.open, "it is gone")
-        assert server.hub.stats.evicted == dict.fromkeys(Eviction, 0) | {why: 1}
-        assert server.hub.roster.groups == {}
-        slow.resume()
-        assert await slow.closed() is None, "no close frame"
-
-
-@pytest.mark.asyncio
-async def test_an_eviction_is_counted_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger="feeds")
-    policy = BacklogPolicy(soft_limit=20_000, no_progress_s=2.0)
-    async with (
-        running(**FAST, backlog=policy) as server,
-        RawClient(server, receive_buffer=4096) as slow,
-        aiohttp.ClientSession() as http,
-    ):
-        slow.send(**STREAM)
-        slow.pause()
-        await eventually(lambda: server.hub.slow.laggards, "it is conflated")
-        async with http.get(f"{server.url}/health") as answer:
-            health = await answer.json()
-        assert (health["conflating"], health["evicted"], health["connections"]) == (1, 0, 1)
-        await eventually(lambda: not server.websockets.open, "it is gone")
-        async with http.get(f"{server.url}/health") as answer:
-            health = await answer.json()
-        assert (health["conflating"], health["evicted"], health["connections"]) == (0, 1, 0)
-    messages = [r.getMessage() for r in caplog.records if r.name == "feeds"]
-    assert [text for text in messages if "evict" in text] == [
-        "evicted a slow consumer: no_progress"
-    ]
-
-
-@on_both_loops
-async def test_who_asks_and_never_reads_is_bounded_too() -> None:
-    """A short request has a long answer; who doesn't read the answers isn't answered further."""
-    policy = BacklogPolicy(soft_limit=64_000, no_progress_s=0.5)
-    async with (
-        running(symbols="500", clock="wall", rate=1, backlog=policy) as server,
-        RawClient(server, receive_buffer=4096) as greedy,
-        RawClient(server) as other,
-    ):
-        await other.message()
-        greedy.pause()
-        for _ in range(2_000):
-            greedy.send(action="snapshot", symbols="*")
-        most = 0
-        while len(server.websockets.open) > 1:
-            most = max(most, most_unread(server))
-            await asyncio.sleep(0)
-        assert 64_000 < most < 64_000 + 2 * 70_000, "one piece over the limit, or two"
-        assert (await other.ask(action="ping"))["type"] == "pong"
-
-
-@on_both_loops
-async def test_who_asks_and_reads_slowly_is_answered_in_full() -> None:
-    """Waiting for a client is no reason to drop it, as long as it reads at all."""
-    policy = BacklogPolicy(soft_limit=30_000, no_progress_s=5.0)
-    async with (
-        running(symbols="200", backlog=policy) as server,
-        RawClient(server, receive_buffer=4096) as client,
-    ):
-        for n in range(30):
-            client.send(action="symbols", id=n)
-        await client.message()
-        for n in range(30):
-            (answer,) = await client.message()
-            assert answer["id"] == n
+EVERYTHING = [(s, c) for c in range(CHANNELS) for s in range(SYMBOLS)]
 
 
 # Conflated.
 
 
-@on_both_loops
-async def test_who_pauses_gets_the_newest_of_each_with_what_was_merged_and_is_live_again() -> None:
-    policy = BacklogPolicy(soft_limit=64_000)
-    async with (
-        running(**FAST, backlog=policy) as server,
-        reading(server) as other,
-        RawClient(server, receive_buffer=65_536) as client,
-    ):
-        client.send(**STREAM)
-        follower = Follower()
-        follower.feed(await client.until("quote"))
-        for _ in range(3):
-            client.pause()
-            await eventually(lambda: server.hub.slow.laggards, "it is conflated")
-            before = server.hub.stats.events
-            await eventually(lambda n=before: server.hub.stats.events > n + 5_000, "much missed")
-            merged = follower.merged
-            client.resume()
-            while follower.merged == merged or server.hub.slow.laggards:
-                follower.feed(await client.message())
-            assert not server.hub.slow.laggards, "live again"
-            after = follower.events
-            while follower.events < after + 500:
-                follower.feed(await client.message())
-        assert server.hub.stats.merged >= follower.merged > 1_000
-        assert server.hub.stats.evicted == dict.fromkeys(Eviction, 0)
-        assert other.events > 5_000
+def test_who_doesnt_read_is_conflated_and_nobody_else_notices() -> None:
+    bench = HubBench()
+    slow, quick = StalledTransport(), RecordingTransport()
+    member = bench.join(slow, [0, 1])
+    bench.join(quick, [0, 1])
+    for _ in range(10):
+        bench.turn(*[(0, 0)] * 5, (1, 0))
+        assert len(got(quick)) == 6
+    assert member in bench.slow.laggards
+    assert len(slow.writes) == 2, "two turns to pass the soft limit, and nothing after that"
+    assert slow.unread() < POLICY.soft_limit + 100
 
 
-@on_both_loops
-async def test_who_is_conflated_can_ask_and_change_its_subscription() -> None:
-    """The rule holds from then on as well, for what is new and for what stays."""
-    policy = BacklogPolicy(soft_limit=64_000)
-    async with (
-        running(**FAST, backlog=policy) as server,
-        RawClient(server, receive_buffer=65_536) as client,
-    ):
-        names = server.market.universe.symbols
-        client.send(**STREAM | {"symbols": list(names[:40])})
-        follower = Follower()
-        follower.feed(await client.until("quote"))
-        client.pause()
-        await eventually(lambda: server.hub.slow.laggards, "it is conflated")
-        client.send(action="unsubscribe", symbols=list(names[:10]))
-        client.send(action="subscribe", symbols=list(names[40:]), channels=["trades"])
-        client.send(action="snapshot", symbols=list(names[20:30]))
-        client.send(action="ping", id="end")
-        client.resume()
-        objects = await client.until("pong")
-        follower.feed(objects)
-        gone = set(names[:10])
-        at = next(i for i, o in enumerate(objects) if o["type"] == "unsubscribed")
-        while server.hub.slow.laggards or not any(
-            (n, "trades") in follower.last for n in names[40:]
-        ):
-            objects += (more := await client.message())
-            follower.feed(more)
-        for _ in range(50):
-            objects += (more := await client.message())
-            follower.feed(more)
-        assert not gone & {o["symbol"] for o in objects[at:] if o["type"] in ("trade", "quote")}
+def test_who_has_drained_gets_the_newest_of_each_and_is_live_again() -> None:
+    bench = HubBench()
+    slow = StalledTransport()
+    member = bench.join(slow, range(SYMBOLS))
+    bench.turn(*[(s, 0) for s in range(SYMBOLS)] * 4)
+    assert member.backlog.state is State.CONFLATING
+    bench.turn((0, 0), (1, 0))
+    bench.turn((0, 0))
+    got(slow)
+    slow.read(slow.unread() - POLICY.low_water)
+    bench.turn((3, 0))
+    assert got(slow) == [Event(0, 0, 6, 1), Event(1, 0, 5), Event(3, 0, 5)]
+    assert member not in bench.slow.laggards
+    assert bench.hub.stats.merged == 1
+    slow.stalled = False
+    slow.read()
+    bench.turn((0, 0), (2, 0))
+    assert got(slow) == [Event(0, 0, 7), Event(2, 0, 5)]
 
 
-@on_both_loops
-async def test_many_that_fall_behind_together_catch_up_each_for_itself() -> None:
-    policy = BacklogPolicy(soft_limit=32_000)
-    async with running(**FAST, backlog=policy) as server:
-        clients = [RawClient(server, receive_buffer=65_536) for _ in range(20)]
-        followers = [Follower() for _ in clients]
-        for client, follower in zip(clients, followers, strict=True):
-            await client.__aenter__()
-            client.send(**STREAM)
-            follower.feed(await client.until("subscribed"))
-        for client in clients:
-            client.pause()
-        await eventually(lambda: len(server.hub.slow.laggards) == 20, "all are conflated")
-        for client, follower in zip(clients, followers, strict=True):
-            client.resume()
-            while not follower.merged:
-                follower.feed(await client.message())
-        for client in clients:
-            await client.__aexit__()
-        await eventually(lambda: not server.hub.slow.laggards, "nobody is left")
+def test_a_byte_over_the_low_water_mark_is_not_drained() -> None:
+    bench = HubBench()
+    slow = StalledTransport()
+    bench.join(slow, [0])
+    bench.turn(*[(0, 0)] * 20)
+    got(slow)
+    slow.read(slow.unread() - POLICY.low_water - 1)
+    bench.turn((0, 0))
+    assert slow.writes == []
 
 
-# Gone.
+def test_who_has_missed_nothing_is_live_again_without_a_message() -> None:
+    bench = HubBench()
+    slow = StalledTransport()
+    member = bench.join(slow, [0])
+    bench.turn(*[(0, 0)] * 20)
+    got(slow)
+    slow.read()
+    bench.turn((1, 0))
+    assert slow.writes == []
+    assert member.backlog.state is State.LIVE
+    assert member not in bench.slow.laggards
 
 
-@on_both_loops
-async def test_who_vanishes_while_conflated_hurts_nobody() -> None:
-    policy = BacklogPolicy(soft_limit=20_000)
-    async with running(**FAST, backlog=policy) as server, reading(server) as other:
-        for _ in range(5):
-            async with RawClient(server, receive_buffer=4096) as slow:
-                slow.send(**STREAM)
-                slow.pause()
-                await eventually(lambda: server.hub.slow.laggards, "it is conflated")
-                slow.vanish()
-                await eventually(lambda: len(server.websockets.open) == 1, "it is forgotten")
-                await eventually(lambda: not server.hub.slow.laggards, "in the hub, too")
-        seen = other.events
-        await eventually(lambda: other.events > seen + 1_000, "the other one goes on")
-        assert server.hub.stats.evicted == dict.fromkeys(Eviction, 0)
+def test_a_long_catching_up_is_cut_and_goes_on_in_the_next_turn() -> None:
+    """At about the soft limit a message, so that catching up can't itself run over the limits."""
+    policy = BacklogPolicy(soft_limit=25, low_water=0, hard_limit=1_000)
+    bench = HubBench(policy=policy)
+    slow = StalledTransport()
+    member = bench.join(slow, range(SYMBOLS), range(CHANNELS))
+    bench.turn(*EVERYTHING)
+    got(slow)
+    bench.turn(*EVERYTHING)
+    seen: list[Event] = []
+    for _ in range(6):
+        slow.read()
+        assert member in bench.slow.laggards
+        bench.turn()
+        (message,) = slow.writes
+        assert len(message) < 60
+        seen += got(slow)
+        if member not in bench.slow.laggards:
+            break
+    assert seen == [Event(s, c, 2) for s, c in EVERYTHING]
+    assert member.backlog.state is State.LIVE
 
 
-# Waited for.
+def test_the_rest_of_a_long_catching_up_waits_until_the_first_part_was_read() -> None:
+    """Down to the low-water mark: below the soft limit isn't enough."""
+    policy = BacklogPolicy(soft_limit=40, low_water=5, hard_limit=1_000)
+    bench = HubBench(policy=policy)
+    slow = StalledTransport()
+    bench.join(slow, range(SYMBOLS), range(CHANNELS))
+    bench.turn(*EVERYTHING)
+    bench.turn(*EVERYTHING)
+    slow.read()
+    bench.turn()
+    got(slow)
+    slow.read(slow.unread() - 6)
+    bench.turn()
+    assert slow.writes == []
+    slow.read(1)
+    bench.turn()
+    assert got(slow) != []
 
 
-@on_both_loops
-async def test_with_max_who_is_closed_and_does_not_answer_that_is_not_waited_for() -> None:
-    """A close frame is no answer: the market goes on as soon as it is written."""
-    async with (
-        running(clock="max", symbols="20", shutdown_timeout=600) as server,
-        reading(server),
-        RawClient(server) as rude,
-    ):
-        rude.polite = False
-        rude.writer.write(b"\x81\x02{}")  # not masked
-        while rude.close_code is None:
-            await rude.frame()
-        turns = server.pump.turns
-        await eventually(lambda: server.pump.turns > turns + 10, "the market goes on")
-        assert len(server.websockets.open) == 2, "it is still there"
+def test_nobody_waits_for_ever_where_more_is_published_than_catching_up_can_send() -> None:
+    """However much is published, a client that reads everything gets every symbol and channel again and again."""
+    policy = BacklogPolicy(soft_limit=25, low_water=0, hard_limit=1_000)
+    bench = HubBench(policy=policy)
+    slow = StalledTransport()
+    bench.join(slow, range(SYMBOLS), range(CHANNELS))
+    bench.turn(*EVERYTHING)
+    got(slow)
+    seen: Counter[tuple[int, int]] = Counter()
+    for _ in range(24):
+        slow.read()
+        bench.turn(*EVERYTHING)
+        seen.update((e.symbol, e.channel) for e in got(slow))
+    assert seen.keys() == set(EVERYTHING)
+    assert min(seen.values()) > 1
 
 
-@on_both_loops
-async def test_with_max_everybody_gets_everything_however_slowly_they_read() -> None:
-    policy = BacklogPolicy(soft_limit=20_000, low_water=1_000)
-    async with (
-        running(clock="max", symbols="20", backlog=policy) as server,
-        reading(server) as quick,
-        RawClient(server, receive_buffer=4096) as slow,
-    ):
-        slow.send(**STREAM)
-        follower = Follower()
-        while follower.events < 20_000:
-            follower.feed(await slow.message())
-        assert follower.merged == quick.merged == 0
-        assert server.hub.stats.merged == 0
-        assert quick.events > 10_000
+def test_without_progress_it_is_evicted_and_its_memory_is_gone() -> None:
+    bench = HubBench()
+    slow, quick = StalledTransport(), RecordingTransport()
+    bench.join(slow, [0])
+    bench.join(quick, [0])
+    bench.turn(*[(0, 0)] * 20)
+    for bench.now in (1.0, 4.9):
+        bench.turn((0, 0))
+        assert not slow.aborted
+    bench.now = 5.0
+    bench.turn()
+    assert slow.aborted
+    assert bench.evicted == [(slow, Eviction.NO_PROGRESS)]
+    assert bench.hub.stats.evicted == dict.fromkeys(Eviction, 0) | {Eviction.NO_PROGRESS: 1}
+    assert not bench.slow.laggards
+    assert [g.members for g in bench.roster.groups.values()] == [1]
+    bench.turn((0, 0))
+    assert len(got(quick)) == 23
+    assert slow.late == 0
 
 
-@on_both_loops
-async def test_with_max_who_never_reads_holds_up_the_others_no_longer_than_allowed() -> None:
-    policy = BacklogPolicy(soft_limit=20_000, low_water=1_000, no_progress_s=0.3)
-    async with (
-        running(clock="max", symbols="20", backlog=policy) as server,
-        reading(server) as quick,
-        RawClient(server, receive_buffer=4096) as stalled,
-    ):
-        stalled.send(**STREAM)
-        stalled.pause()
-        await eventually(lambda: server.hub.slow.congested, "everybody waits for it")
-        await eventually(lambda: len(server.websockets.open) == 1, "it is gone")
-        assert server.hub.stats.evicted[Eviction.NO_PROGRESS] == 1
-        seen = quick.events
-        await eventually(lambda: quick.events > seen + 1_000, "the other one goes on")
-        assert quick.merged == 0
+def test_over_the_hard_limit_it_is_evicted_at_once() -> None:
+    bench = HubBench()
+    slow = StalledTransport()
+    bench.join(slow, [0])
+    bench.turn(*[(0, 0)] * 200)
+    assert slow.aborted
+    assert bench.evicted == [(slow, Eviction.HARD_LIMIT)]
+    assert bench.roster.groups == {}
 
 
-# The other reasons to be let go, as a client sees them.
+def test_who_is_conflated_may_subscribe_and_the_rule_holds() -> None:
+    """Old symbols keep their place, new ones follow their snapshots, those given up are forgotten."""
+    bench = HubBench()
+    slow = StalledTransport()
+    member = bench.join(slow, [0, 1])
+    bench.turn(*[(0, 0)] * 20)
+    bench.turn((0, 0), (0, 0), (1, 0), (2, 0))
+    bench.hub.subscribe(member, Interest().add([0, 2], [0]), 0.0)
+    bench.turn((0, 0), (1, 0), (2, 0), (2, 0))
+    got(slow)
+    slow.read()
+    bench.turn()
+    assert got(slow) == [Event(0, 0, 23, 2), Event(2, 0, 3, 1)]
 
 
-@on_both_loops
-async def test_with_disconnect_who_falls_behind_is_evicted_at_once() -> None:
-    policy = BacklogPolicy(soft_limit=20_000, no_progress_s=1_000, soft_seconds=0)
-    async with (
-        running(**FAST, backlog=policy, slow="disconnect") as server,
-        RawClient(server) as idle,
-        RawClient(server, receive_buffer=4096) as slow,
-    ):
-        slow.send(**STREAM)
-        slow.pause()
-        await eventually(lambda: len(server.websockets.open) == 1, "it is gone")
-        assert server.hub.stats.evicted == dict.fromkeys(Eviction, 0) | {Eviction.SLOW: 1}
-        slow.resume()
-        assert await slow.closed() is None, "no close frame"
-        assert (await idle.ask(action="ping"))["type"] == "pong"
+def test_a_snapshot_sent_to_who_is_conflated_isnt_followed_by_what_it_told() -> None:
+    bench = HubBench()
+    slow = StalledTransport()
+    member = bench.join(slow, [0, 1])
+    bench.turn(*[(0, 0)] * 20)
+    bench.turn((0, 0), (1, 0))
+    bench.hub.snapshotted(member, np.array([0]), bench.now)
+    bench.turn((0, 0))
+    got(slow)
+    slow.read()
+    bench.turn()
+    assert got(slow) == [Event(0, 0, 22), Event(1, 0, 1)]
+
+
+def test_a_snapshot_sent_to_who_is_live_changes_nothing() -> None:
+    bench = HubBench()
+    transport = RecordingTransport()
+    member = bench.join(transport, [0])
+    bench.hub.snapshotted(member, np.array([0]), bench.now)
+    bench.turn((0, 0))
+    assert got(transport) == [Event(0, 0, 1)]
+
+
+def test_who_is_conflated_may_unsubscribe_from_everything() -> None:
+    bench = HubBench()
+    slow = StalledTransport()
+    member = bench.join(slow, [0])
+    bench.turn(*[(0, 0)] * 20)
+    bench.hub.subscribe(member, NOTHING, 0.0)
+    bench.turn((0, 0))
+    got(slow)
+    slow.read()
+    bench.turn((0, 0))
+    assert slow.writes == []
+    assert not bench.slow.laggards
+
+
+def test_who_is_conflated_may_leave() -> None:
+    bench = HubBench()
+    slow = StalledTransport()
+    member = bench.join(slow, [0])
+    bench.turn(*[(0, 0)] * 20)
+    bench.hub.leave(member)
+    slow.closed = True
+    slow.read()
+    bench.turn((0, 0))
+    assert slow.late == 0
+    assert bench.roster.groups == {}
+
+
+def test_who_changes_its_interest_all_the_time_is_noticed_too() -> None:
+    """It brings its backlog along to each group that it comes to."""
+    bench = HubBench(policy=BacklogPolicy(soft_limit=100, low_water=20))
+    slow = StalledTransport()
+    member = bench.join(slow)
+    for turn in range(30):
+        bench.hub.subscribe(member, Interest().add([turn % 2], [0]), 0.0)
+        bench.turn((0, 0), (1, 0))
+    assert list(bench.slow.laggards) == [member]
+    assert slow.unread() < 200
+
+
+def test_what_the_kernel_takes_a_part_of_arrives_whole_and_in_order() -> None:
+    """The rest goes to the transport, and so does what follows, until that has drained."""
+    bench = HubBench()
+    slow = StalledTransport(room=7)
+    member = bench.join(slow, [0, 1])
+    published = bench.turn((0, 0), (1, 0))
+    assert not member.flowing
+    assert [len(w) for w in slow.writes] == [7, slow.unread()]
+    published += bench.turn((0, 0))
+    assert got(slow) == published
+    slow.read()
+    slow.stalled = False
+    published = bench.turn((1, 0))
+    assert member.flowing
+    assert got(slow) == published
+
+
+def test_a_reply_goes_behind_what_is_unread() -> None:
+    bench = HubBench()
+    slow = StalledTransport(room=3)
+    member = bench.join(slow, [0])
+    bench.turn((0, 0))
+    bench.hub.reply(member, b"reply", bench.now)
+    assert slow.writes[-1] == text_frame(b"reply")
+    assert slow.unread() == sum(map(len, slow.writes)) - 3
+    slow.read()
+    bench.hub.control(member, b"another", bench.now)
+    assert slow.writes[-2:] == [b"ano", b"ther"]
+
+
+def test_newest_events_are_kept_only_while_somebody_is_behind() -> None:
+    bench = HubBench()
+    slow = StalledTransport()
+    bench.join(slow, [0, 1])
+    bench.turn((0, 0), (1, 0))
+    assert bench.hub.newest.events == {}
+    bench.turn(*[(0, 0)] * 20)
+    bench.turn((1, 0))
+    assert bench.hub.newest.events == {1: b"[1,0,2],"}
+    slow.read()
+    bench.turn()
+    assert bench.hub.newest.events == {}
+
+
+def test_a_conflated_connection_that_breaks_is_let_go() -> None:
+    """It isn't in the loop of the live ones, but it is written to when it has drained."""
+    bench = HubBench()
+    broken, quick = FaultyTransport(), RecordingTransport()
+    broken.stalled = True
+    bench.join(broken, [0])
+    bench.join(quick, [0])
+    bench.turn(*[(0, 0)] * 20)
+    assert bench.slow.laggards
+    broken.snap()
+    bench.turn((0, 0))
+    bench.turn((0, 0))
+    assert len(got(quick)) == 22
+    assert not bench.slow.laggards
+    assert [g.members for g in bench.roster.groups.values()] == [1]
+
+
+# Behind for too long.
+
+
+def test_who_reads_but_never_drains_is_evicted_after_the_soft_seconds() -> None:
+    bench = HubBench(policy=replace(POLICY, soft_seconds=3.0))
+    slow = StalledTransport()
+    bench.join(slow, [0])
+    bench.turn(*[(0, 0)] * 20)
+    for bench.now in (1.0, 2.0, 2.9):
+        slow.read(1)
+        bench.turn((0, 0))
+        assert not slow.aborted
+    slow.read(1)
+    bench.now = 3.0
+    bench.turn()
+    assert slow.aborted
+    assert bench.evicted == [(slow, Eviction.TOO_LONG)]
+    assert bench.hub.stats.evicted[Eviction.TOO_LONG] == 1
+    assert not bench.hub.newest.active, "nothing is kept for it any more"
+
+
+def test_who_drains_now_and_then_stays() -> None:
+    bench = HubBench(policy=replace(POLICY, soft_seconds=3.0))
+    slow = StalledTransport()
+    bench.join(slow, [0])
+    for bench.now in map(float, range(0, 20, 2)):
+        bench.turn(*[(0, 0)] * 20)
+        slow.read()
+        bench.turn((0, 0))
+    assert not slow.aborted
+
+
+# Dropped.
+
+
+class FakeStates:
+    """Writes a snapshot as ``[symbol]`` and a gap as ``[symbol,channel,first,last]``."""
+
+    def snapshots(self, symbols: Iterable[int], channels: Iterable[int]) -> list[bytes]:
+        assert {0, 1, 2} <= set(channels) or not set(channels)
+        return [b"[%d]" % symbol for symbol in symbols]
+
+    def gap(self, symbol: int, channel: int, first: int, last: int) -> bytes:
+        return b"[%d,%d,%d,%d]" % (symbol, channel, first, last)
+
+
+def dropped(transport: RecordingTransport) -> list[list[int]]:
+    return [item for text in transport.take() for item in orjson.loads(text)]
+
+
+def test_who_drops_says_what_is_missing_and_where_things_stand() -> None:
+    bench = HubBench(slow=Slow.DROP, policy=replace(POLICY, soft_limit=400), states=FakeStates())
+    slow = StalledTransport()
+    member = bench.join(slow, [0, 1], [0, 1])
+    bench.turn(*[(0, 0)] * 60)
+    bench.turn((0, 0), (1, 1), (0, 0), (2, 0), (1, 0))
+    slow.take()
+    slow.read()
+    bench.turn((0, 1))
+    told = dropped(slow)
+    assert told == [[0, 0, 61, 62], [1, 0, 1, 1], [0, 1, 1, 1], [1, 1, 1, 1], [0], [1]]
+    assert bench.hub.stats.skipped == 5
+    assert bench.hub.stats.merged == 0
+    assert member not in bench.slow.laggards
+    slow.stalled = False
+    slow.read()
+    assert bench.turn((0, 0)) == got(slow)
+
+
+def test_who_drops_says_nothing_where_nothing_is_missing() -> None:
+    bench = HubBench(slow=Slow.DROP, states=FakeStates())
+    slow = StalledTransport()
+    bench.join(slow, [0])
+    bench.turn(*[(0, 0)] * 20)
+    slow.take()
+    slow.read()
+    bench.turn((1, 0))
+    assert slow.writes == []
+    assert not bench.slow.laggards
+
+
+def test_a_long_telling_is_cut_and_no_symbol_waits_for_ever() -> None:
+    policy = replace(POLICY, soft_limit=30, low_water=0)
+    bench = HubBench(slow=Slow.DROP, policy=policy, states=FakeStates())
+    slow = StalledTransport()
+    bench.join(slow, range(SYMBOLS))
+    everything = [(s, 0) for s in range(SYMBOLS)]
+    bench.turn(*everything * 2)
+    slow.take()
+    order = []
+    for _ in range(2 * SYMBOLS):
+        slow.read()
+        bench.turn(*everything)
+        gap, snapshot = dropped(slow)
+        assert [gap[0]] == snapshot, "one symbol at a time, with this soft limit"
+        order += snapshot
+    assert order == [*range(SYMBOLS)] * 2
+
+
+# Disconnected.
+
+
+def test_who_disconnects_evicts_when_there_is_something_to_miss() -> None:
+    bench = HubBench(slow=Slow.DISCONNECT)
+    slow, quick = StalledTransport(), RecordingTransport()
+    bench.join(slow, [0])
+    bench.join(quick, [0])
+    bench.turn(*[(0, 0)] * 20)
+    bench.turn((1, 0))
+    assert not slow.aborted, "it has missed nothing yet"
+    bench.turn((0, 0))
+    assert slow.aborted
+    assert bench.evicted == [(slow, Eviction.SLOW)]
+    assert len(got(quick)) == 21
+    assert bench.hub.stats.merged == 0
+
+
+def test_who_has_read_in_time_isnt_disconnected() -> None:
+    bench = HubBench(slow=Slow.DISCONNECT)
+    slow = StalledTransport()
+    bench.join(slow, [0])
+    published = bench.turn(*[(0, 0)] * 20)
+    slow.read()
+    bench.turn()
+    published += bench.turn((0, 0))
+    assert got(slow) == published
+    assert not slow.aborted
+
+
+# Silent.
+
+
+def test_a_beat_isnt_added_to_the_backlog_of_who_doesnt_read() -> None:
+    bench = HubBench()
+    slow = StalledTransport()
+    bench.join(slow, [0])
+    bench.turn(*[(0, 0)] * 20)
+    before = slow.unread()
+    bench.hub.beat(b"[]", now=60.0, silent_since=50.0)
+    assert slow.unread() == before
+
+
+def test_who_is_subscribed_to_nothing_and_never_reads_is_bounded_too() -> None:
+    """Beats are all that it gets; over the soft limit it gets no more, and in the end it is evicted."""
+    bench = HubBench()
+    slow = StalledTransport()
+    bench.join(slow)
+    for bench.now in map(float, range(1, 1_000)):
+        bench.hub.beat(b"[]", now=bench.now, silent_since=bench.now - 0.5)
+        bench.turn()
+    assert slow.aborted
+    assert slow.unread() <= POLICY.soft_limit + len(text_frame(b"[]"))
+
+
+# As fast as drained.
+
+
+def test_without_conflation_the_congested_are_named_until_they_have_read() -> None:
+    bench = HubBench(slow=None)
+    slow = StalledTransport()
+    member = bench.join(slow, [0])
+    assert bench.slow.relieved(0.0)
+    published = bench.turn(*[(0, 0)] * 20)
+    assert list(bench.slow.congested) == [member]
+    assert not bench.slow.relieved(1.0)
+    slow.read(slow.unread() - POLICY.low_water - 1)
+    assert not bench.slow.relieved(2.0)
+    slow.read(1)
+    assert bench.slow.relieved(3.0)
+    slow.read()
+    published += bench.turn((0, 0))
+    assert got(slow) == published, "everything, and nothing merged"
+
+
+def test_without_conflation_who_never_reads_is_evicted_all_the_same() -> None:
+    bench = HubBench(slow=None)
+    slow = StalledTransport()
+    bench.join(slow, [0])
+    bench.turn(*[(0, 0)] * 20)
+    assert not bench.slow.relieved(0.0)
+    assert not bench.slow.relieved(4.9)
+    assert bench.slow.relieved(5.0)
+    assert bench.evicted == [(slow, Eviction.NO_PROGRESS)]
+
+
+def test_without_conflation_who_leaves_holds_up_nobody() -> None:
+    bench = HubBench(slow=None)
+    slow = StalledTransport()
+    member = bench.join(slow, [0])
+    bench.turn(*[(0, 0)] * 20)
+    bench.hub.leave(member)
+    assert bench.slow.relieved(0.0)
 
 
 # What it costs.
 
 
-def allocated() -> int:
-    """Give the bytes that our modules hold, without what all clients share: the newest events of each symbol."""
-    gc.collect()
-    ours = [tracemalloc.Filter(True, f"*/feeds/{name}") for name in ("*.py", "faults/*.py")]
-    shared = [tracemalloc.Filter(False, f"*/feeds/{name}.py") for name in ("newest", "trades")]
-    found = tracemalloc.take_snapshot().filter_traces(ours).filter_traces(shared)
-    return sum(trace.size for trace in found.traces if "/dialects/" not in str(trace.traceback))
+def test_whoever_falls_behind_has_marks_of_two_bytes_a_slot() -> None:
+    """However far the market is, and although each falls behind at another moment; the base is everybody's."""
+    bench = HubBench()
+    for _ in range(70):
+        bench.turn(*[(0, 0)] * 1_000)
+    clients = [StalledTransport() for _ in range(20)]
+    members = []
+    for client in clients:
+        members.append(bench.join(client, range(SYMBOLS)))
+        bench.turn(*[(s, 0) for s in range(SYMBOLS)] * 4)
+        assert members[-1] in bench.slow.laggards
+    laggards = [member.laggard for member in members]
+    assert len({id(laggard._base) for laggard in laggards if laggard is not None}) == 1
+    assert all(x is not None and x._above.nbytes == 2 * SYMBOLS for x in laggards)
+    for client in clients:
+        client.stalled = False
+        client.read()
+        got(client)
+    bench.turn((0, 0))
+    for n, client in enumerate(clients):
+        events = got(client)
+        missed = 4 * (len(clients) - 1 - n)
+        expected = [Event(0, 0, bench.seq[0, 0], missed)]
+        if missed:
+            expected += [Event(s, 0, bench.seq[s, 0], missed - 1) for s in range(1, SYMBOLS)]
+        assert events == expected
+    assert not bench.slow.laggards
+    assert not len(bench.slow._base), "nothing is kept when nobody is behind"
 
 
-async def subscribed(server: FeedServer, stack: contextlib.ExitStack, *, read: bool) -> None:
-    """Connect a client of the bare system, and subscribe to everything; it reads the whole answer, or nothing at all."""
-    loop = asyncio.get_running_loop()
-    client = stack.enter_context(socket.socket())
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    client.setblocking(False)
-    await loop.sock_connect(client, ("127.0.0.1", server.port))
-    request = text(**STREAM, snapshot=False, id="all")
-    await loop.sock_sendall(client, HANDSHAKE + encode_frame(TEXT, request))
-    data = b""
-    async with asyncio.timeout(TIMEOUT_S):
-        while read and not (data.count(b'"subscribed"') == 10_000 // PIECE and data.endswith(b"]")):
-            data += await loop.sock_recv(client, 2**16)
+def test_whoever_falls_behind_much_later_is_counted_from_there() -> None:
+    bench = HubBench()
+    early, late = StalledTransport(), StalledTransport()
+    one = bench.join(early, [0])
+    bench.turn(*[(0, 0)] * 20)
+    for _ in range(33):
+        bench.turn(*[(0, 0)] * 1_000)
+    two = bench.join(late, [0])
+    bench.turn(*[(0, 0)] * 20)
+    assert one.laggard is not None
+    assert two.laggard is not None
+    assert one.laggard._base is not two.laggard._base
+    assert two.laggard._above.itemsize == 2
+    for transport, missed in ((early, 33_020), (late, 1)):
+        transport.stalled = False
+        transport.read()
+        got(transport)
+        bench.turn((0, 0))
+        assert got(transport)[0].merged == missed
 
 
-@pytest.mark.parametrize(
-    ("read", "most_kb"), [(True, 64), (False, 96)], ids=["in the stream", "in the answer"]
-)
-@pytest.mark.asyncio
-async def test_of_10_000_symbols_who_stops_to_read_costs_little(read: bool, most_kb: int) -> None:
-    """What Python and numpy allocate for us is counted; beside it there is what an idle connection costs aiohttp."""
-    first, count, policy = 10, 30, BacklogPolicy(no_progress_s=1_000)
-    async with running(symbols="10000", rate=1.0, history_mb=0, backlog=policy) as server:
-        laggards = server.hub.slow.laggards
-        tracemalloc.start()
-        try:
-            with contextlib.ExitStack() as stack:
-                # What is made once, and what those who stopped at the same point share, is made by the first ones.
-                for _ in range(first + count if read else first):
-                    await subscribed(server, stack, read=read)
-                while not read and len(laggards) < first:
-                    await step(server, 10_000)
-                await step(server, 10_000)
-                before = allocated()
-                for _ in range(0 if read else count):
-                    await subscribed(server, stack, read=False)
-                while len(laggards) < first + count:
-                    await step(server, 10_000)
-                for _ in range(5):
-                    await step(server, 10_000)
-                after = allocated()
-                unread = [line.unread() for line in server.websockets.open.values()]
-        finally:
-            tracemalloc.stop()
-        assert min(unread) > policy.low_water
-        stopped = first + count if read else count
-        assert (after - before) / stopped < most_kb * 1024
-
-
-# A server that was stopped itself.
-
-
-@on_both_loops
-async def test_a_pause_of_the_server_is_not_held_against_its_clients() -> None:
-    """Neither against one that was behind, nor against one that was pinged, nor against one with half an answer."""
-    policy = BacklogPolicy(soft_limit=20_000, low_water=4_000, no_progress_s=30.0)
-    options = FAST | {"symbols": "3000", "rate": 5, "heartbeat_s": 20.0}
-    async with (
-        running(**options, backlog=policy) as server,
-        RawClient(server, receive_buffer=4096) as slow,
-        RawClient(server) as idle,
-        RawHttp(server) as plain,
-    ):
-        await idle.message()
-        slow.send(**STREAM)
-        slow.pause()
-        await eventually(lambda: server.hub.slow.laggards, "it is conflated")
-        assert server.doors is not None
-        patience = server.doors.patience
-        for _ in range(10):
-            plain.send("GET /api/snapshot HTTP/1.1", "Host: localhost")
-        await eventually(lambda: patience._waiting, "it has an answer unread")
-        for pauses in range(1, 4):
-            for clock in (server.clock.seconds, patience._seconds):
-                assert isinstance(clock, Awake)
-                clock._monotonic = lambda n=pauses: time.monotonic() + n * 3_600.0  # type: ignore[misc]
-            turns, beats = server.pump.turns, patience._timer
-            await eventually(lambda t=turns: server.pump.turns > t + 20, "it goes on")
-            await eventually(lambda b=beats: patience._timer is not b, "it is looked at")
-        assert not any(server.hub.stats.evicted.values())
-        assert not any(server.access.stats.unread.values())
-        slow.resume()
-        follower = Follower()
-        while not follower.merged:
-            follower.feed(await slow.message())
-        assert (await idle.ask(action="ping"))["type"] == "pong"
+def test_members_of_a_group_that_fall_behind_in_one_turn_share_their_marks() -> None:
+    bench = HubBench()
+    members = [bench.join(StalledTransport(), range(SYMBOLS)) for _ in range(3)]
+    bench.turn(*[(s, 0) for s in range(SYMBOLS)] * 4)
+    rows = {id(m.laggard._above) for m in members if m.laggard is not None}
+    assert len(rows) == 1
+    assert len(bench.slow.laggards) == 3

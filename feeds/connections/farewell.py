@@ -8,7 +8,7 @@ from aiohttp import web
 from feeds.clock import Clock
 from feeds.errors import CloseCode
 from feeds.fanout.group import Member
-from feeds.fanout.slow import SlowConsumers
+from feeds.fanout.slow_consumers import SlowConsumers
 
 __all__ = ["Farewell", "Goodbye"]
 

@@ -13,7 +13,7 @@ from feeds.counters.stats import HubStats
 from feeds.fanout.group import Flow, Group, Member
 from feeds.fanout.groups_of_one import GroupOfOne, GroupsOfOne
 from feeds.fanout.roster import Roster
-from feeds.fanout.slow import SlowConsumers
+from feeds.fanout.slow_consumers import SlowConsumers
 from feeds.wire.transport import Data
 
 __all__ = ["Delivery", "slices"]

@@ -8,7 +8,7 @@ Rules:
 * Connections with the same interest are one *group*: their bytes are put together once and shared.
 * The loop over connections has no per-connection allocation, and no branch but the backlog check.
 * A connection that falls behind leaves the loop. Nothing is queued for it, and a turn does nothing for it but take
-  one look at its backlog (see :mod:`feeds.fanout.slow`): what it missed is the difference between two rows of sequences.
+  one look at its backlog (see :mod:`feeds.fanout.slow_consumers`): what it missed is the difference between two rows of sequences.
 * Subscriptions to the latest only aren't in the loop either: they are looked at when a window ends (:mod:`feeds.fanout.lanes`).
 * Between ``publish`` and the end of ``flush``, nobody may subscribe, unsubscribe or join, only leave: a snapshot taken
   there would cross events that are still pending. The pump makes sure of that.
@@ -32,7 +32,7 @@ from feeds.fanout.interest import NOTHING, Interest
 from feeds.fanout.newest import Newest
 from feeds.fanout.pacer import Pacer
 from feeds.fanout.roster import PHASES, Roster
-from feeds.fanout.slow import SlowConsumers
+from feeds.fanout.slow_consumers import SlowConsumers
 from feeds.fanout.states import States
 from feeds.fanout.subscription import Paced
 from feeds.wire.backlog import BacklogPolicy, Eviction, Slow

@@ -11,7 +11,7 @@ from feeds.fanout.group import Member
 from feeds.fanout.lanes import Lane
 from feeds.fanout.newest import Newest
 from feeds.fanout.roster import Roster
-from feeds.fanout.slow import SlowConsumers
+from feeds.fanout.slow_consumers import SlowConsumers
 
 __all__ = ["Pacer"]
 
