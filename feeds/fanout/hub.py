@@ -24,12 +24,12 @@ from numpy.typing import NDArray
 
 from feeds.counters.stats import HubStats
 from feeds.dialects import Dialect
+from feeds.fanout.conflation import Newest
 from feeds.fanout.cursor import Place
 from feeds.fanout.delivery import Delivery
 from feeds.fanout.depth import Depth, history_of
 from feeds.fanout.group import Member
 from feeds.fanout.interest import NOTHING, Interest
-from feeds.fanout.newest import Newest
 from feeds.fanout.pacer import Pacer
 from feeds.fanout.roster import PHASES, Roster
 from feeds.fanout.slow_consumers import SlowConsumers

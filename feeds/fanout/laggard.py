@@ -43,7 +43,7 @@ class CaughtUp:
     replaced: int
     """How many events they replace."""
     unsure: list[int]
-    """The slots whose event doesn't say what it stands for (see :mod:`feeds.fanout.newest`)."""
+    """The slots whose event doesn't say what it stands for (see :mod:`feeds.fanout.conflation`)."""
 
 
 class Laggard:

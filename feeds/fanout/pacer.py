@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from feeds.fanout.conflation import Newest
 from feeds.fanout.delivery import Delivery, slices
 from feeds.fanout.group import Member
 from feeds.fanout.lanes import Lane
-from feeds.fanout.newest import Newest
 from feeds.fanout.roster import Roster
 from feeds.fanout.slow_consumers import SlowConsumers
 

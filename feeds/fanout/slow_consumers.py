@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feeds.counters.stats import HubStats
+from feeds.fanout.conflation import Newest
 from feeds.fanout.group import Group, Member
 from feeds.fanout.laggard import Laggard, Narrow, narrow
-from feeds.fanout.newest import Newest
 from feeds.fanout.roster import Roster
 from feeds.fanout.states import ALWAYS, States
 from feeds.wire.backlog import Eviction, Slow, State

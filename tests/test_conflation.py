@@ -8,8 +8,8 @@ import pytest
 from market_tape import SYMBOLS, MarketTape, Tick
 
 from feeds.dialects.trades import TradeRings
+from feeds.fanout.conflation import MOST_BARS, Newest, Pieces
 from feeds.fanout.history import History
-from feeds.fanout.newest import MOST_BARS, Newest, Pieces
 from ticker.batch import BARS, CHANNELS, QUOTES, TRADES
 
 MINUTES = BARS + 1
