@@ -26,7 +26,7 @@ from markets import marks
 
 from feeds.dialects import trades as trades_module
 from feeds.fanout import hub as hub_module
-from feeds.fanout import lanes as lanes_module
+from feeds.fanout import paced as lanes_module
 from feeds.fanout.hub import Hub
 from feeds.fanout.subscription import Subscription
 from feeds.wire.backlog import BacklogPolicy, Slow

@@ -12,7 +12,7 @@ import pytest
 from doubles import BrokenTransport, Event, RecordingTransport, StalledTransport
 from hub_bench import CHANNELS, POLICY, SYMBOLS, HubBench, got
 
-from feeds.fanout import lanes as lanes_module
+from feeds.fanout import paced as lanes_module
 from feeds.fanout.group import Member
 from feeds.fanout.interest import NOTHING, Interest
 from feeds.wire.backlog import Eviction, Slow

@@ -11,9 +11,9 @@ from feeds.dialects import patterns as patterns_module
 from feeds.dialects.native import NativeEncoder
 from feeds.dialects.patterns import Patterns
 from feeds.engine.feed import Feed
-from feeds.fanout import lanes as lanes_module
+from feeds.fanout import paced as lanes_module
 from feeds.fanout.hub import Hub
-from feeds.fanout.lanes import LANE_SLOTS, Lane
+from feeds.fanout.paced import LANE_SLOTS, Lane
 from feeds.protocol.gate import Gate
 from feeds.protocol.reply import PIECE
 from feeds.protocol.session import Session

@@ -20,7 +20,7 @@ from feeds.admission.patience import MOST_UNREAD
 from feeds.admission.share import ADDRESS_PACED, MOST_RATES
 from feeds.dialects.requests import CHANNEL_NAMES, MAX_REQUEST_BYTES, MAX_REQUEST_SYMBOLS
 from feeds.errors import CloseCode, Code, HttpCode, RequestError
-from feeds.fanout.lanes import MOST_SLOTS
+from feeds.fanout.paced import MOST_SLOTS
 from feeds.http.unreadable import MAX_FIELD_BYTES, MAX_HEADERS, MAX_URL_BYTES
 from feeds.protocol.query import OF_EVERY_PATH, parse_query
 from feeds.wire.backlog import BacklogPolicy

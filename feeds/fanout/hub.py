@@ -9,7 +9,7 @@ Rules:
 * The loop over connections has no per-connection allocation, and no branch but the backlog check.
 * A connection that falls behind leaves the loop. Nothing is queued for it, and a turn does nothing for it but take
   one look at its backlog (see :mod:`feeds.fanout.slow_consumers`): what it missed is the difference between two rows of sequences.
-* Subscriptions to the latest only aren't in the loop either: they are looked at when a window ends (:mod:`feeds.fanout.lanes`).
+* Subscriptions to the latest only aren't in the loop either: they are looked at when a window ends (:mod:`feeds.fanout.paced`).
 * Between ``publish`` and the end of ``flush``, nobody may subscribe, unsubscribe or join, only leave: a snapshot taken
   there would cross events that are still pending. The pump makes sure of that.
 * A flush may be for one *phase* of the members. What is pending for the others stays so until their phase, unless a

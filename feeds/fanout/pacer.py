@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from feeds.fanout.conflation import Newest
 from feeds.fanout.delivery import Delivery, slices
 from feeds.fanout.group import Member
-from feeds.fanout.lanes import Lane
+from feeds.fanout.paced import Lane
 from feeds.fanout.roster import Roster
 from feeds.fanout.slow_consumers import SlowConsumers
 

@@ -17,7 +17,7 @@ from feeds.fanout.boards import Boards
 from feeds.fanout.group import Group, Member
 from feeds.fanout.groups_of_one import GroupsOfOne
 from feeds.fanout.interest import Interest
-from feeds.fanout.lanes import Lanes
+from feeds.fanout.paced import Lanes
 from feeds.wire.envelope import Envelope
 
 __all__ = ["PHASES", "Plan", "Roster"]

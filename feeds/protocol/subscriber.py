@@ -27,7 +27,7 @@ from feeds.engine.feed import Feed, instrument_object
 from feeds.errors import Code, RequestError
 from feeds.fanout.cursor import Cursor
 from feeds.fanout.group import Member
-from feeds.fanout.lanes import MOST_SLOTS
+from feeds.fanout.paced import MOST_SLOTS
 from feeds.fanout.resume import Resume
 from feeds.fanout.states import ALWAYS
 from feeds.fanout.subscription import Subscription

@@ -1,5 +1,5 @@
 """
-Lanes: what is paced, and when it is due.
+Paced subscriptions: lanes of slots that share a window, and when each is due.
 
 A *lane* is some slots of one connection that share a window: it gets the newest of them, in one message, at most once in
 each. Nothing is done per event and connection. All lanes lie end to end in two arrays, the slots and the *marks*

@@ -15,7 +15,7 @@ from feeds.admission.turnstile import Turnstile
 from feeds.clock import parse_clock
 from feeds.engine.resting import Rest
 from feeds.fanout.interest import Interest
-from feeds.fanout.lanes import Lanes
+from feeds.fanout.paced import Lanes
 from feeds.protocol import subscriber
 
 SYMBOLS = 1_000
