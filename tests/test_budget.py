@@ -19,8 +19,8 @@ from clients.client import TickerClient
 from clients.failures import RequestError
 from feeds.admission import budget as budget_module
 from feeds.admission import turnstile as turnstile_module
-from feeds.admission.budget import ADDRESS_BURST, BURST, SYMBOLS_S, Budget
-from feeds.admission.limits import Limits, TokenBucket
+from feeds.admission.budget import ADDRESS_BURST, BURST, SYMBOLS_S, Account, Budget
+from feeds.admission.limits import Limits
 from feeds.admission.turnstile import Turnstile
 from feeds.protocol.gate import Gate
 from feeds.protocol.session import Session
@@ -46,7 +46,7 @@ def test_nothing_is_owed_until_more_is_spent_than_a_burst() -> None:
 
 
 def test_what_an_address_has_is_shared() -> None:
-    shared = TokenBucket(20_000.0, ADDRESS_BURST, 0.0)
+    shared = Account.of(Limits(), 1.0, 0.0)
     one, other = Budget(lambda: 0.0, shared), Budget(lambda: 0.0, shared)
     for _ in range(11):
         one.spend(BURST)
@@ -67,16 +67,16 @@ def test_over_any_time_no_more_is_answered_than_the_rate_a_burst_and_one_answer(
 
 def test_what_is_owed_isnt_forgotten_with_the_connection() -> None:
     turnstile = Turnstile(Limits())
-    turnstile.budget("a", 0.0).spend(0.0, ADDRESS_BURST + 20_000)
-    assert turnstile.budget("a", 0.5).debt(0.5) == pytest.approx(0.5)
-    assert turnstile.budget("b", 0.5).debt(0.5) == 0.0
+    turnstile.account("a", 0.0).answers.spend(0.0, ADDRESS_BURST + 20_000)
+    assert turnstile.account("a", 0.5).answers.debt(0.5) == pytest.approx(0.5)
+    assert turnstile.account("b", 0.5).answers.debt(0.5) == 0.0
 
 
 def test_an_address_that_may_have_more_connections_may_have_more_answers() -> None:
     """A proxy's, with all clients behind it."""
-    shared = Turnstile(Limits(max_per_address=5_000)).budget("proxy", 0.0)
+    shared = Turnstile(Limits(max_per_address=5_000)).account("proxy", 0.0).answers
     assert (shared.rate, shared.burst) == (100_000, 2_500_000)
-    shared = Turnstile(Limits(max_per_address=1)).budget("anybody", 0.0)
+    shared = Turnstile(Limits(max_per_address=1)).account("anybody", 0.0).answers
     assert (shared.rate, shared.burst) == (20_000, 500_000)
 
 
@@ -84,16 +84,16 @@ def test_of_no_more_addresses_is_anything_remembered_than_is_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Those who owe are the last to be forgotten."""
-    monkeypatch.setattr(turnstile_module, "MOST_BUDGETS", 3)
+    monkeypatch.setattr(turnstile_module, "MOST_ACCOUNTS", 3)
     turnstile = Turnstile(Limits())
     for address in "abc":
-        turnstile.budget(address, 0.0)
-    turnstile.budget("b", 0.0).spend(0.0, 1)
-    turnstile.budget("d", 0.0).spend(0.0, 1)
-    assert [*turnstile._budgets] == ["b", "d"]
-    turnstile.budget("e", 0.0).spend(0.0, 1)
-    turnstile.budget("f", 0.0)
-    assert [*turnstile._budgets] == ["d", "e", "f"]
+        turnstile.account(address, 0.0)
+    turnstile.account("b", 0.0).answers.spend(0.0, 1)
+    turnstile.account("d", 0.0).answers.spend(0.0, 1)
+    assert [*turnstile._accounts] == ["b", "d"]
+    turnstile.account("e", 0.0).answers.spend(0.0, 1)
+    turnstile.account("f", 0.0)
+    assert [*turnstile._accounts] == ["d", "e", "f"]
 
 
 # The prices.
@@ -168,7 +168,7 @@ def test_a_pattern_that_wasnt_asked_for_before_is_compared_with_every_symbol(sho
 def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Bursts of 11 symbols for a connection, of 30 for an address."""
     monkeypatch.setattr(budget_module, "BURST", 11)
-    monkeypatch.setattr(turnstile_module, "ADDRESS_BURST", 30)
+    monkeypatch.setattr(budget_module, "ADDRESS_BURST", 30)
     return
 
 
@@ -213,7 +213,8 @@ async def test_coming_anew_doesnt_help(small: None) -> None:
         async with RawClient(server) as client:
             refused = await client.ask(action="snapshot", symbols="*")
             assert refused["message"] == OF_ALL + "30; try again in 0.001 s"
-        for path in ("/api/snapshot", "/api/symbols", "/sse?symbols=*", "/stream?symbols=*"):
+        paths = ["/api/snapshot", "/api/symbols", "/sse?symbols=*", "/stream?symbols=*"]
+        for path in (*paths, "/api/depth?symbol=AAPL", "/api/history?symbol=AAPL"):
             async with RawHttp(server) as http:
                 answer = await http.get(path)
                 assert (answer.status, answer.headers["retry-after"]) == (429, "1")
@@ -230,6 +231,10 @@ COSTLY = {
     "/api/snapshot?symbols=A*": 4 + (5 + 4) / 50,
     "/api/symbols": 5 / 20,
     "/api/bars?symbol=AAPL&limit=10": 102,
+    "/api/depth?symbol=AAPL": 1,
+    "/api/history?symbol=AAPL&since=0": 10,
+    "/api/history?symbol=AAPL": 410,
+    "/api/history?symbol=AAPL&since=-9000": 410,
     "/stream?symbols=*": 5 + (5 + 5) / 50 + 5 / 50,
 }
 
@@ -243,7 +248,7 @@ async def test_answers_over_http_have_their_price(path: str, price: float) -> No
         async with RawHttp(server) as http:
             http.send(f"GET {path} HTTP/1.1", "Host: localhost")
             await http.read(until=b'"snapshot"' if path.startswith("/stream") else b"\r\n\r\n")
-        left = server.doors.turnstile.budget("127.0.0.1", 0.0)._tokens
+        left = server.doors.turnstile.account("127.0.0.1", 0.0).answers._tokens
         assert ADDRESS_BURST - left == pytest.approx(price, abs=1e-6)
 
 

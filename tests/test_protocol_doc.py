@@ -13,7 +13,14 @@ import feeds
 from clients.core.decode import BUILDERS
 from clients.events import Depth
 from clients.order_book import OrderBook
-from feeds.admission.budget import ADDRESS_BURST, ADDRESS_S, BURST, SYMBOLS_S
+from feeds.admission.budget import (
+    ADDRESS_BURST,
+    ADDRESS_REQUESTS_BURST,
+    ADDRESS_REQUESTS_S,
+    ADDRESS_S,
+    BURST,
+    SYMBOLS_S,
+)
 from feeds.admission.inbound import FRAMES_BURST, FRAMES_S
 from feeds.admission.limits import Limits
 from feeds.admission.patience import MOST_UNREAD
@@ -84,6 +91,7 @@ def test_the_limits_are_those_of_the_code() -> None:
 
 def test_the_fixed_limits_are_those_of_the_code() -> None:
     """They have no option, and the document says so of none that has one."""
+    limits = Limits()
     rows = dict(re.findall(r"^\| ([^|(]+?) \| ([^|]*) \|", section("Limits"), re.MULTILINE))
     del rows["limit"]
     assert section("Limits").count(f"on one connection | {MOST_RATES} |") == 1
@@ -94,6 +102,8 @@ def test_the_fixed_limits_are_those_of_the_code() -> None:
         "size of a request": f"{MAX_REQUEST_BYTES // 1024} KiB",
         "entries of one request": f"{MAX_REQUEST_SYMBOLS:,}",
         "unread bytes of plain answers over HTTP, of all connections together": f"{MOST_UNREAD // 1024**2} MiB",
+        "requests a second of one address": f"{ADDRESS_REQUESTS_S * limits.max_requests_s:,g},"
+        f" bursts of {ADDRESS_REQUESTS_BURST * limits.max_burst:,}",
         "symbols a second that the answers to one connection come to": f"{SYMBOLS_S:,.0f}, bursts of {BURST:,}",
         "symbols a second that the answers to one address come to": f"{ADDRESS_S:,.0f}, bursts of {ADDRESS_BURST:,}",
         "symbols times channels with `latest`, of all connections of one address together": f"{ADDRESS_PACED:,}",

@@ -15,9 +15,9 @@ from typing import cast
 import orjson
 
 from feeds.admission.budget import Budget
-from feeds.admission.limits import Limits, Refusal, TokenBucket
+from feeds.admission.limits import MOST_OVER, Limits, Refusal, TokenBucket, too_fast
 from feeds.admission.patience import Patience
-from feeds.admission.turnstile import Turnstile
+from feeds.admission.turnstile import Turnstile, address_of
 from feeds.counters.stats import ServerStats
 from feeds.errors import HttpCode
 from feeds.wire.backlog import BacklogPolicy
@@ -84,6 +84,7 @@ class Door(asyncio.Protocol):
         "_budget",
         "_doors",
         "_inner",
+        "_over",
         "_timer",
         "_transport",
         "flowing",
@@ -98,6 +99,7 @@ class Door(asyncio.Protocol):
         self._bucket: TokenBucket | None = None
         self._budget: Budget | None = None
         self._address: str | None = None
+        self._over = 0
         self.flowing = False
         """Whether it goes on and on, as a WebSocket or a stream, so that others look after what is unread of it."""
         self.refusal: Refusal | None = None
@@ -110,7 +112,7 @@ class Door(asyncio.Protocol):
             self._transport.abort()
             return
         peer = transport.get_extra_info("peername")
-        address = str(peer[0]) if isinstance(peer, tuple) else ""
+        address = address_of(str(peer[0])) if isinstance(peer, tuple) else ""
         self.refusal = doors.turnstile.enter(address)
         if self.refusal is None:
             self._address = address
@@ -131,25 +133,43 @@ class Door(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def arrived(self, *, counted: bool = True) -> Refusal | None:
+    @property
+    def over(self) -> bool:
+        """Whether the answer under way is the last one: the connection is one too many, or has sent too much."""
+        return self.refusal is not None or self._over >= MOST_OVER
+
+    def arrived(self, *, counted: bool = True, shared: bool = True) -> Refusal | None:
         """
         Note a whole request; give why it is to be refused.
 
         Args:
             counted: whether it counts among those that one connection may send in a second.
+            shared: whether it counts among those of its address.
         """
         first = self._timer is not None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self.refusal is not None or first or not counted:
-            return self.refusal  # a burst is at least one request
+        if self.refusal is not None or not counted:
+            return self.refusal
+        refused = None if first else self._too_fast()  # a burst is at least one request
+        if refused is None and shared:
+            refused = self.budget.ask()
+        if refused is None:
+            return None
+        self._over += 1
+        return Refusal.rated(*refused)
+
+    def _too_fast(self) -> tuple[str, float] | None:
+        """Count a request that isn't the first; if it is one too many, say so, and for how many seconds."""
         limits, now = self._doors.limits, self._doors.seconds()
         if self._bucket is None:
             self._bucket = TokenBucket(limits.max_requests_s, limits.max_burst, now)
             self._bucket.take(now)  # for the first one
+        elif self._bucket.full(now):
+            self._over = 0
         wait = self._bucket.take(now)
-        return Refusal.too_fast(limits, wait) if wait else None
+        return (too_fast(self._bucket, "on one connection", wait), wait) if wait else None
 
     @property
     def budget(self) -> Budget:
@@ -157,8 +177,8 @@ class Door(asyncio.Protocol):
         if self._budget is None:
             doors = self._doors
             address, turnstile = self._address or "", doors.turnstile
-            shared = turnstile.budget(address, doors.seconds())
-            self._budget = Budget(doors.seconds, shared, turnstile.share(address))
+            account = turnstile.account(address, doors.seconds())
+            self._budget = Budget(doors.seconds, account, turnstile.share(address))
         return self._budget
 
     def _late(self) -> None:

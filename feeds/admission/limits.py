@@ -10,6 +10,7 @@ from feeds.errors import ConfigError, HttpCode
 
 __all__ = [
     "MAX_WAITING",
+    "MOST_OVER",
     "RETRY_AFTER_S",
     "Limits",
     "Refusal",
@@ -22,6 +23,9 @@ _ROUNDING = 1e-9
 
 MAX_WAITING, _LEAST_WAITING = 1_000, 16
 """Connections at a time that are too many and wait to be told so: a tenth of the limit, between these."""
+
+MOST_OVER = 100
+"""Requests over a rate, without a pause in which a burst refills, after which a connection is closed."""
 
 RETRY_AFTER_S = 5
 """Seconds after which a client that was refused a connection may ask again."""
@@ -141,14 +145,14 @@ class Refusal:
     retry_after_s: int | None = None
 
     @classmethod
-    def too_fast(cls, limits: Limits, wait_s: float) -> "Refusal":
-        """Refuse a request because there were too many before it."""
-        return cls(429, HttpCode.RATE_LIMITED, too_fast(limits, wait_s), math.ceil(wait_s))
+    def rated(cls, text: str, wait_s: float) -> "Refusal":
+        """Refuse a request because of those before it."""
+        return cls(429, HttpCode.RATE_LIMITED, text, math.ceil(wait_s))
 
 
-def too_fast(limits: Limits, wait_s: float) -> str:
+def too_fast(bucket: TokenBucket, whose: str, wait_s: float) -> str:
     """Say what the limit of requests is, and how long to wait."""
     return (
-        f"more than {limits.max_requests_s:g} requests a second on one connection, with bursts of"
-        f" {limits.max_burst}; try again in {wait_s:.3f} s"
+        f"more than {bucket.rate:,g} requests a second {whose}, with bursts of {bucket.burst:,g};"
+        f" try again in {wait_s:.3f} s"
     )

@@ -1,17 +1,38 @@
-"""Counts open connections, in all and by address, and keeps what those of one address share. No I/O."""
+"""
+Counts open connections, in all and by address, and keeps what those of one address share. No I/O.
 
+Of IPv6, an address is a network of 64 bits, as that is what one customer gets at least (RFC 6177, RFC 7421): who has one has
+as many addresses in it as it likes. A link-local one is that of a machine.
+"""
+
+import ipaddress
 from collections import Counter
 from weakref import WeakValueDictionary
 
-from feeds.admission.budget import ADDRESS_BURST, ADDRESS_CONNECTIONS, ADDRESS_S
-from feeds.admission.limits import RETRY_AFTER_S, Limits, Refusal, TokenBucket
+from feeds.admission.budget import ADDRESS_CONNECTIONS, Account
+from feeds.admission.limits import RETRY_AFTER_S, Limits, Refusal
 from feeds.admission.share import ADDRESS_PACED, Share
 from feeds.errors import HttpCode
 
-__all__ = ["MOST_BUDGETS", "Turnstile"]
+__all__ = ["MOST_ACCOUNTS", "Turnstile", "address_of"]
 
-MOST_BUDGETS = 10_000
+MOST_ACCOUNTS = 10_000
 """Addresses that something is remembered of."""
+
+
+_NETWORK_BITS = 64
+
+
+def address_of(host: str) -> str:
+    """Give what counts as the address of a peer."""
+    if ":" not in host:
+        return host
+    address = ipaddress.IPv6Address(host)
+    if address.ipv4_mapped is not None:  # on a socket for both
+        return str(address.ipv4_mapped)
+    if address.is_link_local or address.is_loopback:
+        return str(address)
+    return str(ipaddress.IPv6Network((int(address), _NETWORK_BITS), strict=False))
 
 
 class Turnstile:
@@ -27,7 +48,7 @@ class Turnstile:
         self._limits = limits
         self._refused: Counter[str] = Counter() if refused is None else refused
         self._by_address: Counter[str] = Counter()
-        self._budgets: dict[str, TokenBucket] = {}
+        self._accounts: dict[str, Account] = {}
         self._shares: WeakValueDictionary[str, Share] = WeakValueDictionary()
         self.inside = 0
         """Connections that came in and haven't left."""
@@ -49,9 +70,9 @@ class Turnstile:
         if not self._by_address[address]:
             del self._by_address[address]
 
-    def budget(self, address: str, now: float) -> TokenBucket:
+    def account(self, address: str, now: float) -> Account:
         """
-        Give the budget for the answers to all connections from an address.
+        Give what all connections from an address have together.
 
         It outlives the last of them, so that connecting again doesn't get rid of a debt.
 
@@ -59,16 +80,19 @@ class Turnstile:
             address: whose.
             now: the time in seconds, from any origin.
         """
-        found = self._budgets.get(address)
+        found = self._accounts.get(address)
         if found is None:
-            if len(self._budgets) >= MOST_BUDGETS:
-                self._budgets = {a: b for a, b in self._budgets.items() if not b.full(now)}
-            if len(self._budgets) >= MOST_BUDGETS:
-                del self._budgets[next(iter(self._budgets))]
-            times = self._clients
-            found = TokenBucket(ADDRESS_S * times, round(ADDRESS_BURST * times), now)
-            self._budgets[address] = found
+            if len(self._accounts) >= MOST_ACCOUNTS:
+                self._forget(now)
+            found = self._accounts[address] = Account.of(self._limits, self._clients, now)
         return found
+
+    def _forget(self, now: float) -> None:
+        """Forget those of whom there is nothing to remember; where there are still too many, a tenth of all, the oldest."""
+        self._accounts = {a: b for a, b in self._accounts.items() if not b.full(now)}
+        too_many = len(self._accounts) - MOST_ACCOUNTS * 9 // 10
+        for address in [*self._accounts][: max(0, too_many)]:
+            del self._accounts[address]
 
     def share(self, address: str) -> Share:
         """Give what all connections from an address may have together at a pace; kept as long as one of them keeps it."""

@@ -59,8 +59,10 @@ guard_options = together(
     ),
     _limit("--max-connections", "Connections in all."),
     _limit("--max-per-address", "Connections from one address."),
-    _limit("--max-requests-s", "Requests a second of one connection."),
-    _limit("--max-burst", "Requests of one connection at once."),
+    _limit(
+        "--max-requests-s", "Requests a second of one connection; 20 times as many of one address."
+    ),
+    _limit("--max-burst", "Requests of one connection at once; 50 times as many of one address."),
     _limit("--max-symbols", "Symbols of one connection."),
     _limit("--handshake-s", "Seconds for TLS, for a request's head, and for a token, each."),
 )

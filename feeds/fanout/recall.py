@@ -12,7 +12,7 @@ class Recall:
     """
     The events of one market, as far back as they are known.
 
-    Those from before the start have sequences of 0 and below. They are made each time: about a millisecond.
+    Those from before the start have sequences of 0 and below. They are made each time, in some milliseconds.
 
     Args:
         market: whose.
@@ -22,6 +22,8 @@ class Recall:
 
     def __init__(self, market: Venue, encoder: NativeEncoder, history: History) -> None:
         self._market, self._encoder, self._history = market, encoder, history
+        self.pasts = 0
+        """How often events from before the start were made."""
 
     def newest(self, symbol: int, channel: int, count: int) -> list[bytes]:
         """Give the newest events, oldest first, at most ``count``."""
@@ -52,5 +54,6 @@ class Recall:
     def _before(self, symbol: int, channel: int) -> TickBatch:
         if channel not in (TRADES, QUOTES):
             return TickBatch.empty()
+        self.pasts += 1
         batch = self._market.recent(symbol)
         return batch[batch.channel == channel]

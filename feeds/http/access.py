@@ -1,6 +1,5 @@
 """Decides which requests are answered: every HTTP request passes here first, upgrades to WebSocket included."""
 
-import math
 from collections.abc import Callable
 
 from aiohttp import hdrs, web
@@ -25,7 +24,8 @@ WATCH_PATHS = ("/health", "/metrics")
 _WEBSOCKET = "/ws"
 _CONTROL = "/control/"
 _SITE = "Sec-Fetch-Site"
-_COSTLY = ("/api/bars", "/api/history", "/api/snapshot", "/api/symbols", "/sse", "/stream")
+_COSTLY = ("/sse", "/stream")
+_API = "/api/"
 _OWN_SITES = ("none", "same-origin")
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
@@ -78,8 +78,9 @@ class Access:
     def _why_not(self, request: web.Request) -> Refusal | None:
         door, headers = _door(request), request.headers
         control = self._own is not None and request.path.startswith(_CONTROL)
-        refusal = None if door is None else door.arrived(counted=not control)
-        if door is not None and refusal is door.refusal and request.path in WATCH_PATHS:
+        watched = request.path in WATCH_PATHS
+        refusal = None if door is None else door.arrived(counted=not control, shared=not watched)
+        if door is not None and refusal is door.refusal and watched:
             refusal = None
         if refusal is None:
             # Whatever pages may read, none from elsewhere may drive: not even one that only sends, and can't see the answer.
@@ -92,7 +93,8 @@ class Access:
             return None  # comes without a token, always
         if refusal is None:
             refusal = self._unauthorized(request)
-        if refusal is None and door is not None and request.path in _COSTLY:
+        costly = request.path in _COSTLY or request.path.startswith(_API)
+        if refusal is None and door is not None and costly:
             refusal = _owed(door)
         return refusal
 
@@ -111,13 +113,14 @@ class Access:
         return Refusal(401, HttpCode.INVALID_TOKEN, "the token is wrong")
 
     async def _tell(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Tell the browser which pages may read an answer, and a client over the connection limit that it is the last one."""
+        """Tell the browser which pages may read an answer, and a client over a limit that it is the last one."""
         response.headers["Server"] = SERVER
         if response.status == 101:
             return
         door = _door(request)
-        if door is not None and door.refusal is not None:
+        if door is not None and door.over:
             response.force_close()
+            response.headers[hdrs.CONNECTION] = "close"  # aiohttp has written its own already
         headers = response.headers
         headers["X-Content-Type-Options"] = "nosniff"
         origin = _origin(request)
@@ -147,10 +150,8 @@ def _origin(request: web.Request) -> str | None:
 
 
 def _owed(door: Door) -> Refusal | None:
-    if (owed := door.budget.owed()) is None:
-        return None
-    text, wait_s = owed
-    return Refusal(429, HttpCode.RATE_LIMITED, text, math.ceil(wait_s))
+    owed = door.budget.owed()
+    return None if owed is None else Refusal.rated(*owed)
 
 
 def spend(request: web.Request, symbols: float) -> None:

@@ -37,7 +37,8 @@ MAX_BARS = 5_000
 _CHANNELS = [channel_name(number) for number in range(CHANNELS)]
 _NEWEST_EVENTS = 100
 _BARS_COST, _BAR_COST = 100, 0.2
-"""What bars cost, in symbols."""
+_HISTORY_COST, _PAST_COST = 10, 400
+"""What bars and events cost, in symbols, the latter with those from before the start."""
 
 
 class Api:
@@ -166,7 +167,9 @@ class Api:
             )
         since = _number(request, "since", 0, -MAX_ID, MAX_ID)
         async with self._desk:  # the past is long, and made when it is first asked for
+            pasts = self._recall.pasts
             body = self._history(symbol, channel, since if "since" in request.query else None)
+            spend(request, _HISTORY_COST + _PAST_COST * (self._recall.pasts - pasts))
         return web.Response(
             body=body, content_type="application/json", headers={"Cache-Control": "no-store"}
         )

@@ -72,10 +72,14 @@ class Gate:
         if self._bucket.full(now):
             self.over = 0
         wait = self._bucket.take(now)
-        if not wait:
+        if wait:
+            text = too_fast(self._bucket, "on one connection", wait)
+        elif (asked := self.budget.ask()) is not None:
+            text = asked[0]
+        else:
             return None
         self.over += 1
-        return too_fast(self._limits, wait)
+        return text
 
     def unlock(self, token: str, request_id: Id) -> None:
         """

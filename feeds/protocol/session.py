@@ -6,6 +6,7 @@ What is asked of the market is done by its :class:`feeds.protocol.subscriber.Sub
 
 from collections.abc import Iterator
 
+from feeds.admission.limits import MOST_OVER
 from feeds.dialects.native import message
 from feeds.dialects.requests import (
     ACTIONS,
@@ -108,14 +109,18 @@ class Session:
         """Answer what is no request with an error; with the last of too many, close."""
         self._errors += 1
         self._feed.stats.errors[error.code] += 1
-        return self._refuse(error, self._errors, f"{MAX_ERRORS} malformed requests in a row")
+        return self._refuse(
+            error, self._errors >= MAX_ERRORS, f"{MAX_ERRORS} malformed requests in a row"
+        )
 
     def _too_much(self, error: RequestError) -> Reply:
         self._feed.stats.errors[error.code] += 1
-        return self._refuse(error, self.gate.over, f"{MAX_ERRORS} requests over the rate")
+        return self._refuse(
+            error, self.gate.over >= MOST_OVER, f"{MOST_OVER} requests over the rate"
+        )
 
-    def _refuse(self, error: RequestError, count: int, text: str) -> Reply:
-        if count < MAX_ERRORS:
+    def _refuse(self, error: RequestError, last: bool, text: str) -> Reply:
+        if not last:
             return Reply(_error(error))
         self._feed.stats.errors[Code.TOO_MANY_ERRORS] += 1
         objects = [_error(e)[1:-1] for e in (error, RequestError(Code.TOO_MANY_ERRORS, text))]
