@@ -227,7 +227,10 @@ def test_another_seed_is_another_course_of_the_same_scenario() -> None:
 
 
 def test_a_flash_crash_falls_by_its_size_and_recovers() -> None:
-    batch, plain, _ = played("flash_crash", 120, size=-0.2, duration_s=100, volatility=1.0)
+    crash = scenario_named("flash_crash", size=-0.2, duration_s=100, volatility=1.0)
+    instance = market()
+    instance.play(crash, symbols=[0])
+    batch, plain = run(instance, 120), run(market(), 120)
     assert moved(batch, plain, 40.2) == pytest.approx(-0.2, abs=0.01)
     assert moved(batch, plain, 25) == pytest.approx(-0.04, abs=0.005)
     assert moved(batch, plain, 110) == pytest.approx(-0.02, abs=0.005)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,7 @@ def test_a_file_says_what_happens_to_whom_and_when(tmp_path: Path) -> None:
     duration_s = 90
     volatility = 2.5
     seed = 4
+    alike = true
 
     [[scene]]
     symbols = "TSLA"
@@ -62,7 +64,7 @@ def test_a_file_says_what_happens_to_whom_and_when(tmp_path: Path) -> None:
     """
     crash, own = read_scenes(written(tmp_path, text))
     expected = scenario_named("flash_crash", size=-0.2, duration_s=90, volatility=2.5)
-    assert crash == Scene(expected, ("AAPL", "M*"), 5, 4)
+    assert crash == Scene(replace(expected, alike=True), ("AAPL", "M*"), 5, 4)
     assert own == Scene(
         Scenario(
             "mine",
@@ -120,6 +122,8 @@ def test_a_file_says_what_happens_to_whom_and_when(tmp_path: Path) -> None:
         ("[[scene]]\ntrades=[{at_s=1,price=1,conditions=['?']}]", "condition '?' is not one of"),
         ("[[scene]]\nchanges=[1]", "changes: 1 is not a table"),
         ("[[scene]]\nchanges=[{at=1}]", "changes: unknown key 'at'; it may have at_s, status"),
+        ("[[scene]]\nbands=1\nalike=1", "alike 1 is not true or false"),
+        ("[[scene]]\nalike=true", "nothing happens in it"),
         ("[[scene]]\nchanges=[{at_s=1}]", "changes: 'status' is missing"),
         ("[[scene]]\nchanges=[{at_s=1,status='up'}]", "status 'up' is not one of trading"),
         ("[[scene]]\nchanges=[{at_s=1,status='halted',reason=[1]}]", "reason [1] is no text"),

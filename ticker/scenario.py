@@ -78,7 +78,10 @@ class Scenario:
 
     name: str
     path: Points = ()
-    """Returns since the beginning: -0.1 is 10 % below what the price would be. The last one stays."""
+    """
+    Returns since the beginning: -0.1 is 10 % below what the price would be. The last one stays. Of several symbols, they are the
+    mean; how much of them reaches each says :mod:`ticker.staging.reach`.
+    """
     volatility: Points = ()
     """Multipliers on the volatility; 1 before and after."""
     spread: Points = ()
@@ -97,6 +100,8 @@ class Scenario:
     """Trades that come on top, as they are, whatever the status."""
     everybody: bool = True
     """Whether it happens to all symbols by default; otherwise to the first one."""
+    alike: bool = False
+    """Whether the path is that of each of its symbols, and not only their mean."""
 
     def __post_init__(self) -> None:
         for name, (low, high) in LIMITS.items():

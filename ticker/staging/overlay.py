@@ -223,6 +223,6 @@ class Overlay:
         if touched.any():
             reprice(batch, origin, behind, touched, prices, levels)
         for play in levels.keys() - going.keys():
-            path = play.path(np.array([play.end_us]))
+            path = play.path(np.array([play.end_us]), np.arange(len(play.symbols)))
             prices.level[play.symbols] += levels[play][1][:, -1] + (0 if path is None else path)
         return prices, going

@@ -20,6 +20,7 @@ from ticker.scenario import Points, Scenario
 from ticker.script import ScriptedStatus, ScriptedTrade
 from ticker.staging.extras import Extras
 from ticker.staging.piecewise import PiecewiseLinear
+from ticker.staging.reach import levels, reach
 from ticker.staging.staged import Staged
 
 __all__ = ["ONE", "Play", "chosen"]
@@ -63,8 +64,9 @@ class Play:
         per_cell = math.sqrt(TRADING_YEAR_S * CELLS_PER_SECOND)
         self._sigma = universe.column("volatility")[symbols] / per_cell
         self._first = -(-at_us // CELL_US)  # the first cell that is wholly in it
-        returns = tuple((s, math.log1p(value)) for s, value in scenario.path)
-        self._path = self._knots(returns, 0.0, stays=True)
+        moved = symbols if scenario.path and not scenario.alike else symbols[:1]
+        self._reach = reach(universe, moved, seed, purpose)
+        self._path = self._knots(levels(scenario.path, self._reach), 0.0, stays=True)
         self._volatility = self._knots(scenario.volatility, 1.0)
         self._spread = self._knots(scenario.spread, 1.0)
         self.extras = Extras(staged, Stream(seed, f"{purpose}.event", names).keys)
@@ -75,9 +77,12 @@ class Play:
             return None
         return PiecewiseLinear(points, self.at_us, before=rest, after=None if stays else rest)
 
-    def path(self, time: I64) -> I64 | None:
-        """Give the level of the path at some times; None: 0."""
-        return None if self._path is None else _whole(self._path.at(time))
+    def path(self, time: I64, column: I64) -> I64 | None:
+        """Give the level of the path at some times, each of one of the play's symbols; None: 0."""
+        if self._path is None:
+            return None
+        level = self._path.at(time)
+        return _whole(level if len(self._reach) == 1 else level * self._reach[column])
 
     def spread(self, time: I64) -> F64 | None:
         """Give the factor on the spread at some times; None: 1."""

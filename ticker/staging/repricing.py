@@ -175,7 +175,7 @@ def _level(rows: _Rows, prices: Prices, levels: Mapping[Play, tuple[int, I64]]) 
         column = play.column[rows.symbol[mine]]
         begin = edges[column, cell]
         level[mine] += begin + (edges[column, cell + 1] - begin) * inside // CELL_US
-        if (path := play.path(time)) is not None:
+        if (path := play.path(time, column)) is not None:
             level[mine] += path
         if (wider := play.spread(time)) is not None:
             widening[mine] *= wider

@@ -6,7 +6,7 @@ A file has a table ``[[scene]]`` for each; those of several files add up.
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,20 +106,27 @@ def _scene(table: Mapping[str, Any]) -> Scene:
     keys = (
         _TERMS if name is not None else (*_CURVES, "changes", "trades", "silences", "bands", "name")
     )
-    allowed = ("scenario", *_PLACE, *keys)
+    allowed = ("scenario", *_PLACE, *keys, "alike")
     for key in table:
         if key not in allowed:
             what = f"a scene of {name!r}" if name is not None else "a scene without 'scenario'"
             raise SceneError(f"unknown key {key!r}; {what} may have {', '.join(allowed)}")
     place = _place(table)
     terms = {key: table[key] for key in keys if key in table}
-    if name is None:
-        return Scene(_own(terms), **place)
+    scenario = _own(terms) if name is None else _named(name, terms)
+    alike = table.get("alike", False)
+    if not isinstance(alike, bool):
+        raise SceneError(f"alike {alike!r} is not true or false")
+    return Scene(replace(scenario, alike=alike), **place)
+
+
+def _named(name: Any, terms: Mapping[str, Any]) -> Scenario:
+    """Give a scenario by its name and terms."""
     if not isinstance(name, str):
         raise SceneError(f"scenario {name!r} is no name")
     for key, value in terms.items():
         check_range(key, value, -1e9, 1e9)
-    return Scene(scenario_named(name, **terms), **place)
+    return scenario_named(name, **terms)
 
 
 def _place(table: Mapping[str, Any]) -> dict[str, Any]:
