@@ -58,8 +58,15 @@ CASES: dict[str, list[Step]] = {
     "a backlog that grows is no progress": [
         (500, 0, CONFLATING, None),
         (600, 3, CONFLATING, None),
-        (550, 4, CONFLATING, None),
-        (550, 5, EVICTED, NO_PROGRESS),
+        (650, 5, EVICTED, NO_PROGRESS),
+    ],
+    "reading what came on top is progress, though more is unread than before it came": [
+        (500, 0, CONFLATING, None),
+        (900, 3, CONFLATING, None),
+        (899, 4, CONFLATING, None),
+        (899, 8.9, CONFLATING, None),
+        (898, 8.95, CONFLATING, None),
+        (898, 13.95, EVICTED, NO_PROGRESS),
     ],
     "the time of an earlier episode doesn't count": [
         (500, 0, CONFLATING, None),

@@ -90,12 +90,12 @@ class BacklogPolicy:
 class Backlog:
     """One connection's standing under the policy."""
 
-    __slots__ = ("_began", "_least", "_since", "policy", "state")
+    __slots__ = ("_before", "_began", "_since", "policy", "state")
 
     def __init__(self, policy: BacklogPolicy) -> None:
         self.policy = policy
         self.state = State.LIVE
-        self._least = 0
+        self._before = 0
         self._since = 0.0
         self._began = 0.0
 
@@ -117,8 +117,10 @@ class Backlog:
         if unread > policy.hard_limit:
             self.state = State.EVICTED
             return Eviction.HARD_LIMIT
-        if unread < self._least:
-            self._least, self._since = unread, now
+        # Less than at the last look, not than ever: answers that it asked for may have come on top since.
+        before, self._before = self._before, unread
+        if unread < before:
+            self._since = now
         elif now - self._since >= policy.no_progress_s:
             self.state = State.EVICTED
             return Eviction.NO_PROGRESS
@@ -129,5 +131,5 @@ class Backlog:
 
     def conflate(self, unread: int, now: float) -> None:
         """Begin to conflate, with so many bytes unread."""
-        self.state, self._least = State.CONFLATING, unread
+        self.state, self._before = State.CONFLATING, unread
         self._since = self._began = now
