@@ -29,7 +29,7 @@ from feeds.fanout.cursor import Cursor
 from feeds.fanout.group import Member
 from feeds.fanout.paced import MOST_SLOTS
 from feeds.fanout.resume import Resume
-from feeds.fanout.states import ALWAYS
+from feeds.fanout.snapshots import ALWAYS
 from feeds.fanout.subscription import Subscription
 from feeds.observation.visit import Visit
 from feeds.protocol.gate import Gate
