@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from feeds.admission.files import raise_file_limit
+from feeds.admission.file_limit import raise_file_limit
 from feeds.cli.banner import banner, ready_line
 from feeds.cli.complaints import Complaints
 from feeds.cli.guard import guard_options, take_limits
