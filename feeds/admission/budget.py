@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from feeds.admission.limits import TokenBucket
-from feeds.admission.share import Share
+from feeds.admission.quota import Quota
 
 __all__ = [
     "ADDRESS_BURST",
@@ -54,10 +54,10 @@ class Budget:
         self,
         seconds: Callable[[], float] = time.monotonic,
         shared: TokenBucket | None = None,
-        paced: Share | None = None,
+        paced: Quota | None = None,
     ) -> None:
         self._seconds, self._shared = seconds, shared
-        self.paced = paced or Share()
+        self.paced = paced or Quota()
         """How many symbols and channels its address has at a pace."""
         self._own: TokenBucket | None = None  # full until something is spent
 

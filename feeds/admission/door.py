@@ -158,7 +158,7 @@ class Door(asyncio.Protocol):
             doors = self._doors
             address, turnstile = self._address or "", doors.turnstile
             shared = turnstile.budget(address, doors.seconds())
-            self._budget = Budget(doors.seconds, shared, turnstile.share(address))
+            self._budget = Budget(doors.seconds, shared, turnstile.quota(address))
         return self._budget
 
     def _late(self) -> None:
