@@ -13,7 +13,7 @@ from feeds.admission import turnstile as turnstile_module
 from feeds.admission.limits import Limits
 from feeds.admission.turnstile import Turnstile
 from feeds.clock import parse_clock
-from feeds.engine.resting import Rest
+from feeds.engine.throttle import Throttle
 from feeds.fanout.interest import Interest
 from feeds.fanout.paced import Lanes
 from feeds.protocol import subscriber
@@ -175,9 +175,9 @@ def test_very_many_are_looked_at_less_often(
     clock = parse_clock(name, 0, 0.01)
     monkeypatch.setattr(clock, "seconds", lambda: now)
     lanes.slots = 1_000_000
-    rest = Rest(clock)
+    throttle = Throttle(clock)
     found = []
     for _ in looks:
-        found.append(int(rest.over(lanes.rest_s)))
+        found.append(int(throttle.passes(lanes.rest_s)))
         now += 0.0101
     assert found == looks
