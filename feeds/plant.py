@@ -117,7 +117,7 @@ class Plant:
         self._pumping = asyncio.create_task(self._pump(failed), name="pump")
         self._tasks.append(asyncio.create_task(self.pulse.run(), name="pulse"))
         if self.feed.heartbeat_ms:
-            watch = self.websockets.vigil.keep(self.feed.heartbeat_ms / 1000)
+            watch = self.websockets.keepalive.run(self.feed.heartbeat_ms / 1000)
             self._tasks.append(asyncio.create_task(watch, name="watch"))
 
     async def stop(self, code: CloseCode, reason: str, *, settle: bool) -> None:
