@@ -8,8 +8,8 @@ from typing import Self
 
 from aiohttp import WSMsgType, hdrs, web
 
-from feeds.cassette.casting import Casting, NothingMatchesError
 from feeds.cassette.lines import Closed, TapeError
+from feeds.cassette.matching import Matching, NothingMatchesError
 from feeds.cassette.pace import ManualPace, parse_timing
 from feeds.cassette.redact import Redactor
 from feeds.cassette.relay import ABNORMAL, CLOSE_S, NO_CODE
@@ -107,17 +107,17 @@ class Player(Seated):
         if first.status is not None:
             first.played += 1
             return error_json(first.status, _MISSING, "it was refused when this was recorded, too")
-        casting = Casting([part for part in parts if part.status is None])
-        return await self._serve(request, casting, requests)
+        matching = Matching([part for part in parts if part.status is None])
+        return await self._serve(request, matching, requests)
 
     async def _serve(
-        self, request: web.Request, casting: Casting, requests: Requests
+        self, request: web.Request, matching: Matching, requests: Requests
     ) -> web.StreamResponse:
         ws = web.WebSocketResponse(
-            protocols=_protocols(request, casting.part), timeout=CLOSE_S, max_msg_size=0
+            protocols=_protocols(request, matching.part), timeout=CLOSE_S, max_msg_size=0
         )
         await ws.prepare(request)
-        stage = Stage(self.shelf, casting, requests, self._pace, loop=self._loop, ws=ws)
+        stage = Stage(self.shelf, matching, requests, self._pace, loop=self._loop, ws=ws)
         self._open.add(ws)
         playing = asyncio.create_task(stage.play())
         hearing = asyncio.create_task(self._hear(ws, stage))
@@ -126,7 +126,7 @@ class Player(Seated):
             playing.cancel()
             hearing.cancel()
             await asyncio.gather(playing, hearing, return_exceptions=True)
-            await self._end(request, ws, playing, hearing, casting)
+            await self._end(request, ws, playing, hearing, matching)
         finally:
             self._open.discard(ws)
         return ws
@@ -144,11 +144,11 @@ class Player(Seated):
         ws: web.WebSocketResponse,
         playing: asyncio.Task[Closed | None],
         hearing: asyncio.Task[None],
-        casting: Casting,
+        matching: Matching,
     ) -> None:
         for task in (hearing, playing):
             if not task.cancelled() and (error := task.exception()) is not None:
-                await self._fail(ws, error, casting)
+                await self._fail(ws, error, matching)
                 return
         closed = None if playing.cancelled() else playing.result()
         if closed is None:
@@ -161,11 +161,11 @@ class Player(Seated):
             await ws.close(code=code, message=closed.reason.encode())
 
     async def _fail(
-        self, ws: web.WebSocketResponse, error: BaseException, casting: Casting
+        self, ws: web.WebSocketResponse, error: BaseException, matching: Matching
     ) -> None:
         if isinstance(error, _UnheardError):
-            asked = _listed({gate.shown: None for gate in casting.part.gates})
-            path = casting.part.key
+            asked = _listed({gate.shown: None for gate in matching.part.gates})
+            path = matching.part.key
             log.warning("%s isn't on the tape; at %s, it has %s", error, path, asked)
             await ws.close(code=NOT_RECORDED, message=f"not on the tape: {error}".encode()[:120])
             return
