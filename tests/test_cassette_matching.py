@@ -2,8 +2,8 @@
 
 import pytest
 
+from feeds.cassette.index import Gate, Part
 from feeds.cassette.matching import Matching, NothingMatchesError
-from feeds.cassette.shelf import Gate, Part
 
 
 def part(conn: int, *requests: str) -> Part:

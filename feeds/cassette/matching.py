@@ -4,7 +4,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Any
 
-from feeds.cassette.shelf import Gate, Part
+from feeds.cassette.index import Gate, Part
 from feeds.errors import FeedError
 
 __all__ = ["Matching", "NothingMatchesError"]

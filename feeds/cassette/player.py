@@ -8,13 +8,13 @@ from typing import Self
 
 from aiohttp import WSMsgType, hdrs, web
 
+from feeds.cassette.index import Part, read_index
 from feeds.cassette.lines import Closed, TapeError
 from feeds.cassette.matching import Matching, NothingMatchesError
 from feeds.cassette.pace import ManualPace, parse_timing
 from feeds.cassette.redact import Redactor
 from feeds.cassette.relay import ABNORMAL, CLOSE_S, NO_CODE
 from feeds.cassette.requests import IGNORED, Requests
-from feeds.cassette.shelf import Part, read_shelf
 from feeds.cassette.site import Seated, Site
 from feeds.cassette.stage import Stage
 from feeds.errors import ConfigError
@@ -62,7 +62,7 @@ class Player(Seated):
         origin: Iterable[str] = (),
     ) -> None:
         self._pace, self._loop, self._ignored = parse_timing(timing), loop, tuple(ignored)
-        self.shelf = read_shelf(path, self._ignored)
+        self.index = read_index(path, self._ignored)
         """What is on the tape, and how often each part was played."""
         self._site = Site(self._handle, host, port, origin)
         self._open: set[web.WebSocketResponse] = set()
@@ -93,13 +93,13 @@ class Player(Seated):
         await self._site.stop()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        redactor = Redactor(self.shelf.head.redact, self.shelf.head.keep)
+        redactor = Redactor(self.index.head.redact, self.index.head.keep)
         redactor.learn_headers(request.headers)
         requests = Requests(redactor, self._ignored)
         key = requests.path(request.path_qs)
-        parts = [part for part in self.shelf.parts if part.key == key]
+        parts = [part for part in self.index.parts if part.key == key]
         if not parts:
-            paths = _listed({part.key: None for part in self.shelf.parts})
+            paths = _listed({part.key: None for part in self.index.parts})
             return error_json(
                 404, _MISSING, f"nothing was recorded at {key!r}; there is something at {paths}"
             )
@@ -117,7 +117,7 @@ class Player(Seated):
             protocols=_protocols(request, matching.part), timeout=CLOSE_S, max_msg_size=0
         )
         await ws.prepare(request)
-        stage = Stage(self.shelf, matching, requests, self._pace, loop=self._loop, ws=ws)
+        stage = Stage(self.index, matching, requests, self._pace, loop=self._loop, ws=ws)
         self._open.add(ws)
         playing = asyncio.create_task(stage.play())
         hearing = asyncio.create_task(self._hear(ws, stage))

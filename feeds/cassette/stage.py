@@ -6,11 +6,11 @@ from typing import Any
 
 from aiohttp import web
 
+from feeds.cassette.index import Index
 from feeds.cassette.lines import Closed, Line, Message, Opened
 from feeds.cassette.matching import Matching
 from feeds.cassette.pace import Pace
 from feeds.cassette.requests import Requests, rewrite
-from feeds.cassette.shelf import Shelf
 
 __all__ = ["Stage"]
 
@@ -20,7 +20,7 @@ class Stage:
     One client, and what is played to it.
 
     Args:
-        shelf: the tape.
+        index: of the tape.
         matching: chooses what is played.
         requests: compares requests.
         pace: says when.
@@ -30,7 +30,7 @@ class Stage:
 
     def __init__(
         self,
-        shelf: Shelf,
+        index: Index,
         matching: Matching,
         requests: Requests,
         pace: Pace,
@@ -38,7 +38,7 @@ class Stage:
         loop: bool,
         ws: web.WebSocketResponse,
     ) -> None:
-        self._shelf, self._matching, self._requests = shelf, matching, requests
+        self._index, self._matching, self._requests = index, matching, requests
         self._pace, self._loop, self._ws = pace, loop, ws
         self._news = asyncio.Event()
         self._marks: dict[tuple[str, Any], Any] = {}
@@ -148,7 +148,7 @@ class Stage:
             self._go_to(part.at)
 
     def _go_to(self, at: int, skip: int = 0) -> None:
-        self._batches = self._shelf.lines(self._matching.part, at)
+        self._batches = self._index.lines(self._matching.part, at)
         self._batch, self._skip, self._offset = [], skip, None
 
     async def _next(self) -> Line | None:
