@@ -12,11 +12,11 @@ from feeds.cassette.index import Part, read_index
 from feeds.cassette.lines import Closed, TapeError
 from feeds.cassette.matching import Matching, NothingMatchesError
 from feeds.cassette.pace import ManualPace, parse_timing
+from feeds.cassette.playback import Playback
 from feeds.cassette.redact import Redactor
 from feeds.cassette.relay import ABNORMAL, CLOSE_S, NO_CODE
 from feeds.cassette.requests import IGNORED, Requests
 from feeds.cassette.site import Seated, Site
-from feeds.cassette.stage import Stage
 from feeds.errors import ConfigError
 from feeds.http.answers import error_json
 from feeds.notation.times import Duration, seconds_of
@@ -117,10 +117,10 @@ class Player(Seated):
             protocols=_protocols(request, matching.part), timeout=CLOSE_S, max_msg_size=0
         )
         await ws.prepare(request)
-        stage = Stage(self.index, matching, requests, self._pace, loop=self._loop, ws=ws)
+        playback = Playback(self.index, matching, requests, self._pace, loop=self._loop, ws=ws)
         self._open.add(ws)
-        playing = asyncio.create_task(stage.play())
-        hearing = asyncio.create_task(self._hear(ws, stage))
+        playing = asyncio.create_task(playback.play())
+        hearing = asyncio.create_task(self._hear(ws, playback))
         try:
             await asyncio.wait((playing, hearing), return_when=asyncio.FIRST_COMPLETED)
             playing.cancel()
@@ -131,10 +131,10 @@ class Player(Seated):
             self._open.discard(ws)
         return ws
 
-    async def _hear(self, ws: web.WebSocketResponse, stage: Stage) -> None:
+    async def _hear(self, ws: web.WebSocketResponse, playback: Playback) -> None:
         while (message := await ws.receive()).type in (WSMsgType.TEXT, WSMsgType.BINARY):
             try:
-                stage.ask(message.data)
+                playback.ask(message.data)
             except NothingMatchesError:
                 raise _UnheardError(message.data) from None
 

@@ -12,10 +12,10 @@ from feeds.cassette.matching import Matching
 from feeds.cassette.pace import Pace
 from feeds.cassette.requests import Requests, rewrite
 
-__all__ = ["Stage"]
+__all__ = ["Playback"]
 
 
-class Stage:
+class Playback:
     """
     One client, and what is played to it.
 
