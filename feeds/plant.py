@@ -21,7 +21,7 @@ from feeds.engine.pump import Pump
 from feeds.errors import CloseCode
 from feeds.fanout.depth import Depth
 from feeds.fanout.hub import Hub
-from feeds.fanout.states import MarketStates
+from feeds.fanout.snapshots import MarketSnapshots
 from feeds.http.access import Access
 from feeds.http.health import Health, describe
 from feeds.http.metrics import Metrics
@@ -117,7 +117,7 @@ class Plant:
         self._pumping = asyncio.create_task(self._pump(failed), name="pump")
         self._tasks.append(asyncio.create_task(self.pulse.run(), name="pulse"))
         if self.feed.heartbeat_ms:
-            watch = self.websockets.vigil.keep(self.feed.heartbeat_ms / 1000)
+            watch = self.websockets.keepalive.run(self.feed.heartbeat_ms / 1000)
             self._tasks.append(asyncio.create_task(watch, name="watch"))
 
     async def stop(self, code: CloseCode, reason: str, *, settle: bool) -> None:
@@ -179,7 +179,7 @@ def _hub(config: FeedConfig, clock: Clock, market: Venue, encoder: NativeEncoder
         policy=config.backlog,
         history_bytes=round(config.history_mb * 1e6),
         slow=None if clock.drains else config.slow,
-        states=MarketStates(market, encoder, depth),
+        snapshots=MarketSnapshots(market, encoder, depth),
         depth=depth,
     )
 

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from feeds.admission.auth import Tokens
 from feeds.admission.door import Doors
-from feeds.admission.files import fit_file_limit
+from feeds.admission.file_limit import fit_file_limit
 from feeds.admission.listen import listen, stop_listening
 from feeds.admission.origins import Origins
 from feeds.admission.tls import make_tls

@@ -15,7 +15,7 @@ from typing import Any, Protocol, Self, TypeVar, Unpack
 from feeds.config import FeedConfig, check_names
 from feeds.directing.director import Director
 from feeds.directing.facade import AioMethods, Methods
-from feeds.directing.hosting import LoopThread, in_a_coroutine
+from feeds.directing.loop_thread import LoopThread, in_a_coroutine
 from feeds.errors import CommandError, ConfigError, WaitTimeout, plainly
 from feeds.faults.commands import FaultCommands, commanding
 from feeds.faults.fault import FaultError

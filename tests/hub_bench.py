@@ -11,7 +11,7 @@ from doubles import Event, FakeDialect, RecordingTransport, batch_of
 from feeds.fanout.group import Member
 from feeds.fanout.hub import Hub
 from feeds.fanout.interest import Interest
-from feeds.fanout.states import States
+from feeds.fanout.snapshots import Snapshots
 from feeds.wire.backlog import BacklogPolicy, Eviction, Slow
 
 SYMBOLS, CHANNELS = 4, 3
@@ -27,10 +27,12 @@ class HubBench:
         *,
         slow: Slow | None = Slow.CONFLATE,
         policy: BacklogPolicy = POLICY,
-        states: States | None = None,
+        snapshots: Snapshots | None = None,
     ) -> None:
         self.dialect = FakeDialect()
-        self.hub = Hub(SYMBOLS, CHANNELS, self.dialect, policy=policy, slow=slow, states=states)
+        self.hub = Hub(
+            SYMBOLS, CHANNELS, self.dialect, policy=policy, slow=slow, snapshots=snapshots
+        )
         self.roster, self.slow = self.hub.roster, self.hub.slow
         self.seq: Counter[tuple[int, int]] = Counter()
         self.evicted: list[tuple[Any, Eviction]] = []

@@ -11,7 +11,7 @@ import orjson
 from markets import moved_by
 
 from feeds.dialects.native import NativeEncoder
-from feeds.fanout.states import gap_object
+from feeds.fanout.snapshots import gap_object
 from ticker.batch import BARS, QUOTES, TRADES, BarTable, TickBatch, channel_name
 from ticker.instruments import Instrument
 from ticker.reference.marks import marked
@@ -56,7 +56,7 @@ class MarketTape:
     def seq(self, symbol: int, channel: int) -> int:
         return len(self.ticks[symbol, channel])
 
-    # As `feeds.fanout.states.States`.
+    # As `feeds.fanout.snapshots.Snapshots`.
 
     def snapshots(self, symbols: Iterable[int], channels: Iterable[int]) -> list[bytes]:
         told = {TRADES, QUOTES, *channels}

@@ -19,10 +19,10 @@ from wire import TIMEOUT_S, eventually, running, step
 
 from clients.client import TickerClient
 from clients.events import Trade
+from feeds.cassette.index import Index, Part, read_index
 from feeds.cassette.lines import Closed, Line, Message, Opened, Refused, TapeError
 from feeds.cassette.player import NOT_RECORDED, Player
 from feeds.cassette.proxy import Recorder
-from feeds.cassette.shelf import Part, Shelf, read_shelf
 from feeds.errors import ConfigError
 
 pytestmark = pytest.mark.asyncio
@@ -95,7 +95,7 @@ async def test_a_client_gets_the_connection_on_which_the_same_was_asked_for(tape
             assert await closing(ws) == (4009, "over")
         async with asking(f"{player.ws_url}/ws", sub("A", id=1)) as ws:
             assert (await received(ws, 4))[1:] == ['[{"id":1,"ok":true}]', "A 1", "A 2"]
-        assert [part.played for part in player.shelf.parts] == [1, 1]
+        assert [part.played for part in player.index.parts] == [1, 1]
 
 
 async def test_what_was_recorded_comes_back_byte_by_byte(tmp_path: Path) -> None:
@@ -255,13 +255,13 @@ async def test_a_request_that_comes_while_the_tape_is_read_counts(
         *conversation(2, (0.0, "in", sub("A")), (0.0, "in", sub("B")), (0.0, "out", "B")),
     ]
     tape = write_tape(tmp_path / "tape", lines)
-    read, asked = Shelf.lines, threading.Event()
+    read, asked = Index.lines, threading.Event()
 
-    def slowly(self: Shelf, part: Part, at: int) -> Iterator[list[Line]]:
+    def slowly(self: Index, part: Part, at: int) -> Iterator[list[Line]]:
         yield from read(self, part, at)
         asked.wait(TIMEOUT_S)
 
-    monkeypatch.setattr(Shelf, "lines", slowly)
+    monkeypatch.setattr(Index, "lines", slowly)
     async with (
         Player(tape, timing="max") as player,
         asking(f"{player.ws_url}/ws", sub("A")) as ws,
@@ -440,12 +440,12 @@ async def test_a_damaged_tape_is_told_with_its_line(tmp_path: Path) -> None:
         write_tape(tape, [])
         edit(tape, lambda raw: raw + lines if lines else b"")  # noqa: B023
         with pytest.raises(TapeError, match=f"{tape}, {message}"):
-            read_shelf(tape)
+            read_index(tape)
     write_tape(tape, [])
     with pytest.raises(TapeError, match="there is no connection on it"):
-        read_shelf(tape)
+        read_index(tape)
     with pytest.raises(TapeError, match=r"can't read '.*missing': No such file"):
-        read_shelf(tmp_path / "missing")
+        read_index(tmp_path / "missing")
 
 
 async def test_a_last_line_that_was_cut_is_told_and_left_out(
@@ -478,9 +478,9 @@ async def test_a_large_tape_takes_little_memory(tmp_path: Path) -> None:
     del lines
     tracemalloc.start()
     try:
-        shelf = read_shelf(tape)
-        part = shelf.parts[7]
-        count = sum(len(batch) for batch in shelf.lines(part, part.at))
+        index = read_index(tape)
+        part = index.parts[7]
+        count = sum(len(batch) for batch in index.lines(part, part.at))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -15,7 +15,7 @@ from feeds.dialects.native import NativeEncoder
 from feeds.fanout.depth import Depth
 from feeds.fanout.hub import Hub
 from feeds.fanout.interest import NOTHING, Interest
-from feeds.fanout.states import MarketStates
+from feeds.fanout.snapshots import MarketSnapshots
 from feeds.wire.backlog import BacklogPolicy, Slow
 from ticker.batch import CHANNELS, DEPTH, QUOTES, TRADES
 from ticker.market import Market
@@ -48,7 +48,7 @@ class Client:
         paced = () if window_us is None or not symbols else ((window_us, interest),)
         self.wanted = symbols
         model.hub.subscribe(self.member, full, model.now, paced)
-        told = model.states.snapshots(sorted(symbols), (DEPTH,))
+        told = model.snapshots.snapshots(sorted(symbols), (DEPTH,))
         model.hub.snapshotted(self.member, interest.slots(SYMBOLS), model.now)
         if told:
             model.hub.reply(self.member, b"[" + b",".join(told) + b"]", model.now)
@@ -69,8 +69,8 @@ class Model:
         self.market.play(scenario_named("flash_crash", size=-0.2), self.market.now_us + SECOND)
         encoder = NativeEncoder(self.market.universe)
         depth = Depth(self.market)
-        self.states = MarketStates(self.market, encoder, depth)
-        terms: dict[str, Any] = {"policy": POLICY, "slow": slow, "states": self.states}
+        self.snapshots = MarketSnapshots(self.market, encoder, depth)
+        terms: dict[str, Any] = {"policy": POLICY, "slow": slow, "snapshots": self.snapshots}
         self.hub = Hub(SYMBOLS, CHANNELS, encoder, depth=depth, **terms)
         self.now = 0.0
         self.clients = [Client(self) for _ in range(CLIENTS)]
@@ -127,7 +127,7 @@ def test_every_book_of_every_client_stays_right(seed: int, slow: Slow) -> None:
         client.take()
         for symbol in client.wanted:
             name = model.market.universe.symbols[symbol]
-            whole = orjson.loads(model.states.snapshots([symbol], (DEPTH,))[1])
+            whole = orjson.loads(model.snapshots.snapshots([symbol], (DEPTH,))[1])
             book = client.books.books[name]
             assert book.seq == whole["seq"]
             assert book.checksum() == whole["checksum"]

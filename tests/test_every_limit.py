@@ -29,22 +29,22 @@ LIMITS = {
     "size of a request": "limits::a_message_too_big_is_refused_and_one_far_too_big_ends_the_connection"
     " inbound::a_compressed_message_that_unfolds_beyond_the_limit_is_closed_with_1009",
     "symbols of one connection": "limits::a_subscription_that_comes_to_too_many_symbols_changes_nothing",
-    "different rates of": "lanes::a_connection_has_so_many_different_rates",
-    "symbols times channels with `latest`, of all connections of one address": "lanes::one_address_cant_have_all_of_it",
-    "symbols times channels with": "lanes::there_is_a_limit_to_what_all_have_at_a_pace",
+    "different rates of": "paced::a_connection_has_so_many_different_rates",
+    "symbols times channels with `latest`, of all connections of one address": "paced::one_address_cant_have_all_of_it",
+    "symbols times channels with": "paced::there_is_a_limit_to_what_all_have_at_a_pace",
     "entries of one request": "bad_input::a_request_that_cant_be_done_is_answered_and_nothing_changes",
-    "unread bytes of plain answers": "patience::of_too_much_that_is_unread_who_has_waited_longest_goes_first",
-    "unread bytes": "slow_consumers::over_the_hard_limit_or_behind_for_too_long_a_client_is_evicted",
+    "unread bytes of plain answers": "unread_answers::of_too_much_that_is_unread_who_has_waited_longest_goes_first",
+    "unread bytes": "slow_clients::over_the_hard_limit_or_behind_for_too_long_a_client_is_evicted",
 }
 
 SLOW = {
-    "soft limit": "slow_consumers::who_pauses_gets_the_newest_of_each_with_what_was_merged_and_is_live_again",
-    "low-water mark": "slow_consumers::who_pauses_gets_the_newest_of_each_with_what_was_merged_and_is_live_again",
-    "hard limit": "slow_consumers::over_the_hard_limit_or_behind_for_too_long_a_client_is_evicted",
-    "no-progress time": "slow_consumers::who_never_reads_is_evicted_and_the_others_get_everything"
-    " patience::who_reads_nothing_of_an_answer_is_cut_off",
-    "soft seconds": "slow_consumers::over_the_hard_limit_or_behind_for_too_long_a_client_is_evicted"
-    " patience::who_sips_is_cut_off_when_the_time_is_up",
+    "soft limit": "slow_clients::who_pauses_gets_the_newest_of_each_with_what_was_merged_and_is_live_again",
+    "low-water mark": "slow_clients::who_pauses_gets_the_newest_of_each_with_what_was_merged_and_is_live_again",
+    "hard limit": "slow_clients::over_the_hard_limit_or_behind_for_too_long_a_client_is_evicted",
+    "no-progress time": "slow_clients::who_never_reads_is_evicted_and_the_others_get_everything"
+    " unread_answers::who_reads_nothing_of_an_answer_is_cut_off",
+    "soft seconds": "slow_clients::over_the_hard_limit_or_behind_for_too_long_a_client_is_evicted"
+    " unread_answers::who_sips_is_cut_off_when_the_time_is_up",
 }
 
 _ANSWERED = "bad_input::a_request_that_cant_be_done_is_answered_and_nothing_changes"

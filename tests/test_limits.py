@@ -16,7 +16,7 @@ from wire import TEXT, RawClient, eventually, on_both_loops, running, step, text
 from clients.client import TickerClient
 from clients.failures import ClosedError, ConnectError, RequestError
 from feeds import server as server_module
-from feeds.admission.files import fit_file_limit, raise_file_limit
+from feeds.admission.file_limit import fit_file_limit, raise_file_limit
 from feeds.admission.limits import Limits, TokenBucket
 from feeds.admission.turnstile import Turnstile
 from feeds.config import FeedConfig

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from wire import RawClient, eventually, running
 
-from feeds.connections import memory, vigil
+from feeds.connections import keepalive, memory
 
 
 def test_it_can_be_asked_for_at_any_time() -> None:
@@ -48,12 +48,12 @@ async def test_it_is_asked_for_when_the_process_has_grown(
     """Whoever it is that the memory was of; and once, as long as it doesn't grow further."""
     sizes = iter((100, 60, 75, 77, 60, 75, 77, 80))
     asked: list[None] = []
-    monkeypatch.setattr(vigil, "give_back", lambda: asked.append(None))
-    monkeypatch.setattr(vigil, "resident", lambda: next(sizes) * 2**20)
+    monkeypatch.setattr(keepalive, "give_back", lambda: asked.append(None))
+    monkeypatch.setattr(keepalive, "resident", lambda: next(sizes) * 2**20)
     async with running() as server:
         told = []
         for _ in range(5):
-            server.websockets.vigil._tidy()
+            server.websockets.keepalive._tidy()
             told.append(len(asked))
     assert told == [1, 1, 2, 2, 3]
 
@@ -69,10 +69,10 @@ async def test_it_is_asked_for_after_an_eviction_and_when_many_have_left(
         asked += 1
         return True
 
-    monkeypatch.setattr(vigil, "give_back", give_back)
-    monkeypatch.setattr(vigil, "resident", lambda: 0)
+    monkeypatch.setattr(keepalive, "give_back", give_back)
+    monkeypatch.setattr(keepalive, "resident", lambda: 0)
     async with running(clock="wall", heartbeat_s=0.1) as server:
-        watch = server.websockets.vigil
+        watch = server.websockets.keepalive
 
         async def leave(count: int) -> None:
             before = server.hub.stats.left
@@ -82,11 +82,11 @@ async def test_it_is_asked_for_after_an_eviction_and_when_many_have_left(
             await eventually(lambda: server.hub.stats.left == before + count, "they have left")
             watch._tidy()
 
-        await leave(vigil._MANY - 1)
+        await leave(keepalive._MANY - 1)
         assert asked == 0
         await leave(1)
         assert asked == 1
-        await leave(vigil._MANY + 1)
+        await leave(keepalive._MANY + 1)
         assert asked in (2, 3)
         before = asked
         async with RawClient(server) as mute:

@@ -13,7 +13,7 @@ from feeds.admission import turnstile as turnstile_module
 from feeds.admission.limits import Limits
 from feeds.admission.turnstile import Turnstile
 from feeds.clock import parse_clock
-from feeds.engine.resting import Rest
+from feeds.engine.throttle import Throttle
 from feeds.fanout.interest import Interest
 from feeds.fanout.paced import Lanes
 from feeds.protocol import subscriber
@@ -64,15 +64,15 @@ def test_what_one_has_already_isnt_counted_again(lanes: Lanes) -> None:
 def test_an_address_has_a_tenth_and_more_if_it_may_have_more_connections() -> None:
     """As long as one of its connections is there; then it starts over."""
     turnstile = Turnstile(Limits())
-    share = turnstile.share("a")
-    share.taken = 199_999
-    assert turnstile.share("a") is share
-    assert share.room(1)
-    assert not share.room(2)
-    assert turnstile.share("b").taken == 0
-    del share
-    assert turnstile.share("a").taken == 0
-    assert Turnstile(Limits(max_per_address=5_000)).share("proxy").most == 1_000_000
+    quota = turnstile.quota("a")
+    quota.taken = 199_999
+    assert turnstile.quota("a") is quota
+    assert quota.room(1)
+    assert not quota.room(2)
+    assert turnstile.quota("b").taken == 0
+    del quota
+    assert turnstile.quota("a").taken == 0
+    assert Turnstile(Limits(max_per_address=5_000)).quota("proxy").most == 1_000_000
 
 
 LATEST = {"action": "subscribe", "channels": ["trades", "quotes"], "mode": "latest"}
@@ -101,8 +101,8 @@ async def test_one_address_cant_have_all_of_it() -> None:
                 await one.ask(action="unsubscribe", symbols=names[:1])
                 assert (await other.ask(**LATEST, symbols=names[:2]))["type"] == "subscribed"
                 assert (await other.ask(**LATEST, symbols=names[2:]))["type"] == "error"
-                share = server.doors and server.doors.turnstile.share("127.0.0.1")
-            await eventually(lambda: share and not share.taken, "all of it is free again")
+                quota = server.doors and server.doors.turnstile.quota("127.0.0.1")
+            await eventually(lambda: quota and not quota.taken, "all of it is free again")
 
 
 @on_both_loops
@@ -112,13 +112,13 @@ async def test_an_event_stream_that_is_over_has_none_of_it() -> None:
     async with running() as server, RawClient(server) as other:
         one = server.market.universe.symbols[:1]
         assert (await other.ask(**LATEST, symbols=one))["type"] == "subscribed"
-        share = server.doors and server.doors.turnstile.share("127.0.0.1")
-        assert share
-        assert share.taken == 2
+        quota = server.doors and server.doors.turnstile.quota("127.0.0.1")
+        assert quota
+        assert quota.taken == 2
         async with StreamClient(server, asked) as stream:
             await stream.until("subscribed")
-            assert share.taken == 2 + 2 * len(server.market.universe)
-        await eventually(lambda: share.taken == 2, "what the stream had is free again")
+            assert quota.taken == 2 + 2 * len(server.market.universe)
+        await eventually(lambda: quota.taken == 2, "what the stream had is free again")
 
 
 @on_both_loops
@@ -175,9 +175,9 @@ def test_very_many_are_looked_at_less_often(
     clock = parse_clock(name, 0, 0.01)
     monkeypatch.setattr(clock, "seconds", lambda: now)
     lanes.slots = 1_000_000
-    rest = Rest(clock)
+    throttle = Throttle(clock)
     found = []
     for _ in looks:
-        found.append(int(rest.over(lanes.rest_s)))
+        found.append(int(throttle.passes(lanes.rest_s)))
         now += 0.0101
     assert found == looks

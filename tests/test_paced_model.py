@@ -93,7 +93,7 @@ class PacedAgainstTape(RuleBasedStateMachine):
             policy=BacklogPolicy(400, 50, 20_000, 50.0),
             history_bytes=100_000 if history else 0,
             slow=slow,
-            states=self.tape,
+            snapshots=self.tape,
         )
         self.all: list[Client] = []
         return multiple(

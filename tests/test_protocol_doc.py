@@ -23,8 +23,8 @@ from feeds.admission.budget import (
 )
 from feeds.admission.inbound import FRAMES_BURST, FRAMES_S
 from feeds.admission.limits import Limits
-from feeds.admission.patience import MOST_UNREAD
-from feeds.admission.share import ADDRESS_PACED, MOST_RATES
+from feeds.admission.quota import ADDRESS_PACED, MOST_RATES
+from feeds.admission.unread_answers import MOST_UNREAD
 from feeds.dialects.requests import CHANNEL_NAMES, MAX_REQUEST_BYTES, MAX_REQUEST_SYMBOLS
 from feeds.errors import CloseCode, Code, HttpCode, RequestError
 from feeds.fanout.paced import MOST_SLOTS

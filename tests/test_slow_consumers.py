@@ -345,7 +345,7 @@ def test_who_drains_now_and_then_stays() -> None:
 # Dropped.
 
 
-class FakeStates:
+class FakeSnapshots:
     """Writes a snapshot as ``[symbol]`` and a gap as ``[symbol,channel,first,last]``."""
 
     def snapshots(self, symbols: Iterable[int], channels: Iterable[int]) -> list[bytes]:
@@ -361,7 +361,9 @@ def dropped(transport: RecordingTransport) -> list[list[int]]:
 
 
 def test_who_drops_says_what_is_missing_and_where_things_stand() -> None:
-    bench = HubBench(slow=Slow.DROP, policy=replace(POLICY, soft_limit=400), states=FakeStates())
+    bench = HubBench(
+        slow=Slow.DROP, policy=replace(POLICY, soft_limit=400), snapshots=FakeSnapshots()
+    )
     slow = StalledTransport()
     member = bench.join(slow, [0, 1], [0, 1])
     bench.turn(*[(0, 0)] * 60)
@@ -380,7 +382,7 @@ def test_who_drops_says_what_is_missing_and_where_things_stand() -> None:
 
 
 def test_who_drops_says_nothing_where_nothing_is_missing() -> None:
-    bench = HubBench(slow=Slow.DROP, states=FakeStates())
+    bench = HubBench(slow=Slow.DROP, snapshots=FakeSnapshots())
     slow = StalledTransport()
     bench.join(slow, [0])
     bench.turn(*[(0, 0)] * 20)
@@ -393,7 +395,7 @@ def test_who_drops_says_nothing_where_nothing_is_missing() -> None:
 
 def test_a_long_telling_is_cut_and_no_symbol_waits_for_ever() -> None:
     policy = replace(POLICY, soft_limit=30, low_water=0)
-    bench = HubBench(slow=Slow.DROP, policy=policy, states=FakeStates())
+    bench = HubBench(slow=Slow.DROP, policy=policy, snapshots=FakeSnapshots())
     slow = StalledTransport()
     bench.join(slow, range(SYMBOLS))
     everything = [(s, 0) for s in range(SYMBOLS)]

@@ -562,6 +562,6 @@ async def test_streams_come_and_go_for_ever() -> None:
             async with StreamClient(server, "/sse?symbols=*") as client:
                 await client.until("subscribed")
             await eventually(lambda: not server.streams.open, "it is noticed")
-            looking = server.streams._lookout._task
+            looking = server.streams._reaper._task
             assert looking is not None
             await eventually(looking.done, "nothing to look at")

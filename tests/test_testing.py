@@ -15,7 +15,7 @@ from websockets.sync.client import connect as connect_sync
 
 from feeds.directing.director import Director
 from feeds.directing.facade import AioMethods, Methods
-from feeds.directing.hosting import LoopThread
+from feeds.directing.loop_thread import LoopThread
 from feeds.errors import CommandError, ConfigError, WaitTimeout
 from feeds.testing import AsyncTickerFeed, TickerFeed, feed_config
 
@@ -207,7 +207,7 @@ def test_a_thread_doesnt_wait_for_itself() -> None:
 
 
 def test_a_thread_that_doesnt_end_says_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("feeds.directing.hosting._PATIENCE_S", 0.01)
+    monkeypatch.setattr("feeds.directing.loop_thread._PATIENCE_S", 0.01)
     thread, go_on = LoopThread("test"), threading.Event()
 
     async def stuck() -> None:

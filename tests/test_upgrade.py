@@ -178,7 +178,7 @@ async def test_a_reset_during_the_upgrade_is_nothing_to_talk_about() -> None:
         server.websockets.faults.clear()
         async with RawClient(server) as client:
             assert (await client.message())[0]["type"] == "hello"
-            assert len(server.websockets.open) == len(server.websockets.vigil.peers) == 1
+            assert len(server.websockets.open) == len(server.websockets.keepalive.peers) == 1
             assert server.feed.stats.accepted == {"websocket": 1}
             (group,) = server.hub.roster.groups.values()
             assert group.members == 1

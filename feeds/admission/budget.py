@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from feeds.admission.limits import Limits, TokenBucket, too_fast
-from feeds.admission.share import Share
+from feeds.admission.quota import Quota
 
 __all__ = [
     "ADDRESS_BURST",
@@ -88,10 +88,10 @@ class Budget:
         self,
         seconds: Callable[[], float] = time.monotonic,
         account: Account | None = None,
-        paced: Share | None = None,
+        paced: Quota | None = None,
     ) -> None:
         self._seconds, self._account = seconds, account
-        self.paced = paced or Share()
+        self.paced = paced or Quota()
         """How many symbols and channels its address has at a pace."""
         self._own: TokenBucket | None = None  # full until something is spent
 

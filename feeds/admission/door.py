@@ -16,8 +16,8 @@ import orjson
 
 from feeds.admission.budget import Budget
 from feeds.admission.limits import MOST_OVER, Limits, Refusal, TokenBucket, too_fast
-from feeds.admission.patience import Patience
 from feeds.admission.turnstile import Turnstile, address_of
+from feeds.admission.unread_answers import UnreadAnswers
 from feeds.counters.stats import ServerStats
 from feeds.errors import HttpCode
 from feeds.wire.backlog import BacklogPolicy
@@ -49,7 +49,7 @@ class Doors:
         self.server, self.limits, self.seconds = server, limits, seconds
         self.stats = stats
         self.turnstile = Turnstile(limits, stats.connections)
-        self.patience = Patience(policy, stats.unread)
+        self.unread_answers = UnreadAnswers(policy, stats.unread)
         """Is had with those who don't read what they asked for."""
         self.no_progress_s = policy.no_progress_s
         self.waiting = 0
@@ -178,7 +178,7 @@ class Door(asyncio.Protocol):
             doors = self._doors
             address, turnstile = self._address or "", doors.turnstile
             account = turnstile.account(address, doors.seconds())
-            self._budget = Budget(doors.seconds, account, turnstile.share(address))
+            self._budget = Budget(doors.seconds, account, turnstile.quota(address))
         return self._budget
 
     def _late(self) -> None:
@@ -208,13 +208,13 @@ class Door(asyncio.Protocol):
         if self._inner is None or self._transport is None:
             return
         if not self.flowing:
-            self._doors.patience.begin(self._transport)
+            self._doors.unread_answers.begin(self._transport)
         self._inner.pause_writing()
 
     def resume_writing(self) -> None:
         if self._inner is None or self._transport is None:
             return
-        self._doors.patience.end(self._transport)
+        self._doors.unread_answers.end(self._transport)
         self._inner.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -223,7 +223,7 @@ class Door(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         if self._transport is not None:
-            self._doors.patience.end(self._transport)
+            self._doors.unread_answers.end(self._transport)
         if self._address is not None:
             self._doors.turnstile.leave(self._address)
         elif self._inner is not None:

@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 from feeds.admission.budget import ADDRESS_CONNECTIONS, Account
 from feeds.admission.limits import RETRY_AFTER_S, Limits, Refusal
-from feeds.admission.share import ADDRESS_PACED, Share
+from feeds.admission.quota import ADDRESS_PACED, Quota
 from feeds.errors import HttpCode
 
 __all__ = ["MOST_ACCOUNTS", "Turnstile", "address_of"]
@@ -49,7 +49,7 @@ class Turnstile:
         self._refused: Counter[str] = Counter() if refused is None else refused
         self._by_address: Counter[str] = Counter()
         self._accounts: dict[str, Account] = {}
-        self._shares: WeakValueDictionary[str, Share] = WeakValueDictionary()
+        self._quotas: WeakValueDictionary[str, Quota] = WeakValueDictionary()
         self.inside = 0
         """Connections that came in and haven't left."""
 
@@ -94,11 +94,11 @@ class Turnstile:
         for address in [*self._accounts][: max(0, too_many)]:
             del self._accounts[address]
 
-    def share(self, address: str) -> Share:
+    def quota(self, address: str) -> Quota:
         """Give what all connections from an address may have together at a pace; kept as long as one of them keeps it."""
-        found = self._shares.get(address)
+        found = self._quotas.get(address)
         if found is None:
-            found = self._shares[address] = Share(round(ADDRESS_PACED * self._clients))
+            found = self._quotas[address] = Quota(round(ADDRESS_PACED * self._clients))
         return found
 
     @property

@@ -8,15 +8,15 @@ from typing import Self
 
 from aiohttp import WSMsgType, hdrs, web
 
-from feeds.cassette.casting import Casting, NothingMatchesError
+from feeds.cassette.index import Part, read_index
 from feeds.cassette.lines import Closed, TapeError
+from feeds.cassette.matching import Matching, NothingMatchesError
 from feeds.cassette.pace import ManualPace, parse_timing
+from feeds.cassette.playback import Playback
 from feeds.cassette.redact import Redactor
 from feeds.cassette.relay import ABNORMAL, CLOSE_S, NO_CODE
 from feeds.cassette.requests import IGNORED, Requests
-from feeds.cassette.shelf import Part, read_shelf
 from feeds.cassette.site import Seated, Site
-from feeds.cassette.stage import Stage
 from feeds.errors import ConfigError
 from feeds.http.answers import error_json
 from feeds.notation.times import Duration, seconds_of
@@ -62,7 +62,7 @@ class Player(Seated):
         origin: Iterable[str] = (),
     ) -> None:
         self._pace, self._loop, self._ignored = parse_timing(timing), loop, tuple(ignored)
-        self.shelf = read_shelf(path, self._ignored)
+        self.index = read_index(path, self._ignored)
         """What is on the tape, and how often each part was played."""
         self._site = Site(self._handle, host, port, origin)
         self._open: set[web.WebSocketResponse] = set()
@@ -93,13 +93,13 @@ class Player(Seated):
         await self._site.stop()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        redactor = Redactor(self.shelf.head.redact, self.shelf.head.keep)
+        redactor = Redactor(self.index.head.redact, self.index.head.keep)
         redactor.learn_headers(request.headers)
         requests = Requests(redactor, self._ignored)
         key = requests.path(request.path_qs)
-        parts = [part for part in self.shelf.parts if part.key == key]
+        parts = [part for part in self.index.parts if part.key == key]
         if not parts:
-            paths = _listed({part.key: None for part in self.shelf.parts})
+            paths = _listed({part.key: None for part in self.index.parts})
             return error_json(
                 404, _MISSING, f"nothing was recorded at {key!r}; there is something at {paths}"
             )
@@ -107,34 +107,34 @@ class Player(Seated):
         if first.status is not None:
             first.played += 1
             return error_json(first.status, _MISSING, "it was refused when this was recorded, too")
-        casting = Casting([part for part in parts if part.status is None])
-        return await self._serve(request, casting, requests)
+        matching = Matching([part for part in parts if part.status is None])
+        return await self._serve(request, matching, requests)
 
     async def _serve(
-        self, request: web.Request, casting: Casting, requests: Requests
+        self, request: web.Request, matching: Matching, requests: Requests
     ) -> web.StreamResponse:
         ws = web.WebSocketResponse(
-            protocols=_protocols(request, casting.part), timeout=CLOSE_S, max_msg_size=0
+            protocols=_protocols(request, matching.part), timeout=CLOSE_S, max_msg_size=0
         )
         await ws.prepare(request)
-        stage = Stage(self.shelf, casting, requests, self._pace, loop=self._loop, ws=ws)
+        playback = Playback(self.index, matching, requests, self._pace, loop=self._loop, ws=ws)
         self._open.add(ws)
-        playing = asyncio.create_task(stage.play())
-        hearing = asyncio.create_task(self._hear(ws, stage))
+        playing = asyncio.create_task(playback.play())
+        hearing = asyncio.create_task(self._hear(ws, playback))
         try:
             await asyncio.wait((playing, hearing), return_when=asyncio.FIRST_COMPLETED)
             playing.cancel()
             hearing.cancel()
             await asyncio.gather(playing, hearing, return_exceptions=True)
-            await self._end(request, ws, playing, hearing, casting)
+            await self._end(request, ws, playing, hearing, matching)
         finally:
             self._open.discard(ws)
         return ws
 
-    async def _hear(self, ws: web.WebSocketResponse, stage: Stage) -> None:
+    async def _hear(self, ws: web.WebSocketResponse, playback: Playback) -> None:
         while (message := await ws.receive()).type in (WSMsgType.TEXT, WSMsgType.BINARY):
             try:
-                stage.ask(message.data)
+                playback.ask(message.data)
             except NothingMatchesError:
                 raise _UnheardError(message.data) from None
 
@@ -144,11 +144,11 @@ class Player(Seated):
         ws: web.WebSocketResponse,
         playing: asyncio.Task[Closed | None],
         hearing: asyncio.Task[None],
-        casting: Casting,
+        matching: Matching,
     ) -> None:
         for task in (hearing, playing):
             if not task.cancelled() and (error := task.exception()) is not None:
-                await self._fail(ws, error, casting)
+                await self._fail(ws, error, matching)
                 return
         closed = None if playing.cancelled() else playing.result()
         if closed is None:
@@ -161,11 +161,11 @@ class Player(Seated):
             await ws.close(code=code, message=closed.reason.encode())
 
     async def _fail(
-        self, ws: web.WebSocketResponse, error: BaseException, casting: Casting
+        self, ws: web.WebSocketResponse, error: BaseException, matching: Matching
     ) -> None:
         if isinstance(error, _UnheardError):
-            asked = _listed({gate.shown: None for gate in casting.part.gates})
-            path = casting.part.key
+            asked = _listed({gate.shown: None for gate in matching.part.gates})
+            path = matching.part.key
             log.warning("%s isn't on the tape; at %s, it has %s", error, path, asked)
             await ws.close(code=NOT_RECORDED, message=f"not on the tape: {error}".encode()[:120])
             return

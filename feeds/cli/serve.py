@@ -14,10 +14,10 @@ from typing import Any
 
 import click
 
-from feeds.admission.files import raise_file_limit
+from feeds.admission.file_limit import raise_file_limit
+from feeds.cli.access import access_options, take_limits
 from feeds.cli.banner import banner, ready_line
 from feeds.cli.complaints import Complaints
-from feeds.cli.guard import guard_options, take_limits
 from feeds.cli.options import CONTEXT, Start, of_field, together
 from feeds.cli.parent import at_the_end_of
 from feeds.cli.replay import looking_through, replay_options, take_replay
@@ -137,7 +137,7 @@ _of_slow_consumers = together(
     "--history-mb", type=float, default=64.0, help="Memory to resume from, in megabytes; 0: none."
 )
 @_of_slow_consumers
-@guard_options
+@access_options
 @click.option(
     "--compress", is_flag=True, help="Compress for clients that can, once for all who share."
 )

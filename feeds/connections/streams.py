@@ -14,7 +14,7 @@ from functools import partial
 from aiohttp import HttpVersion11, web
 
 from feeds.connections.drain import drained
-from feeds.connections.lookout import Lookout, Stream
+from feeds.connections.reaper import Reaper, Stream
 from feeds.connections.service import Service
 from feeds.counters.stats import STREAM
 from feeds.dialects.requests import is_little
@@ -54,8 +54,8 @@ class Streams:
         self._config, self._access = service.config, service.access
         self._clientele = service.clientele
         heartbeat_s = self._feed.heartbeat_ms / 1000
-        self._lookout = Lookout(self._feed.hub, self._pump, self._clock, heartbeat_s)
-        self.open = self._lookout.streams
+        self._reaper = Reaper(self._feed.hub, self._pump, self._clock, heartbeat_s)
+        self.open = self._reaper.streams
         self._written: tuple[Place | None, bytes] = (None, b"")  # the newest cursor, as text
         # By path, whether in chunks, and whether with cursors: one object each, since groups go by it.
         self._envelopes: dict[tuple[str, bool, bool], EventStream | Lines] = {}
@@ -84,7 +84,7 @@ class Streams:
         with suppress(TimeoutError):
             async with asyncio.timeout(2 * _CLOSE_WAIT_S):
                 await asyncio.gather(*(stream.ended.wait() for stream in streams))
-        self._lookout.close()
+        self._reaper.close()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         pairs = [pair for pair in request.query.items() if pair[0] not in OF_EVERY_PATH]
@@ -120,7 +120,7 @@ class Streams:
         *,
         chunked: bool,
     ) -> None:
-        self._lookout.enter(stream)
+        self._reaper.enter(stream)
         self._feed.stats.accepted[stream.path.removeprefix("/")] += 1
         # A cursor says that everything came up to a time; with the latest only, something always waits for its window.
         cursors = query.subscribe.mode != "latest" and (query.cursors or stream.path == "/sse")

@@ -9,10 +9,10 @@ from aiohttp import web
 
 from feeds.connections.conversation import Call, Conversations
 from feeds.connections.farewell import Farewell
+from feeds.connections.keepalive import Keepalive
 from feeds.connections.peers import Peer
 from feeds.connections.service import Service
 from feeds.connections.upgrade import Upgraded, spoiled, upgrade
-from feeds.connections.vigil import Vigil
 from feeds.errors import CloseCode
 from feeds.faults.injector import Injector
 from feeds.http.unreadable import GuardedProtocol
@@ -39,7 +39,7 @@ class WebSockets:
         feed, pump, clock, clientele = service.feed, service.pump, service.clock, service.clientele
         self._feed, self._clock, self._config = feed, clock, service.config
         self._access, self._seconds, self._clientele = service.access, seconds, clientele
-        self.vigil = Vigil(feed.hub, pump, clock)
+        self.keepalive = Keepalive(feed.hub, pump, clock)
         self._deflation = Deflation()
         self.faults = Injector(feed, pump, clock, None if clientele is None else clientele.journal)
         self.open: dict[web.WebSocketResponse, Line] = {}
@@ -94,14 +94,14 @@ class WebSockets:
         envelope = self._deflation.envelope(int(ws.compress), agreed)
         member = hub.join(transport, self._clock.seconds(), eviction(visit), envelope)
         self.open[ws] = transport
-        self.vigil.peers[member] = Peer(self._clock.seconds())
+        self.keepalive.peers[member] = Peer(self._clock.seconds())
         self.farewell.enter(member)
         link = self.faults.opened(number, member, transport, raw, gate, visit)
         link.inbound = protocol.inbound
         call = Call(ws, protocol.inbound, transport, member, gate, visit, link)
         ws.host, ws.call = self, call
         try:
-            await self._conversations.talk(call, self.vigil.peers[member])
+            await self._conversations.talk(call, self.keepalive.peers[member])
         except ConnectionError:  # it went away while aiohttp was answering a ping
             pass
         except asyncio.CancelledError:
@@ -116,7 +116,7 @@ class WebSockets:
             hub.leave(member)
             gate.hold(0)
             self.faults.links.leave(link)
-            del self.open[ws], self.vigil.peers[member]
+            del self.open[ws], self.keepalive.peers[member]
             self.farewell.leave(member)
             transport.release()
         if link.over:

@@ -16,7 +16,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from feeds.dialects import books, rare
+from feeds.dialects import bars_and_status, books
 from feeds.dialects.trades import MergedTrades
 from ticker.batch import BARS, DEPTH, QUOTES, STATUS, TRADES, BarTable, TickBatch, channel_name
 from ticker.bookkeeping.daybook import Snapshot
@@ -26,7 +26,7 @@ __all__ = ["NativeEncoder", "message"]
 
 _NUMPY = orjson.OPT_SERIALIZE_NUMPY
 _FEW = 12  # up to so many events, the plain way is faster
-_RARE = {STATUS: rare.changes, DEPTH: books.deltas}
+_RARE = {STATUS: bars_and_status.changes, DEPTH: books.deltas}
 _join = b"".join
 
 
@@ -70,8 +70,8 @@ class NativeEncoder:
         if len(trades) + len(quotes) < len(batch):
             for rows, encode in (
                 (batch.channel == DEPTH, books.deltas),
-                ((batch.channel >= BARS) & (batch.channel < DEPTH), rare.bars),
-                (batch.channel == STATUS, rare.changes),
+                ((batch.channel >= BARS) & (batch.channel < DEPTH), bars_and_status.bars),
+                (batch.channel == STATUS, bars_and_status.changes),
             ):
                 out[rows] = encode(self._universe, batch, np.flatnonzero(rows))
         fragments: list[bytes] = out.tolist()
@@ -94,7 +94,7 @@ class NativeEncoder:
     def _trades(self, batch: TickBatch, rows: NDArray[np.bool_]) -> list[bytes]:
         symbol, marks = batch.symbol[rows], batch.ask[rows]
         heads = self._trade_heads
-        tails = map(rare.tail, marks.tolist()) if marks.any() else repeat(b"},")
+        tails = map(bars_and_status.tail, marks.tolist()) if marks.any() else repeat(b"},")
         columns = zip(
             [heads[i] for i in symbol.tolist()],
             _column(batch.seq[rows]),
@@ -149,7 +149,7 @@ class NativeEncoder:
                 event = {"type": "trade", "symbol": name, "seq": seq, "time": time / 1000}
                 event |= {"price": price * up / down, "size": size}
                 if ask:  # its mark
-                    fragments.append(orjson.dumps(event)[:-1] + rare.tail(ask))
+                    fragments.append(orjson.dumps(event)[:-1] + bars_and_status.tail(ask))
                     continue
             elif channel == QUOTES:
                 event = {"type": "quote", "symbol": name, "seq": seq, "time": time / 1000}
@@ -160,7 +160,7 @@ class NativeEncoder:
                     "ask_size": ask_size,
                 }
             else:
-                encode = _RARE.get(channel, rare.bars)
+                encode = _RARE.get(channel, bars_and_status.bars)
                 fragments += encode(self._universe, batch, np.array([row]))
                 continue
             fragments.append(orjson.dumps(event) + b",")
@@ -168,7 +168,7 @@ class NativeEncoder:
 
     def bar_objects(self, bars: BarTable) -> list[dict[str, Any]]:
         """Give bars as objects for JSON, without ``type``, ``seq`` and ``interval``."""
-        return rare.bar_objects(self._universe, bars)
+        return bars_and_status.bar_objects(self._universe, bars)
 
     def snapshot(
         self,

@@ -16,7 +16,7 @@ from feeds.errors import Code, RequestError
 from feeds.fanout.cursor import Cursor, Place, Since
 from feeds.fanout.hub import Hub
 from feeds.fanout.resume import Resume
-from feeds.fanout.states import ALWAYS, MarketStates
+from feeds.fanout.snapshots import ALWAYS, MarketSnapshots
 from ticker import __version__
 from ticker.batch import DEPTH, INTERVALS
 from ticker.instruments import Instrument
@@ -150,8 +150,8 @@ class Feed:
         self, symbols: Sequence[int], channels: Iterable[int], request_id: Id = None
     ) -> list[bytes]:
         """Encode the snapshots of some symbols, with the sequences of the channels that every snapshot tells and more."""
-        states = MarketStates(self.market, self.encoder, self.hub.depth)
-        return states.snapshots(symbols, channels, request_id)
+        maker = MarketSnapshots(self.market, self.encoder, self.hub.depth)
+        return maker.snapshots(symbols, channels, request_id)
 
     def resume(
         self, resume: Resume, symbols: Sequence[int], channels: Sequence[int], *, fresh: bool

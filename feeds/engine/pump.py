@@ -9,7 +9,7 @@ import orjson
 
 from feeds.clock import Clock
 from feeds.counters.timing import Timing
-from feeds.engine.resting import Pauses, Rest
+from feeds.engine.throttle import Pauses, Throttle
 from feeds.engine.underway import MOST_OVERLAPS, Underway
 from feeds.fanout.cursor import Place, parts
 from feeds.fanout.hub import Hub
@@ -62,7 +62,7 @@ class Pump:
         self._turn_events = min(turn_events, MAX_TURN_EVENTS)
         self._heartbeat_s = heartbeat_s
         self._next_beat = clock.seconds() + heartbeat_s / 4
-        self._pacing, self._tending, self._pauses = Rest(clock), Rest(clock), Pauses()
+        self._pacing, self._tending, self._pauses = Throttle(clock), Throttle(clock), Pauses()
         self._idle = asyncio.Event()
         self._idle.set()
         self.answers = Underway(MOST_OVERLAPS if clock.drains else math.inf)
@@ -216,12 +216,12 @@ class Pump:
                     self._unwritten.append(part)
                     writing += await self._write(phase)
                 self._pauses.end()
-                if self._hub.slow.laggards and self._tending.over(self._clock.turn_s / 2):
+                if self._hub.slow.laggards and self._tending.passes(self._clock.turn_s / 2):
                     self._hub.slow.tend(self._clock.seconds())
                 if once or self._market.now_us >= until or timing.timer() - began > longest_s:
                     break
                 await asyncio.sleep(0)
-            if self._hub.newest.active and self._pacing.over(self._hub.roster.lanes.rest_s):
+            if self._hub.newest.active and self._pacing.passes(self._hub.roster.lanes.rest_s):
                 for _ in self._hub.pace(self._clock.seconds()):
                     await asyncio.sleep(0)
         finally:

@@ -33,7 +33,7 @@ from feeds.fanout.interest import NOTHING, Interest
 from feeds.fanout.pacer import Pacer
 from feeds.fanout.roster import PHASES, Roster
 from feeds.fanout.slow_consumers import SlowConsumers
-from feeds.fanout.states import States
+from feeds.fanout.snapshots import Snapshots
 from feeds.fanout.subscription import Paced
 from feeds.wire.backlog import BacklogPolicy, Eviction, Slow
 from feeds.wire.envelope import WEBSOCKET, Envelope
@@ -57,7 +57,7 @@ class Hub:
         policy: the backlog limits.
         history_bytes: memory for the newest events of all symbols; 0: none.
         slow: what is done for slow consumers; None: the pump waits for them, and what is paced has an update a turn.
-        states: tells where things stand, where a client doesn't get every event.
+        snapshots: tells where things stand, where a client doesn't get every event.
         depth: makes books; None: there are none.
     """
 
@@ -70,7 +70,7 @@ class Hub:
         policy: BacklogPolicy | None = None,
         history_bytes: int = 0,
         slow: Slow | None = Slow.CONFLATE,
-        states: States | None = None,
+        snapshots: Snapshots | None = None,
         depth: Depth | None = None,
     ) -> None:
         self.policy = policy or BacklogPolicy()
@@ -84,7 +84,7 @@ class Hub:
         self.stats = HubStats()
         self.newest = Newest(symbols, self.seq, dialect, self.history, depth)
         self.slow = SlowConsumers(
-            self.roster, self.seq, self.newest, self.stats, slow=slow, states=states
+            self.roster, self.seq, self.newest, self.stats, slow=slow, snapshots=snapshots
         )
         self.roster.lanes.timeless = slow is None
         self._dialect = dialect

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from feeds.fanout.history import History
-from feeds.fanout.states import gap_object
+from feeds.fanout.snapshots import gap_object
 from ticker.batch import DEPTH, channel_name
 
 __all__ = ["OUTCOMES", "Resume"]

@@ -10,7 +10,7 @@ from feeds.fanout.conflation import Newest
 from feeds.fanout.group import Group, Member
 from feeds.fanout.laggard import Laggard, Narrow, narrow
 from feeds.fanout.roster import Roster
-from feeds.fanout.states import ALWAYS, States
+from feeds.fanout.snapshots import ALWAYS, Snapshots
 from feeds.wire.backlog import Eviction, Slow, State
 
 __all__ = ["SlowConsumers"]
@@ -31,7 +31,7 @@ class SlowConsumers:
         newest: the newest events.
         stats: the hub's counters.
         slow: what is done for them; None: nothing, and those over the soft limit are ``congested``, so that the pump waits.
-        states: tells where things stand, where events are left out.
+        snapshots: tells where things stand, where events are left out.
     """
 
     def __init__(
@@ -42,14 +42,14 @@ class SlowConsumers:
         stats: HubStats,
         *,
         slow: Slow | None,
-        states: States | None,
+        snapshots: Snapshots | None,
     ) -> None:
         self.laggards: dict[Member, None] = {}
         """Members that are conflated."""
         self.congested: dict[Member, None] = {}
         """Members over the soft limit that aren't conflated, because nobody is."""
         self._roster, self._seq, self._newest, self._stats = roster, seq, newest, stats
-        self._slow, self._states = slow, states
+        self._slow, self._snapshots = slow, snapshots
         self._base = seq[:0]  # what the marks of all laggards are counted from
         self._row: tuple[Group | None, int, Narrow] = None, 0, self._base  # the newest marks
 
@@ -145,12 +145,12 @@ class SlowConsumers:
         slots, _ = laggard.missed(self._seq)
         some = laggard.next_symbols(slots % total, 1 + most)
         channels = {*ALWAYS, *(slots[np.isin(slots % total, some)] // total).tolist()}
-        assert not some or self._states is not None, "whoever drops has to tell"
+        assert not some or self._snapshots is not None, "whoever drops has to tell"
         return self._tell(member, some, sorted(channels)) if some else []
 
     def _tell(self, member: Member, symbols: Sequence[int], channels: Sequence[int]) -> list[bytes]:
         """Give the snapshots of some symbols, after gaps that say what they stand for."""
-        if self._states is None:
+        if self._snapshots is None:
             return []
         total, marks = self._roster.symbols, self._seq.copy()
         self._roster.lanes.fill(member, marks)
@@ -162,9 +162,9 @@ class SlowConsumers:
         first, last = marks[missed] + 1, self._seq[missed]
         self._stats.skipped += int((last - first + 1).sum())
         rows = zip(missed.tolist(), first.tolist(), last.tolist(), strict=True)
-        gaps = [self._states.gap(s % total, s // total, a, b) for s, a, b in rows]
+        gaps = [self._snapshots.gap(s % total, s // total, a, b) for s, a, b in rows]
         self._roster.renew(member, slots)
-        return gaps + self._states.snapshots(symbols, channels)
+        return gaps + self._snapshots.snapshots(symbols, channels)
 
     def _write(self, member: Member, objects: list[bytes], *, whole: bool) -> bool:
         """Write a message behind what is unread; tell whether the member is still there."""

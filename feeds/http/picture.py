@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from feeds.engine.feed import Feed
 from feeds.engine.pump import Pump
 from feeds.fanout.cursor import Place
-from feeds.fanout.states import ALWAYS
+from feeds.fanout.snapshots import ALWAYS
 
 __all__ = ["SLICE", "Picture", "Pictures"]
 

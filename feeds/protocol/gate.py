@@ -8,7 +8,7 @@ from operator import or_
 from feeds.admission.auth import NO_TOKENS, Tokens
 from feeds.admission.budget import Budget
 from feeds.admission.limits import Limits, TokenBucket, too_fast
-from feeds.admission.share import MOST_RATES
+from feeds.admission.quota import MOST_RATES
 from feeds.dialects.fields import Id
 from feeds.errors import Code, RequestError
 from feeds.fanout.interest import Interest

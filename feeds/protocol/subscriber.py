@@ -13,7 +13,7 @@ import orjson
 from numpy.typing import NDArray
 
 from feeds.admission.budget import LISTED
-from feeds.admission.share import MOST_RATES
+from feeds.admission.quota import MOST_RATES
 from feeds.dialects.fields import Id
 from feeds.dialects.native import message
 from feeds.dialects.requests import (
@@ -29,7 +29,7 @@ from feeds.fanout.cursor import Cursor
 from feeds.fanout.group import Member
 from feeds.fanout.paced import MOST_SLOTS
 from feeds.fanout.resume import Resume
-from feeds.fanout.states import ALWAYS
+from feeds.fanout.snapshots import ALWAYS
 from feeds.fanout.subscription import Subscription
 from feeds.observation.visit import Visit
 from feeds.protocol.gate import Gate
@@ -114,14 +114,14 @@ class Subscriber:
             after = self._wishes.add(every, channels, window_us)
             self._gate.check_rates(len(after.paced), request_id)
         slots = self._slots(every, channels)
-        lanes, share, more = self._feed.hub.roster.lanes, self._gate.budget.paced, len(slots)
-        if lanes.slots + more <= MOST_SLOTS and share.room(more):
+        lanes, quota, more = self._feed.hub.roster.lanes, self._gate.budget.paced, len(slots)
+        if lanes.slots + more <= MOST_SLOTS and quota.room(more):
             return  # cheap, and nearly always so
         more = lanes.added(self._member, slots)
-        if not more or (lanes.slots + more <= MOST_SLOTS and share.room(more)):
+        if not more or (lanes.slots + more <= MOST_SLOTS and quota.room(more)):
             return
         whose, most = (
-            ("all connections", MOST_SLOTS) if share.room(more) else ("one address", share.most)
+            ("all connections", MOST_SLOTS) if quota.room(more) else ("one address", quota.most)
         )
         text = (
             f"{len(slots)} symbols and channels with mode 'latest': of {whose}, at most {most} are"

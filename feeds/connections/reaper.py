@@ -1,5 +1,5 @@
 """
-The lookout: finds streams over plain HTTP that have ended, and those whose peer is gone without a word.
+The reaper: finds streams over plain HTTP that have ended, and those whose peer is gone without a word.
 
 aiohttp doesn't tell a handler that only writes of a lost connection, so one task looks at all streams. A stream can't be
 pinged: a dead peer shows in that nothing acknowledges what was sent, heartbeats at least.
@@ -19,7 +19,7 @@ from feeds.protocol.gate import Gate
 from feeds.wire.backlog import Eviction
 from feeds.wire.transport import Line
 
-__all__ = ["Lookout", "Stream"]
+__all__ = ["Reaper", "Stream"]
 
 _LOOK_S = 0.25
 _LEAST_S = 1.0  # a packet may be lost, and sent again
@@ -44,7 +44,7 @@ class Stream:
     """Nothing is left of it."""
 
 
-class Lookout:
+class Reaper:
     """
     Over the streams of one feed.
 

@@ -10,7 +10,7 @@ import click
 from feeds.admission.limits import Limits
 from feeds.cli.options import of_field, together
 
-__all__ = ["guard_options", "take_limits"]
+__all__ = ["access_options", "take_limits"]
 
 
 class _Tokens(click.types.StringParamType):
@@ -35,7 +35,7 @@ class _TokenOption(click.Option):
 
 _limit = partial(of_field, Limits())
 
-guard_options = together(
+access_options = together(
     click.option("--tls-cert", metavar="FILE", help="Serve TLS, with this certificate (PEM)."),
     click.option("--tls-key", metavar="FILE", help="The certificate's key (PEM)."),
     click.option(

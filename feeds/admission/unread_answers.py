@@ -13,7 +13,7 @@ from dataclasses import replace
 from feeds.clock import Awake
 from feeds.wire.backlog import MOST_BYTES, Backlog, BacklogPolicy, Eviction
 
-__all__ = ["MOST_UNREAD", "Patience"]
+__all__ = ["MOST_UNREAD", "UnreadAnswers"]
 
 log = logging.getLogger("feeds")
 
@@ -24,7 +24,7 @@ _LOOK_S = 0.5
 _LOOKS = 10  # in the no-progress time, where that is short
 
 
-class Patience:
+class UnreadAnswers:
     """
     Looks after the connections of one server whose answers aren't read. Costs nothing while there are none.
 

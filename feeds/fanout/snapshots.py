@@ -10,13 +10,13 @@ from feeds.fanout.depth import Depth
 from ticker.batch import DEPTH, QUOTES, STATUS, TRADES, channel_name
 from ticker.venue import Venue
 
-__all__ = ["ALWAYS", "MarketStates", "States", "gap_object"]
+__all__ = ["ALWAYS", "MarketSnapshots", "Snapshots", "gap_object"]
 
 ALWAYS = (TRADES, QUOTES, STATUS)
 """Channels whose sequence every snapshot tells."""
 
 
-class States(Protocol):
+class Snapshots(Protocol):
     """What the hub needs to tell a client of what it won't get. Objects, not fragments: no comma at the end."""
 
     def snapshots(self, symbols: Sequence[int], channels: Iterable[int], /) -> list[bytes]:
@@ -28,9 +28,9 @@ class States(Protocol):
         ...
 
 
-class MarketStates:
+class MarketSnapshots:
     """
-    The states of one market, in the native protocol.
+    The snapshots of one market, in the native protocol.
 
     Args:
         market: whose.

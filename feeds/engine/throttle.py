@@ -1,26 +1,26 @@
-"""What is done in turns, but not in each of them; and how a turn pauses."""
+"""Throttles for what is done in turns, but not in each of them; and the pauses of a turn."""
 
 import asyncio
 
 from feeds.clock import Clock
 
-__all__ = ["Pauses", "Rest"]
+__all__ = ["Pauses", "Throttle"]
 
 
-class Rest:
+class Throttle:
     """
-    The time after something was done, in which it isn't done again.
+    Keeps what was done from being done again for some time.
 
     Args:
-        clock: tells it. On one without a pace there is no rest: a turn is what somebody asked for.
+        clock: tells the time. One without a pace throttles nothing: a turn is what somebody asked for.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._until = clock.seconds()
 
-    def over(self, seconds: float) -> bool:
-        """Tell whether it is time again; if so, begin a rest of so many seconds."""
+    def passes(self, seconds: float) -> bool:
+        """Tell whether it is time again; if so, it isn't for so many seconds."""
         now = self._clock.seconds()
         if self._clock.speed and now < self._until:
             return False

@@ -1,4 +1,4 @@
-"""The native protocol's rare events (bars, changes of status) and marks of trades: objects for JSON, one by one."""
+"""The native protocol's bars, changes of status, and marks of trades: rare, hence objects for JSON, one by one."""
 
 from functools import lru_cache
 from typing import Any

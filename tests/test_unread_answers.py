@@ -9,8 +9,8 @@ import pytest
 from raw_http import RawHttp
 from wire import RawClient, eventually, on_both_loops, running
 
-from feeds.admission import patience as patience_module
-from feeds.admission.patience import Patience
+from feeds.admission import unread_answers as module
+from feeds.admission.unread_answers import UnreadAnswers
 from feeds.server import FeedServer
 from feeds.wire.backlog import BacklogPolicy, Eviction
 
@@ -35,7 +35,7 @@ class Stubborn(RawHttp):
 
 def waiting(server: FeedServer) -> int:
     assert server.doors is not None
-    return len(server.doors.patience._waiting)
+    return len(server.doors.unread_answers._waiting)
 
 
 def cut_off(server: FeedServer) -> dict[Eviction, int]:
@@ -99,7 +99,7 @@ async def test_who_goes_away_is_forgotten() -> None:
 async def test_of_too_much_that_is_unread_who_has_waited_longest_goes_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(patience_module, "MOST_UNREAD", 600_000)
+    monkeypatch.setattr(module, "MOST_UNREAD", 600_000)
     async with (
         running(symbols=SYMBOLS) as server,
         Stubborn(server) as first,
@@ -146,9 +146,9 @@ async def test_streams_and_websockets_are_left_to_the_rules_of_slow_consumers() 
 
 @pytest.mark.asyncio
 async def test_nothing_is_looked_at_while_nobody_waits() -> None:
-    patience = Patience(BacklogPolicy(), {})
-    assert patience._timer is None
+    answers = UnreadAnswers(BacklogPolicy(), {})
+    assert answers._timer is None
     async with running(symbols="5") as server, RawHttp(server) as http:
         assert (await http.get("/api/snapshot")).status == 200
         assert server.doors is not None
-        assert server.doors.patience._timer is None
+        assert server.doors.unread_answers._timer is None

@@ -6,22 +6,22 @@ from typing import Any
 
 from aiohttp import web
 
-from feeds.cassette.casting import Casting
+from feeds.cassette.index import Index
 from feeds.cassette.lines import Closed, Line, Message, Opened
+from feeds.cassette.matching import Matching
 from feeds.cassette.pace import Pace
 from feeds.cassette.requests import Requests, rewrite
-from feeds.cassette.shelf import Shelf
 
-__all__ = ["Stage"]
+__all__ = ["Playback"]
 
 
-class Stage:
+class Playback:
     """
     One client, and what is played to it.
 
     Args:
-        shelf: the tape.
-        casting: chooses what is played.
+        index: of the tape.
+        matching: chooses what is played.
         requests: compares requests.
         pace: says when.
         loop: whether what comes after the last request starts over at its end.
@@ -30,15 +30,15 @@ class Stage:
 
     def __init__(
         self,
-        shelf: Shelf,
-        casting: Casting,
+        index: Index,
+        matching: Matching,
         requests: Requests,
         pace: Pace,
         *,
         loop: bool,
         ws: web.WebSocketResponse,
     ) -> None:
-        self._shelf, self._casting, self._requests = shelf, casting, requests
+        self._index, self._matching, self._requests = index, matching, requests
         self._pace, self._loop, self._ws = pace, loop, ws
         self._news = asyncio.Event()
         self._marks: dict[tuple[str, Any], Any] = {}
@@ -57,14 +57,14 @@ class Stage:
         """
         key = self._requests.key(data)
         if key is not None:
-            self._casting.ask(key, self._requests.marks(data))
+            self._matching.ask(key, self._requests.marks(data))
             self._pace.tell(self._news)
 
     async def play(self) -> Closed | None:
         """Play to the end; give how the server ended the connection, None if the client is gone."""
         self._pace.enter()
         try:
-            self._go_to(self._casting.part.at)
+            self._go_to(self._matching.part.at)
             while True:
                 if self._must_jump():
                     self._jump()
@@ -104,15 +104,15 @@ class Stage:
         """Wait until the client has said what stands here."""
         if self._requests.key(line.data) is None:
             return
-        while not self._casting.ready():
-            if self._casting.best is not self._casting.part:
+        while not self._matching.ready():
+            if self._matching.best is not self._matching.part:
                 break
             self._news.clear()
             await self._pace.idle(self._news)
-        if self._casting.best is not self._casting.part:
+        if self._matching.best is not self._matching.part:
             self._jump()
             return
-        live = self._casting.go_through()
+        live = self._matching.go_through()
         for name, old in self._requests.marks(line.data).items():
             self._marks.pop((name, old), None)
             if name in live and live[name] != old:
@@ -120,19 +120,19 @@ class Stage:
         self._offset, self._said = self._pace.now() - line.t, 0
 
     def _hurries(self) -> bool:
-        casting = self._casting
-        return casting.ready() or (
-            casting.best is not casting.part and casting.next_gate() is not None
+        matching = self._matching
+        return matching.ready() or (
+            matching.best is not matching.part and matching.next_gate() is not None
         )
 
     def _must_jump(self) -> bool:
         """Tell whether something else should play, and nothing that is to come here leads there."""
-        return self._casting.best is not self._casting.part and self._casting.next_gate() is None
+        return self._matching.best is not self._matching.part and self._matching.next_gate() is None
 
     def _jump(self) -> None:
         """Play what should be played, from the request on that it differs in."""
-        self._casting.switch()
-        gate = self._casting.next_gate()
+        self._matching.switch()
+        gate = self._matching.next_gate()
         assert gate is not None
         if self._said:
             self._go_to(gate.at)
@@ -141,14 +141,14 @@ class Stage:
 
     def _go_to_section(self) -> None:
         """Go to what comes after the last gate."""
-        part, passed = self._casting.part, self._casting.passed
+        part, passed = self._matching.part, self._matching.passed
         if passed:
             self._go_to(part.gates[passed - 1].at, skip=1)
         else:
             self._go_to(part.at)
 
     def _go_to(self, at: int, skip: int = 0) -> None:
-        self._batches = self._shelf.lines(self._casting.part, at)
+        self._batches = self._index.lines(self._matching.part, at)
         self._batch, self._skip, self._offset = [], skip, None
 
     async def _next(self) -> Line | None:

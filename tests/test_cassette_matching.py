@@ -2,8 +2,8 @@
 
 import pytest
 
-from feeds.cassette.casting import Casting, NothingMatchesError
-from feeds.cassette.shelf import Gate, Part
+from feeds.cassette.index import Gate, Part
+from feeds.cassette.matching import Matching, NothingMatchesError
 
 
 def part(conn: int, *requests: str) -> Part:
@@ -11,16 +11,16 @@ def part(conn: int, *requests: str) -> Part:
     return Part(conn, "/ws", "/ws", 0, gates=gates)
 
 
-def cast(parts: list[Part], *asked: str) -> Casting:
+def cast(parts: list[Part], *asked: str) -> Matching:
     """Ask, and go through all gates that open."""
-    casting = Casting(parts)
+    matching = Matching(parts)
     for request in asked:
-        casting.ask(request.encode(), {})
-        if casting.best is not casting.part:
-            casting.switch()
-        while casting.ready():
-            casting.go_through()
-    return casting
+        matching.ask(request.encode(), {})
+        if matching.best is not matching.part:
+            matching.switch()
+        while matching.ready():
+            matching.go_through()
+    return matching
 
 
 def test_the_one_with_the_same_requests_is_chosen_in_whatever_order() -> None:
@@ -47,51 +47,51 @@ def test_equal_ones_take_turns() -> None:
 def test_what_plays_goes_on_while_it_fits() -> None:
     """Another one, less often played, is no reason to change."""
     parts = [part(1, "auth", "AAPL"), part(2, "auth", "AAPL")]
-    casting = cast(parts, "auth", "AAPL")
-    assert casting.part.conn == 1
-    assert casting.passed == 2
+    matching = cast(parts, "auth", "AAPL")
+    assert matching.part.conn == 1
+    assert matching.passed == 2
 
 
 def test_a_request_on_no_part_is_refused() -> None:
-    casting = cast([part(1, "AAPL"), part(2, "MSFT")], "AAPL")
+    matching = cast([part(1, "AAPL"), part(2, "MSFT")], "AAPL")
     with pytest.raises(NothingMatchesError):
-        casting.ask(b"TSLA", {})
+        matching.ask(b"TSLA", {})
 
 
 def test_two_requests_of_two_parts_are_refused() -> None:
     """Nobody asked for both on one connection."""
-    casting = cast([part(1, "AAPL"), part(2, "MSFT")], "AAPL")
+    matching = cast([part(1, "AAPL"), part(2, "MSFT")], "AAPL")
     with pytest.raises(NothingMatchesError):
-        casting.ask(b"MSFT", {})
+        matching.ask(b"MSFT", {})
 
 
 def test_what_was_let_go_by_other_requests_does_not_fit() -> None:
     """Played up to a place where the other part stands differently."""
-    casting = cast([part(1, "A", "B"), part(2, "B", "A", "C")], "A", "B")
-    casting.ask(b"C", {})
-    assert casting.best.conn == 2
-    casting = cast([part(1, "A", "B"), part(2, "B", "C", "A")], "A")
-    assert casting.part.conn == 1
+    matching = cast([part(1, "A", "B"), part(2, "B", "A", "C")], "A", "B")
+    matching.ask(b"C", {})
+    assert matching.best.conn == 2
+    matching = cast([part(1, "A", "B"), part(2, "B", "C", "A")], "A")
+    assert matching.part.conn == 1
     with pytest.raises(NothingMatchesError):
-        casting.ask(b"C", {})
+        matching.ask(b"C", {})
 
 
 def test_a_request_that_comes_again_is_taken() -> None:
-    casting = cast([part(1, "poll", "poll")], "poll", "poll", "poll")
-    assert casting.passed == 2
-    assert not casting.ready()
+    matching = cast([part(1, "poll", "poll")], "poll", "poll", "poll")
+    assert matching.passed == 2
+    assert not matching.ready()
 
 
 def test_a_gate_opens_with_the_marks_of_its_request() -> None:
-    casting = Casting([part(1, "A", "B")])
-    casting.ask(b"B", {"id": 1})
-    assert not casting.ready()
-    casting.ask(b"A", {"id": 2})
-    assert casting.go_through() == {"id": 2}
-    assert casting.go_through() == {"id": 1}
-    assert casting.next_gate() is None
+    matching = Matching([part(1, "A", "B")])
+    matching.ask(b"B", {"id": 1})
+    assert not matching.ready()
+    matching.ask(b"A", {"id": 2})
+    assert matching.go_through() == {"id": 2}
+    assert matching.go_through() == {"id": 1}
+    assert matching.next_gate() is None
 
 
 def test_no_parts_are_refused() -> None:
     with pytest.raises(NothingMatchesError):
-        Casting([])
+        Matching([])

@@ -1,4 +1,4 @@
-"""The vigil: pings silent peers, drops those that don't answer, and gives memory back after others have gone."""
+"""Keepalive: pings silent peers, drops those that don't answer, and gives memory back after others have gone."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from feeds.fanout.hub import Hub
 from feeds.wire.backlog import Eviction
 from feeds.wire.frame import PING_FRAME
 
-__all__ = ["Vigil"]
+__all__ = ["Keepalive"]
 
 _WATCH_SLICE = 200
 _LONGEST_WATCH_S = 2.0
@@ -19,7 +19,7 @@ _MANY = 100
 _GROWN = 16 * 1024 * 1024
 
 
-class Vigil:
+class Keepalive:
     """
     Over the WebSocket connections of one feed.
 
@@ -36,7 +36,7 @@ class Vigil:
         self.peers: dict[Member, Peer] = {}
         """When each was heard last; whoever serves a connection enters it, and takes it out."""
 
-    async def keep(self, heartbeat_s: float) -> None:
+    async def run(self, heartbeat_s: float) -> None:
         """Ping peers that are silent, and drop those that don't answer, until cancelled."""
         while True:
             await asyncio.sleep(min(heartbeat_s / 8, _LONGEST_WATCH_S))

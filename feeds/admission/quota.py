@@ -1,6 +1,6 @@
-"""Shares: what the connections of one address may have together of what all have in common. No I/O."""
+"""Quotas: what the connections of one address may have together of what all have in common. No I/O."""
 
-__all__ = ["ADDRESS_PACED", "MOST_RATES", "Share"]
+__all__ = ["ADDRESS_PACED", "MOST_RATES", "Quota"]
 
 ADDRESS_PACED = 200_000
 """
@@ -12,7 +12,7 @@ MOST_RATES = 16
 """Different rates of ``latest`` on one connection."""
 
 
-class Share:
+class Quota:
     """
     How much is taken of what one address may have.
 

@@ -4,17 +4,17 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Any
 
-from feeds.cassette.shelf import Gate, Part
+from feeds.cassette.index import Gate, Part
 from feeds.errors import FeedError
 
-__all__ = ["Casting", "NothingMatchesError"]
+__all__ = ["Matching", "NothingMatchesError"]
 
 
 class NothingMatchesError(FeedError):
     """A client asked for what nobody asked for on the tape."""
 
 
-class Casting:
+class Matching:
     """
     The choice for one client.
 

@@ -20,7 +20,7 @@ from feeds.cassette.lines import (
 from feeds.cassette.redact import Redactor
 from feeds.cassette.requests import IGNORED, Requests
 
-__all__ = ["Gate", "Part", "Shelf", "read_shelf"]
+__all__ = ["Gate", "Index", "Part", "read_index"]
 
 log = logging.getLogger("feeds")
 
@@ -60,7 +60,7 @@ class Part:
     """How often it was given to a client."""
 
 
-class Shelf:
+class Index:
     """
     The connections of one tape.
 
@@ -88,7 +88,7 @@ class Shelf:
                     except TapeError as error:
                         if raw.endswith(b"\n"):
                             raise TapeError(f"{self.path} changed: {error}") from error
-                        break  # told when the shelf was read
+                        break  # told when the index was read
                     if line.conn == part.conn:
                         batch.append(line)
                         if isinstance(line, Closed):
@@ -100,7 +100,7 @@ class Shelf:
             yield batch
 
 
-def read_shelf(path: Path, ignored: tuple[str, ...] = IGNORED) -> Shelf:
+def read_index(path: Path, ignored: tuple[str, ...] = IGNORED) -> Index:
     """
     Read a tape once, and note what is where.
 
@@ -118,7 +118,7 @@ def read_shelf(path: Path, ignored: tuple[str, ...] = IGNORED) -> Shelf:
         raise TapeError(f"can't read {str(path)!r}: {error.strerror or error}") from error
 
 
-def _read(path: Path, file: IO[bytes], ignored: tuple[str, ...]) -> Shelf:
+def _read(path: Path, file: IO[bytes], ignored: tuple[str, ...]) -> Index:
     number, at = 1, 0
     parts: dict[int, Part] = {}
     raw = file.readline()
@@ -136,7 +136,7 @@ def _read(path: Path, file: IO[bytes], ignored: tuple[str, ...]) -> Shelf:
             raise TapeError(f"{path}, line {number}: {error}") from error
     if not parts:
         raise TapeError(f"{path}: there is no connection on it")
-    return Shelf(path, head, list(parts.values()))
+    return Index(path, head, list(parts.values()))
 
 
 def _lines(file: IO[bytes], at: int) -> Iterator[tuple[int, bytes]]:
