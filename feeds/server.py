@@ -9,7 +9,7 @@ from aiohttp import web
 from feeds.admission.auth import Tokens
 from feeds.admission.door import Doors
 from feeds.admission.file_limit import fit_file_limit
-from feeds.admission.listen import listen, stop_listening
+from feeds.admission.listen import everywhere, listen, stop_listening, url_host
 from feeds.admission.origins import Origins
 from feeds.admission.tls import make_tls
 from feeds.clock import Clock
@@ -74,6 +74,9 @@ class FeedServer:
         """The connections, once the server has started."""
         self.port = config.port
         """The port in use, once the server has started."""
+        self.everywhere = ""
+        """The address, such as ``0.0.0.0``, by which it listens on all of this machine's; empty: it doesn't, or hasn't started."""
+        self._url_host = url_host(config.host, None)
         self._directors: dict[str, Director] = {}
         self._runner: web.AppRunner | None = None
         self._listener: asyncio.Server | None = None
@@ -128,9 +131,8 @@ class FeedServer:
 
     @property
     def url(self) -> str:
-        """The server's address for HTTP."""
-        host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
-        return f"{'http' if self.tls is None else 'https'}://{host}:{self.port}"
+        """The server's address for HTTP, as this machine knows it."""
+        return f"{'http' if self.tls is None else 'https'}://{self._url_host}:{self.port}"
 
     @property
     def ws_url(self) -> str:
@@ -188,6 +190,8 @@ class FeedServer:
             await self._runner.cleanup()
             raise
         self.port = self._listener.sockets[0].getsockname()[1]
+        self.everywhere = everywhere(self._listener)
+        self._url_host = url_host(self.config.host, self._listener)
         self.plants.start()
 
     async def stop(self) -> None:

@@ -1,66 +1,86 @@
-"""Listening, and stopping at the moment when somebody comes in."""
+"""Where a server listens, and what it calls that."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import socket
-import warnings
-from contextlib import suppress
+from typing import Any, cast
 
+import aiohttp
 import pytest
-import uvloop
+from wire import running
 
-from feeds.admission.listen import listen, stop_listening
-
-
-class Guest(asyncio.Protocol):
-    """Closes each connection that is made."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
+from feeds.admission.listen import everywhere, url_host
+from feeds.cli.banner import banner, ready_line
 
 
-async def stopped_after(turns: int) -> None:
-    """Stop when a connection has been waiting for so many passes of the event loop."""
-    server = await listen(Guest, "127.0.0.1", 0, None, 10.0)
-    with socket.create_connection(server.sockets[0].getsockname()) as peer:
-        for _ in range(turns):
-            await asyncio.sleep(0)
-        await stop_listening(server)
-        await server.wait_closed()
-        peer.settimeout(10)
-        with suppress(ConnectionResetError):  # it was not accepted any more
-            assert peer.recv(1) == b""
+class Bound:
+    """What listens on some addresses."""
+
+    def __init__(self, *hosts: str) -> None:
+        self.sockets = [self._sock(host) for host in hosts]
+
+    @staticmethod
+    def _sock(host: str) -> Any:
+        class Sock:
+            def getsockname(self) -> tuple[Any, ...]:
+                return (host, 8765, 0, 0) if ":" in host else (host, 8765)
+
+        return Sock()
 
 
-@pytest.mark.parametrize("turns", range(6))
-@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
-def test_nobody_is_forgotten_at_the_door(turns: int, loop: type) -> None:
-    """Each socket that is accepted becomes a connection, however the moment of stopping falls."""
-    with (
-        warnings.catch_warnings(record=True, action="always") as told,
-        asyncio.Runner(loop_factory=loop) as runner,
-    ):
-        runner.run(stopped_after(turns))
-    gc.collect()
-    assert [str(warning.message) for warning in told] == []
+@pytest.mark.parametrize(
+    ("asked", "bound", "host", "every"),
+    [
+        ("127.0.0.1", ["127.0.0.1"], "127.0.0.1", ""),
+        ("::1", ["::1"], "[::1]", ""),
+        ("localhost", ["127.0.0.1", "::1"], "localhost", ""),
+        ("192.0.2.7", ["192.0.2.7"], "192.0.2.7", ""),
+        ("0.0.0.0", ["0.0.0.0"], "127.0.0.1", "0.0.0.0"),
+        ("::", ["::"], "[::1]", "::"),
+        ("", ["0.0.0.0", "::"], "127.0.0.1", "0.0.0.0"),
+        ("0.0.0.0", [], "0.0.0.0", ""),
+    ],
+)
+def test_a_url_has_the_host_that_was_asked_for_or_one_that_works(
+    asked: str, bound: list[str], host: str, every: str
+) -> None:
+    server = cast(asyncio.Server, Bound(*bound))
+    assert (url_host(asked, server), everywhere(server)) == (host, every)
 
 
-class Proactor(asyncio.SelectorEventLoop):
-    """Watches no files for others, as the event loop of Windows."""
-
-    def remove_reader(self, fd: object) -> bool:
-        raise NotImplementedError
+def test_before_it_listens_it_is_called_what_was_asked_for() -> None:
+    assert (url_host("0.0.0.0", None), everywhere(None)) == ("0.0.0.0", "")
 
 
-def test_it_stops_where_the_event_loop_watches_no_files() -> None:
-    async def main() -> None:
-        server = await listen(Guest, "127.0.0.1", 0, None, 10.0)
-        address = server.sockets[0].getsockname()
-        await stop_listening(server)
-        with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(address)
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])
+@pytest.mark.asyncio
+async def test_the_address_that_is_shown_works(host: str) -> None:
+    if host == "::" and not _has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    async with running(host=host) as server, aiohttp.ClientSession() as http:
+        async with http.get(f"{server.url}/health") as answer:
+            assert answer.status == 200
+        async with http.ws_connect(server.ws_url) as ws:
+            assert (await ws.receive_json())[0]["type"] == "hello"
+        assert server.url in ready_line(server)
+        assert f"page       {server.url}/\n" in banner(server).replace(
+            "(not installed)", f"{server.url}/"
+        )
+        assert f"on all addresses of this machine ({server.everywhere})\n" in banner(server)
 
-    with asyncio.Runner(loop_factory=Proactor) as runner:
-        runner.run(main())
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.asyncio
+async def test_one_address_is_nothing_to_talk_about() -> None:
+    async with running(host="127.0.0.1") as server:
+        assert server.url == f"http://127.0.0.1:{server.port}"
+        assert "all addresses" not in banner(server)

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import ipaddress
 import socket
 import ssl
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from contextlib import suppress
 
 from feeds.errors import ConfigError
 
-__all__ = ["listen", "stop_listening"]
+__all__ = ["everywhere", "listen", "stop_listening", "url_host"]
 
 _BACKLOG = 4096
 _ACCEPTED = 64
@@ -63,6 +64,32 @@ async def listen(
         with socket.fromfd(sock.fileno(), sock.family, sock.type) as same:
             same.listen(_BACKLOG)
     return server
+
+
+def everywhere(server: asyncio.Server | None) -> str:
+    """Give the address by which a server listens on all of this machine's, such as ``0.0.0.0``; empty: it doesn't."""
+    if server is None or not server.sockets:
+        return ""
+    for sock in server.sockets:
+        host = str(sock.getsockname()[0])
+        if ipaddress.ip_address(host).is_unspecified:
+            return host
+    return ""
+
+
+def url_host(host: str, server: asyncio.Server | None) -> str:
+    """
+    Give what stands for the host in a URL that works on this machine.
+
+    One for all addresses, such as ``0.0.0.0``, is none to connect to: some systems take it for this machine, others don't.
+
+    Args:
+        host: what was asked to listen on.
+        server: what listens; None: nothing yet.
+    """
+    if bound := everywhere(server):
+        host = "::1" if ":" in bound else "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
 
 
 async def stop_listening(server: asyncio.Server) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from feeds.admission.auth import NO_TOKENS
-from feeds.admission.listen import listen, stop_listening
+from feeds.admission.listen import listen, stop_listening, url_host
 from feeds.admission.origins import Origins
 from feeds.errors import HttpCode
 from feeds.http.access import Access
@@ -45,8 +45,7 @@ class Site:
 
     @property
     def url(self) -> str:
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self.port}"
+        return f"http://{url_host(self._host, self._listener)}:{self.port}"
 
     @property
     def ws_url(self) -> str:

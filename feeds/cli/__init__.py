@@ -17,6 +17,7 @@ import click
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from feeds.cli import cassette, plot, serve, tools, validate
+from feeds.cli.environment import check_environment
 from ticker import __version__
 
 __all__ = ["cli", "main"]
@@ -71,7 +72,20 @@ def _defaults(
     return {k: [v] if options[k] and isinstance(v, str) else v for k, v in values.items()}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+_HELP = {"help_option_names": ["-h", "--help"]}
+_ABOUT_US = {*_HELP["help_option_names"], "--version"}
+
+
+class _Group(click.Group):
+    """Looks at the environment, unless all that is wanted is to be told what may be in it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and _ABOUT_US.isdisjoint(args):
+            check_environment(self)
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_Group, context_settings=_HELP)
 @click.version_option(__version__, message="tickerplant %(version)s")
 @click.option(
     "--config",

@@ -36,6 +36,8 @@ def banner(server: FeedServer) -> str:
     fingerprint = server.tls and server.tls.fingerprint
     made = f"  certificate of this run, SHA-256\n    {fingerprint}\n" if fingerprint else ""
     driven = f"  control    {server.url}/control\n" if config.control else ""
+    reached = f"  listens    on all addresses of this machine ({server.everywhere})\n"
+    reached = reached if server.everywhere else ""
     noun = "symbol" if symbols == 1 else "symbols"
     pace = f"{config.rate * symbols:,.0f} events a second on average"
     pace += "" if config.clock == "wall" else " of its own time"
@@ -48,7 +50,7 @@ def banner(server: FeedServer) -> str:
         f"tickerplant {__version__}: {what}, clock {server.clock.name}\n"
         f"{_session(server)}"
         f"  page       {page}\n"
-        f"  websocket  {server.ws_url}\n{driven}{made}"
+        f"  websocket  {server.ws_url}\n{driven}{reached}{made}"
         "Ctrl-C stops it."
     )
 

@@ -116,7 +116,13 @@ def record(symbols: tuple[str, ...], **options: Any) -> int:
     "--processes", type=click.IntRange(1, 256), default=1, help="Processes to share the clients."
 )
 @click.option("--seed", type=int, default=1, help="Chooses who gets which symbols.")
-@click.option("--json", "json_output", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--json",
+    "json_output",
+    envvar="TICKERPLANT_JSON",
+    is_flag=True,
+    help="Print one JSON object.",
+)
 def load(symbols_each: int, **options: Any) -> int:
     """Put a server under load; tell its throughput and latency."""
     from clients.load import run_load
@@ -155,7 +161,13 @@ def symbols(symbols: str) -> int:
     "--symbols-each", type=click.IntRange(0), default=20, help="Symbols of each client; 0: all."
 )
 @click.option("--duration", type=Seconds(min_open=True), default=5.0, help="Seconds to count.")
-@click.option("--json", "json_output", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--json",
+    "json_output",
+    envvar="TICKERPLANT_JSON",
+    is_flag=True,
+    help="Print one JSON object.",
+)
 def bench(symbols: int, symbols_each: int, **options: Any) -> int:
     """
     Measure what this machine delivers.

@@ -56,6 +56,7 @@ _WORDS = {True: "[green]pass", False: "[red]FAIL", None: "[dim]not judged"}
 @click.option(
     "--input",
     "tape",
+    envvar="TICKERPLANT_INPUT",
     type=click.Path(path_type=Path),
     help="Judge this tape (NDJSON, CSV, Parquet), and simulate nothing.",
 )
@@ -71,7 +72,13 @@ _WORDS = {True: "[green]pass", False: "[red]FAIL", None: "[dim]not judged"}
     metavar="FROM-TO[@ZONE]",
     help="The tape's sessions, such as 9:30-16:00@America/New_York; else from night to night.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--json",
+    "as_json",
+    envvar="TICKERPLANT_JSON",
+    is_flag=True,
+    help="Print one JSON object.",
+)
 @click.option(
     "--plot", type=click.Path(path_type=Path), metavar="FILE.png", help="Draw a panel a fact."
 )
