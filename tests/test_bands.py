@@ -55,7 +55,7 @@ def batch_of(rows: list[Row]) -> tuple[TickBatch, np.ndarray]:
 def ruled(rows: list[Row], seconds: float, one: Bands | None = None) -> tuple[list[Any], Bands]:
     """What comes of some rows: seconds, channel, price, ask; changes of status by name."""
     end = START + round(seconds * SECOND)
-    batch, _, after = limited(*batch_of(rows), {0: one or bands()}, end)
+    batch, _, after, _ = limited(*batch_of(rows), {0: one or bands()}, end)
     found: list[Any] = []
     for time, channel, price, size, ask in zip(
         batch.time.tolist(),
@@ -189,13 +189,13 @@ def test_nothing_trades_outside_the_bands(rows: list[Row]) -> None:
 
     But for what is scripted, a quote's bid is not above the upper band, nor its ask below the lower one.
     """
-    whole, origins, _ = limited(*batch_of(rows), {0: bands()}, START + 800 * SECOND)
+    whole, origins, *_ = limited(*batch_of(rows), {0: bands()}, START + 800 * SECOND)
     one, parts = bands(), []
     times = sorted({row[0] for row in rows})
     for time, until in zip(times, [*times[1:], START + 800 * SECOND], strict=True):
         for end, due in ((time + 1, [row for row in rows if row[0] == time]), (until, [])):
             before = one
-            batch, origin, after = limited(*batch_of(due), {0: one}, end)
+            batch, origin, after, _ = limited(*batch_of(due), {0: one}, end)
             one = after[0]
             parts.append(batch)
             if before.mode == one.mode == 0 and not before.pending and before.low == one.low:
@@ -357,5 +357,5 @@ def test_only_trades_that_count_move_the_reference_price() -> None:
     for counts, reference in ((None, 10_100), (~odd, 10_000), (odd, 10_200)):
         batch, origin = made
         fresh = replace(batch, price=batch.price.copy(), ask=batch.ask.copy())
-        _, _, after = limited(fresh, origin, {0: bands()}, START + 96 * SECOND, counts)
+        after = limited(fresh, origin, {0: bands()}, START + 96 * SECOND, counts).bands
         assert after[0].reference == reference

@@ -118,7 +118,7 @@ def test_the_index_is_looked_at_on_whole_seconds_whatever_the_blocks_are() -> No
     assert watched(after, nothing, NOON + 10 * SECOND)[1] == 0
 
 
-FALL = Scenario("fall", path=((0, 0), (600, -0.075), (1_000, -0.075)))
+FALL = Scenario("fall", path=((0, 0), (600, -0.075), (1_000, -0.075)), alike=True)
 
 
 def test_everything_halts_and_is_opened_again_with_an_auction() -> None:

@@ -61,17 +61,18 @@ def batch_of(made: list[tuple[int, ...]]) -> tuple[TickBatch, np.ndarray]:
 def through(made: list[tuple[int, ...]], cuts: list[int], rules: bool) -> tuple[bytes, Any]:
     """Go through a tape of 200 seconds in blocks."""
     one = {i: bands(from_us=NOON, us=rules, mark=mark_of("Q", "5")) for i in range(SYMBOLS - 1)}
-    parts = []
-    edges = [NOON, *[NOON + cut * SECOND for cut in sorted(set(cuts))], NOON + 201 * SECOND]
+    parts, bands_at = [], []
+    times = [NOON, *[NOON + cut * SECOND for cut in sorted(set(cuts))], NOON + 201 * SECOND]
     batch, origin = batch_of(made)
-    for begin, end in itertools.pairwise(edges):
+    for begin, end in itertools.pairwise(times):
         mine = (batch.time >= begin) & (batch.time < end)
         part = batch[mine]
         columns = {name: getattr(part, name).copy() for name in ("price", "ask")}
         part.price, part.ask = columns["price"], columns["ask"]
-        after, _, one = limited(part, origin[mine], one, end)
+        after, _, one, edges = limited(part, origin[mine], one, end)
         parts.append(after)
-    return content(TickBatch.join(parts)), one
+        bands_at.append(edges)
+    return content(TickBatch.join(parts)) + np.concatenate(bands_at, axis=1).tobytes(), one
 
 
 @settings(max_examples=80)
@@ -97,7 +98,7 @@ def test_what_the_rules_make_of_several_symbols_is_in_the_order_of_time() -> Non
     one = {i: bands(from_us=NOON) for i in range(2)}
     # The second one stands at its band first.
     made = [(2 * SECOND, 0, QUOTES, 10_600, 2, WALK), (SECOND, 1, QUOTES, 10_600, 2, WALK)]
-    batch, _, _ = limited(*batch_of(made), one, NOON + 800 * SECOND)
+    batch = limited(*batch_of(made), one, NOON + 800 * SECOND).batch
     assert (np.diff(batch.time) >= 0).all()
     paused = batch[(batch.channel == STATUS) & (batch.price == STATUSES.index("paused"))]
     assert paused.symbol.tolist() == [1, 0]
@@ -118,36 +119,6 @@ def test_a_pause_goes_on_for_as_long_as_the_price_is_outside_the_collars() -> No
         (616, "trading", "LUDP"),
     ]
     assert after.reference == 11_301
-
-
-def test_a_quote_beyond_a_band_is_a_straddle_state_as_long_as_it_is_no_limit_state() -> None:
-    """Under the rules of the US market it is told, trading goes on, and nobody pauses for it; elsewhere nothing is told."""
-    shift = (NOON - us("2026-01-05T09:30")) / SECOND
-    steps = [
-        quote(1, 9_499, 9_510),
-        trade(2, 9_505),
-        quote(10, 9_498, 9_502),
-        quote(11, 9_490, 9_500),  # the ask stands at the lower band
-        quote(12, 9_490, 9_501),
-        quote(13, 9_600),
-        quote(14, 10_400, 10_501),
-        quote(15, 9_400, 10_600),
-        quote(16, 10_000),
-    ]
-    later = [(t + round(shift * SECOND), *rest) for t, *rest in steps]
-    found, after = ruled(later, shift + 20, bands(us=True, from_us=NOON))
-    assert [(round(at - shift), status) for at, status, _ in changes(found)] == [
-        (1, "straddle_state"),
-        (11, "limit_state"),
-        (12, "straddle_state"),
-        (13, "trading"),
-        (14, "straddle_state"),
-        (16, "trading"),
-    ]
-    assert not after.straddles
-    assert [row[1:] for row in found if row[1] == QUOTES][5] == (QUOTES, 10_400, 10_501)
-    found, _ = ruled(steps, 20)
-    assert [status for _, status, _ in changes(found)] == ["limit_state", "trading"]
 
 
 def test_collars_are_five_percent_and_fifteen_cents_for_cheap_ones() -> None:

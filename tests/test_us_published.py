@@ -97,6 +97,30 @@ def test_what_is_published_is_what_the_protocol_says(at: str, seconds: int, seed
         assert reader.counts["straddle_state"] > 0 or seed == 2
 
 
+GAPS = Universe(
+    [
+        Instrument("WIDE", 30.0, spread=12.0, tier=1, exchange="N"),
+        Instrument("NARROW", 120.0, spread=6.0, tier=1, exchange="Q"),
+    ]
+)
+
+
+@pytest.mark.parametrize("size", [-0.048, 0.049])
+@pytest.mark.parametrize("seed", [2, 4])
+def test_a_quote_that_a_trade_leaves_beyond_a_band_is_told_to_straddle(
+    size: float, seed: int
+) -> None:
+    """A scripted price comes near a band; trades clear its levels, and what is behind them may be beyond it."""
+    chance = random.Random(seed)
+    market = Market(GAPS, seed=seed, rate=60.0, rules="us", start_us=us("2026-01-05T10:00"))
+    near = Scenario("near", path=((0, 0), (2, size), (60, size)), alike=True)
+    market.play(near, market.now_us + 3 * SECOND)
+    reader = read(market, 25, chance)
+    assert not reader.wrong
+    assert reader.counts["straddle_state"] > 20
+    assert reader.counts["trading"] > 20
+
+
 @pytest.mark.parametrize(("fall", "level"), [(-0.09, 1), (-0.30, 3)])
 def test_the_whole_market_halts_when_what_was_published_has_fallen(fall: float, level: int) -> None:
     """Each level at the first whole second after it; bands and pauses, which hold prices up, count."""

@@ -107,6 +107,8 @@ class Symbol:
     """Whether its reference price is of a quote that nobody saw, after a halt."""
     prints: list[str] = field(default_factory=list)
     """The auctions of this session."""
+    asked: tuple[float, bool | None] | None = None
+    """When a quote came, and whether it straddles a band; None: it can't be told, so near."""
 
     @property
     def tick(self) -> float:
@@ -178,6 +180,13 @@ class Reader:
             self._bar(one, event)
             return
         self._must(event["time"] >= one.time, event, f"earlier than {one.time}")
+        if one.asked and (event["type"], event["time"]) != ("status", one.asked[0]):
+            straddles, one.asked = one.asked[1], None
+            if straddles is not None and one.status in CONTINUOUS:
+                right = (one.status == "straddle_state") == straddles
+                self._must(
+                    right, event, f"{one.status}, and the quote before straddles: {straddles}"
+                )
         one.time = event["time"]
         self._look(one, one.time)
         getattr(self, "_" + event["type"])(one, event)
@@ -204,6 +213,8 @@ class Reader:
             slack = 1.01 * self._slack(one)
             self._must(event["bid"] <= high + slack, event, f"bids above {high}")
             self._must(event["ask"] >= low - slack, event, f"asks below {low}")
+            room = min(event["bid"] - low, high - event["ask"])
+            one.asked = event["time"], None if abs(room) <= slack else room < 0
 
     def _trade(self, one: Symbol, event: Event) -> None:
         if (event["symbol"], event["price"]) in self.scripted:

@@ -16,8 +16,8 @@ _OPENING = with_conditions("O5")
 
 I64 = NDArray[np.int64]
 
-Row = tuple[int, int, int, int, int, int]
-"""Time, channel, price, size, ask, ask size."""
+Row = tuple[int, int, int, int, int, int, int, int]
+"""Time, channel, price, size, ask, ask size, and the bands within which a quote is no straddle, or 0 twice."""
 
 
 @dataclass(slots=True)
@@ -31,6 +31,8 @@ class SymbolRows:
     ask: I64
     counts: NDArray[np.bool_]
     """Which trades count for the mean price: those of a round lot at least, where odd lots are told."""
+    edges: I64
+    """The bands at each row while it trades, shape (2, rows); 0 where nobody asks whether a quote straddles them."""
     made: list[tuple[int | None, Row]] = field(default_factory=list)
     """What the rules make happen, changes of status and reopenings: behind which row; None: behind all of its time."""
 
@@ -43,4 +45,4 @@ class SymbolRows:
 
 def change(time: int, status: str, reason: str | None = None) -> Row:
     """Give a change of status."""
-    return time, STATUS, status_number(status), reason_number(reason), 0, 0
+    return time, STATUS, status_number(status), reason_number(reason), 0, 0, 0, 0

@@ -6,9 +6,7 @@ outside of them. When one side of the quote stands at a band, it is a limit stat
 five minutes. Under the rules of the US market it becomes five more for as long as the middle of the quote is outside of the
 auction's collars, which are 5 % around the band at first and widen by as much each time (NYSE Rule 7.35A, Nasdaq Equity 4,
 4120(c)(10)); and one that would last into the last ten minutes lasts until the close (section VII, Nasdaq Equity 4, 4754(b)(6)).
-A straddle state is one in which the bid is below the lower band, or the ask above the upper one, and which is no limit state (section
-VII(A)(2)): it is told, under the rules of the US market, and trading goes on. The listing exchange may declare a pause then if trading
-"deviates from normal trading characteristics"; that is its judgement, and nobody's here. Simplified: new bands hold from the next quote on.
+Straddle states are for :mod:`ticker.regulation.straddling`. Simplified: new bands hold from the next quote on.
 """
 
 from dataclasses import dataclass
@@ -76,13 +74,10 @@ class Bands:
     """How many ticks a cent has, if that is more than one: from a dollar on, bands are whole cents."""
     collar: tuple[int, int] = (0, 0)
     """Between which prices a pause may end."""
-    straddles: bool = False
-    """Whether it is in a straddle state."""
 
     def calm(self, end_us: int) -> bool:
         """Tell whether nothing turns up to a time but what events do."""
         trades = self.mode == _TRADING and self.reference > 0 and not self.pending
-        trades &= not self.straddles
         return trades and end_us <= min(self.until_us, self.check_us)
 
     def run(self, rows: SymbolRows, end_us: int) -> None:
@@ -115,8 +110,7 @@ class Bands:
         hit = (rows.price[part] >= self.high) | (rows.ask[part] <= self.low)
         turns = (rows.channel[part] == STATUS) | (rows.opens(part) & self.us)
         if self.mode == _TRADING:
-            straddles = self._straddling(rows.price[part], rows.ask[part])
-            turns |= quote & (hit | (self.pending > 0) | (straddles != self.straddles))
+            turns |= quote & (hit | (self.pending > 0))
         elif self.mode == _LIMITED:
             turns |= quote & ~hit
         found = np.flatnonzero(turns)
@@ -133,6 +127,8 @@ class Bands:
         if self.mode not in (_TRADING, _LIMITED) or at == end:
             return
         part = slice(at, end)
+        if self.mode == _TRADING and self.us:
+            rows.edges[:, part] = [[self.low], [self.high]]
         price, ask = rows.price[part], rows.ask[part]
         free = rows.origin[part] != SCRIPT
         quote, trade = ((rows.channel[part] == c) & free for c in (QUOTES, TRADES))
@@ -150,7 +146,6 @@ class Bands:
             trades = STATUSES[rows.price[row]] in REGULAR
             if not trades:
                 self.mode, self.until_us, self.check_us = _OFF, NEVER, NEVER
-                self.straddles = False
             elif self.mode in (_PAUSED, _OFF):
                 self._begin(time)
             return
@@ -161,14 +156,12 @@ class Bands:
         if self.pending:
             self._set(self.pending, time)
         hit = rows.price[row] >= self.high or rows.ask[row] <= self.low
-        straddles = not hit and bool(self._straddling(rows.price[row], rows.ask[row]))
         if hit and self.mode == _TRADING:
             self.mode, self.until_us = _LIMITED, time + LIMIT_STATE_S * 1_000_000
             rows.made.append((row, change(time, "limit_state")))
-        elif not hit and (self.mode == _LIMITED or straddles != self.straddles):
+        elif not hit and self.mode == _LIMITED:
             self.mode, self.until_us = _TRADING, NEVER
-            rows.made.append((row, change(time, "straddle_state" if straddles else "trading")))
-        self.straddles = straddles
+            rows.made.append((row, change(time, "trading")))
         self._hold(rows, row, row + 1)
 
     def _ring(self, rows: SymbolRows, time: int) -> None:
@@ -201,10 +194,11 @@ class Bands:
             middle = middle // self.cent * self.cent
         if self.us:
             self._open_at(middle, time)
+        edges = (self.low, self.high) if self.us else (0, 0)
         reopening = (
             change(time, "trading", "LUDP"),
-            (time, QUOTES, bid, 2 * self.lot, ask, 2 * self.lot),
-            (time, TRADES, middle, 200 * self.lot, self.mark, 0),
+            (time, QUOTES, bid, 2 * self.lot, ask, 2 * self.lot, *edges),
+            (time, TRADES, middle, 200 * self.lot, self.mark, 0, 0, 0),
         )
         rows.made += [(None, row) for row in reopening]
 
@@ -224,7 +218,7 @@ class Bands:
 
     def _begin(self, time: int) -> None:
         """Begin to trade, around the middle of the newest quote."""
-        self.mode, self.until_us, self.straddles = _TRADING, NEVER, False
+        self.mode, self.until_us = _TRADING, NEVER
         self.check_us = (time // _CHECK_US + 1) * _CHECK_US
         self.sums, self.counts = (0,), (0,)
         self._set((self.bid + self.ask) / 2, time)
@@ -241,11 +235,6 @@ class Bands:
             reference, self.tick_size, tier=self.tier, close=self.close, doubled=self._wide(time)
         )
         self.low, self.high = bands_around(round(reference), distance, self.cent)
-
-    def _straddling(self, bid: I64, ask: I64) -> NDArray[np.bool_]:
-        """Tell which quotes have a bid below the bands or an ask above them, where that is told."""
-        outside: NDArray[np.bool_] = (bid < self.low) | (ask > self.high)
-        return outside & self.us
 
     def _wide(self, time: int) -> bool:
         """Tell whether the bands are twice as wide at a time."""

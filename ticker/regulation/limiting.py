@@ -8,6 +8,7 @@ reach a band or change their status are gone through one by one.
 from collections.abc import Mapping
 from dataclasses import fields
 from operator import attrgetter, itemgetter
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +18,24 @@ from ticker.regulation.bandrows import SymbolRows
 from ticker.regulation.bands import Bands
 from ticker.rows import EXTRA, SCRIPT, grouped, insert
 
-__all__ = ["limited"]
+__all__ = ["Limited", "limited"]
 
 I64 = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+
+
+class Limited(NamedTuple):
+    """What the bands make of a block."""
+
+    batch: TickBatch
+    """Its events, with what the rules make happen."""
+    origin: NDArray[np.uint8]
+    """Where they are from."""
+    bands: dict[int, Bands]
+    """Those at its end."""
+    edges: I64
+    """The bands at each event while its symbol trades, shape (2, events); 0 where nobody asks whether a quote straddles them."""
+
 
 _every = attrgetter(*(field.name for field in fields(Bands)))
 
@@ -31,7 +46,7 @@ def limited(
     bands: Mapping[int, Bands],
     end_us: int,
     counts: Flags | None = None,
-) -> tuple[TickBatch, NDArray[np.uint8], dict[int, Bands]]:
+) -> Limited:
     """
     Keep the symbols that have bands inside them; prices are changed in place.
 
@@ -41,18 +56,16 @@ def limited(
         bands: by symbol.
         end_us: when the block ends.
         counts: which trades count for reference prices; None: all.
-
-    Returns:
-        The batch with what the rules make happen, where its events are from, and the bands at the end.
     """
+    edges = np.zeros((2, len(batch)), dtype=np.int64)
     if not bands:
-        return batch, origin, {}
+        return Limited(batch, origin, {}, edges)
     made: list[tuple[int, ...]] = []
     after = dict(bands)
     counts = np.ones(len(batch), dtype=bool) if counts is None else counts
-    busy = _inside(batch, origin, after, end_us, counts)
+    busy = _inside(batch, origin, after, end_us, counts, edges)
     if not busy:
-        return batch, origin, after
+        return Limited(batch, origin, after, edges)
     order, first = grouped(batch.symbol, max(*bands, int(batch.symbol.max(initial=0))) + 1)
     for symbol in busy:
         at = order[first[symbol] : first[symbol + 1]]
@@ -63,24 +76,26 @@ def limited(
             batch.price[at],
             batch.ask[at],
             counts[at],
+            np.zeros((2, len(at)), dtype=np.int64),
         )
         after[symbol] = _copy(bands[symbol])
         after[symbol].run(rows, end_us)
-        batch.price[at], batch.ask[at] = rows.price, rows.ask
+        batch.price[at], batch.ask[at], edges[:, at] = rows.price, rows.ask, rows.edges
         for row, values in rows.made:
             behind = np.searchsorted(batch.time, values[0], "right") if row is None else at[row] + 1
             made.append((int(behind), symbol, *values))
     if made:
-        batch, origin = _put(batch, origin, made)
-    return batch, origin, after
+        batch, origin, edges = _put(batch, origin, edges, made)
+    return Limited(batch, origin, after, edges)
 
 
 def _put(
-    batch: TickBatch, origin: NDArray[np.uint8], made: list[tuple[int, ...]]
-) -> tuple[TickBatch, NDArray[np.uint8]]:
+    batch: TickBatch, origin: NDArray[np.uint8], edges: I64, made: list[tuple[int, ...]]
+) -> tuple[TickBatch, NDArray[np.uint8], I64]:
     """Put what the rules make happen, without numbers, before some rows; before the same one, in the order of time."""
     made = sorted(made, key=itemgetter(2))
-    place, symbol, time, channel, price, size, ask, ask_size = np.array(made, dtype=np.int64).T
+    columns = np.array(made, dtype=np.int64).T
+    place, symbol, time, channel, price, size, ask, ask_size = columns[:8]
     rows = TickBatch.unnumbered(
         symbol=symbol,
         channel=channel,
@@ -90,7 +105,7 @@ def _put(
         ask=ask,
         ask_size=ask_size,
     )
-    return insert(batch, origin, rows, EXTRA, place)
+    return *insert(batch, origin, rows, EXTRA, place), np.insert(edges, place, columns[8:], axis=1)
 
 
 def _inside(
@@ -99,8 +114,9 @@ def _inside(
     bands: dict[int, Bands],
     end_us: int,
     counts: Flags,
+    edges: I64,
 ) -> list[int]:
-    """Enter the events of the symbols that stay inside their bands, and in their mode; give the others."""
+    """Enter the events of the symbols that stay inside their bands, and in their mode, and the bands at them; give the others."""
     every = np.array(list(bands), dtype=np.int64)
     calm = [symbol for symbol, one in bands.items() if one.calm(end_us)]
     count = max(int(every.max()), int(batch.symbol.max(initial=0))) + 1
@@ -111,11 +127,12 @@ def _inside(
     trade = (batch.channel == TRADES) & free
     hit = quote & free & ((batch.price >= high[symbol]) | (batch.ask <= low[symbol]))
     hit |= trade & ((batch.price < low[symbol]) | (batch.price > high[symbol]))
-    if next(iter(bands.values())).us:
-        hit |= quote & free & (low[symbol] > 0) & _straddling(batch, low, high)
     hit |= batch.channel == STATUS
     turning = low < 0
     turning[symbol[hit]] = True
+    if next(iter(bands.values())).us:
+        stays = ~turning[symbol]
+        edges[:] = low[symbol] * stays, high[symbol] * stays
     trade &= counts
     sums, number, bid, ask = np.zeros((4, count), dtype=np.int64)
     np.add.at(sums, symbol[trade], batch.price[trade])
@@ -127,12 +144,6 @@ def _inside(
         bands[i] = _entered(bands[i], *values)
     busy: list[int] = every[turning[every]].tolist()
     return busy
-
-
-def _straddling(batch: TickBatch, low: I64, high: I64) -> Flags:
-    """Tell which quotes have a bid below their bands, or an ask above them."""
-    outside: Flags = (batch.price < low[batch.symbol]) | (batch.ask > high[batch.symbol])
-    return outside
 
 
 def _copy(one: Bands) -> Bands:

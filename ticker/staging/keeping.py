@@ -11,6 +11,7 @@ from ticker.reference.status import QUOTES_IN, STATUSES, TRADES_IN, status_numbe
 from ticker.regulation.bands import Bands
 from ticker.regulation.breakers import Breakers
 from ticker.regulation.limiting import limited
+from ticker.regulation.straddling import straddling
 from ticker.regulation.us import UsRules
 from ticker.rows import SCRIPT, Standings, behind_trades, sequences, statuses, waiting
 from ticker.staging.play import Play
@@ -79,14 +80,17 @@ def keep(
         quoted: whether the walk makes quotes at all.
     """
     counts = rules.counts(batch) if rules is not None else None
-    batch, origin, bands = limited(batch, origin, state.bands, end_us, counts)
+    batch, origin, bands, edges = limited(batch, origin, state.bands, end_us, counts)
     out, status, standing = _coming_out(batch, origin, state, quoted=quoted)
     behind = behind_trades(batch, origin) & ~_limited(batch, status)
     batch, shown = taking.take(batch, origin, behind, state.shown)
-    batch, origin = batch[out], origin[out]
+    batch, origin, status = batch[out], origin[out], status[out]
+    if rules is not None:
+        stands = edges[:, out], state.standing, standing
+        batch, origin, status, standing = straddling(batch, origin, status, *stands)
     batch = replace(batch, seq=sequences(batch, state.seq))
     if rules is not None:
-        rules.mark(batch, origin, status[out])
+        rules.mark(batch, origin, status)
     return Kept(batch, origin, standing, shown, bands)
 
 
