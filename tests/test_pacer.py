@@ -6,6 +6,7 @@ An event is (symbol, channel, seq, merged). Time is a number.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -336,3 +337,23 @@ def test_who_is_behind_can_change_its_mode() -> None:
     client.read()
     at(bench, 0.4)
     assert got(client) == [Event(0, 0, 23, 2)]
+
+
+def test_what_waits_in_several_lanes_goes_out_whole_though_the_first_is_too_much_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is in the way of what comes next, a snapshot or all events, and mustn't be taken as sent when it wasn't."""
+    monkeypatch.setattr(lanes_module, "LANE_SLOTS", 2)
+    bench = HubBench(policy=replace(POLICY, soft_limit=30, low_water=20))
+    client = StalledTransport()
+    member = join(bench, client, range(SYMBOLS), range(CHANNELS))
+    events = [(s, c) for c in range(CHANNELS) for s in range(SYMBOLS)]
+    at(bench, 0.0)
+    bench.publish(*events)
+    everything(bench, member, range(SYMBOLS), range(CHANNELS))
+    assert member in bench.slow.laggards
+    assert got(client) == [Event(s, c, 1) for s, c in events]
+    at(bench, 0.01, (0, 0), (0, 0))
+    client.read()
+    at(bench, 0.02)
+    assert got(client) == [Event(0, 0, 3, 1)]

@@ -613,6 +613,15 @@ def test_the_latest_resumes_with_exactly_what_was_missed(rig: Rig) -> None:
         {"action": "snapshot", "symbols": ["AAPL"]},
         {"action": "subscribe", "symbols": ["AAPL"], "mode": "latest", "max_hz": 2},
         {"action": "subscribe", "symbols": ["AAPL"], "channels": ["bars"], "interval": "1s"},
+        {
+            "action": "subscribe",
+            "symbols": ["AAPL"],
+            "channels": ["bars"],
+            "interval": "1s",
+            "snapshot": False,
+            "epoch": "of another run",
+            "since": {"AAPL": {"bars": 5}},
+        },
     ],
 )
 def test_what_waits_for_its_window_comes_before_a_snapshot_not_in_place_of_it(

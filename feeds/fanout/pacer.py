@@ -63,11 +63,11 @@ class Pacer:
         for lane in lanes:
             at = some[lane.slots] & (self._seq[lane.slots] != lane.marks)
             if at.any():
-                self._send([Lane(member, lane.slots[at], lane.marks[at], 0)], now)
+                self._send([Lane(member, lane.slots[at], lane.marks[at], 0)], now, whole=True)
                 lane.marks[at] = self._seq[lane.slots[at]]
 
-    def _send(self, lanes: Sequence[Lane], now: float) -> None:
-        """Write to each lane's member, where the lane has something to send still."""
+    def _send(self, lanes: Sequence[Lane], now: float, *, whole: bool = False) -> None:
+        """Write to each lane's member, where the lane has something to send still; if ``whole``, though it falls behind meanwhile."""
         if not lanes:
             return
         slots = np.concatenate([lane.slots for lane in lanes])
@@ -80,7 +80,8 @@ class Pacer:
         start, sent = 0, []
         for lane, end in zip(lanes, ends, strict=True):
             member = lane.member
-            sent.append(start < end and member.laggard is None and member.group is not None)
+            may = member.group is not None and (whole or member.laggard is None)
+            sent.append(start < end and may)
             if sent[-1]:  # a lane before may have been too much for it
                 payload = b"[" + b"".join(fragments[start:end])[:-1] + b"]"
                 self._delivery.stats.tell(end - start, sum(replaced[start:end]))

@@ -143,14 +143,18 @@ class Subscriber:
         wanting: Sequence[int] = symbols if request.snapshot else ()
         if resume is not None:
             objects, wanting = feed.resume(resume, symbols, channels, fresh=request.snapshot)
-        elif wanting:
-            feed.hub.settle(self._member, self._slots(wanting, {*ALWAYS, *channels}), now)
+        missed = (
+            {c: feed.resumed(resume, symbols, c) for c in channels} if resume is not None else {}
+        )
         if wanting:
+            alone = self._slots(wanting, {*ALWAYS, *channels})
+            for channel, some in missed.items():
+                alone = np.setdiff1d(alone, self._slots(some, [channel]))
+            feed.hub.settle(self._member, alone, now)
             objects += feed.snapshots(wanting, channels)
         self._renewed(wanting, {*ALWAYS, *channels}, now)
-        if resume is not None:
-            for channel in channels:
-                self._renewed(feed.resumed(resume, symbols, channel), [channel], now)
+        for channel, some in missed.items():
+            self._renewed(some, [channel], now)
         return objects
 
     def unsubscribe(self, request: Unsubscribe, now: float) -> Steps:
