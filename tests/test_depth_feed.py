@@ -189,7 +189,7 @@ SMALL = BacklogPolicy(soft_limit=20_000, low_water=4_000)
 
 @on_both_loops
 async def test_who_reads_too_slowly_gets_whole_books_and_goes_on() -> None:
-    """OffWalk one that reads everything. After the pause every book is right again, and so is each change that follows."""
+    """Beside one that reads everything. After the pause every book is right again, and so is each change that follows."""
     async with (
         running(rate=300.0, history_mb=0, backlog=SMALL) as server,
         RawClient(server, receive_buffer=4096) as slow,

@@ -56,7 +56,7 @@ def on_port(text: str, feed: dict[str, Any]) -> str:
 @pytest.mark.node
 @pytest.mark.parametrize("block", MODULES)
 def test_a_module_runs_under_node(block: Block, feed: dict[str, Any], tmp_path: Path) -> None:
-    """OffWalk the files that its document says to copy, and nothing else; to its end, without a complaint."""
+    """Beside the files that its document says to copy, and nothing else; to its end, without a complaint."""
     folder = (ROOT / block.document).parent
     for path in (*folder.glob("ticker-*.js"), *folder.glob("feed.mjs"), *folder.glob("*.json")):
         shutil.copy(path, tmp_path)

@@ -311,7 +311,7 @@ class HubAgainstModel(RuleBasedStateMachine):
             for symbol, channel in who.wants:
                 audience[channel, symbol] += who.member not in slow.laggards
         assert roster.wanted.tolist() == wanted.ravel().tolist()
-        assert roster.audience.members.tolist() == audience.ravel().tolist()
+        assert roster.deliveries.members.tolist() == audience.ravel().tolist()
         assert set(slow.laggards) <= {w.member for w in here}
         assert roster.interested == any(wish for wish, _ in by_wish)
         assert {
@@ -327,7 +327,7 @@ class HubAgainstModel(RuleBasedStateMachine):
         if hasattr(self, "bench"):
             hub, groups = self.bench.hub, self.bench.roster.groups.values()
             told = hub.deliveries()
-            counted = hub.roster.audience._deliveries + hub.stats.caught_up
+            counted = hub.roster.deliveries._deliveries + hub.stats.caught_up
             pending = sum(group.pending() * len(group.live) for group in groups)
             assert counted == self.received + pending, (counted, self.received, pending)
             assert told >= counted

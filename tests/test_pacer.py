@@ -226,7 +226,7 @@ def test_after_unsubscribing_nothing_comes_and_nothing_is_kept() -> None:
     assert not bench.roster.interested
 
 
-# OffWalk others.
+# Beside others.
 
 
 def test_those_that_get_everything_notice_nothing() -> None:

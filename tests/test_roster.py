@@ -32,7 +32,7 @@ def roster_of(*interests: Interest) -> tuple[Roster, list[Member]]:
 def test_groups_that_want_a_slot_are_counted_once_and_live_members_each() -> None:
     roster, _ = roster_of(EVERYTHING, ONE, ONE, NOTHING)
     assert roster.wanted.tolist() == [1, 2, 1, 1, 1, 1]
-    assert roster.audience.members.tolist() == [1, 3, 1, 1, 1, 1]
+    assert roster.deliveries.members.tolist() == [1, 3, 1, 1, 1, 1]
     assert {g.members for g in roster.groups.values()} == {1, 2}
     assert roster.interested
 
@@ -41,12 +41,12 @@ def test_who_is_silenced_is_still_in_its_group_but_not_in_the_audience() -> None
     roster, (one, two) = roster_of(ONE, ONE)
     roster.silence(one)
     roster.silence(one)
-    assert roster.audience.members[1] == 1
+    assert roster.deliveries.members[1] == 1
     assert roster.wanted[1] == 1
     assert one.group is two.group
     assert roster.groups[ONE, WEBSOCKET, 0].members == 2
     roster.enliven(one)
-    assert roster.audience.members[1] == 2
+    assert roster.deliveries.members[1] == 2
 
 
 def test_a_board_is_there_for_each_set_of_channels_that_somebody_reads() -> None:
@@ -67,6 +67,6 @@ def test_when_all_have_gone_nothing_is_left() -> None:
     assert roster.groups == {}
     assert roster.boards.by_channels == {}
     assert not np.any(roster.wanted)
-    assert not np.any(roster.audience.members)
+    assert not np.any(roster.deliveries.members)
     assert not roster.interested
     assert all(one.group is None for one in members)

@@ -114,7 +114,7 @@ def test_only_as_many_symbols_as_fit_are_shown(board: Board) -> None:
 
 
 def test_a_halted_symbol_is_marked(board: Board) -> None:
-    """OffWalk its name."""
+    """Beside its name."""
     board.apply([Status("AAPL", 1, 0.0, "halted", "LUDP")], 9.0, 0.0)
     assert lines(board, 80)[4].startswith("AAPL halted")
 

@@ -17,7 +17,7 @@ import click
 from feeds.admission.file_limit import raise_file_limit
 from feeds.cli.access import access_options, take_limits
 from feeds.cli.banner import banner, ready_line
-from feeds.cli.complaints import Complaints
+from feeds.cli.loop_errors import LoopErrors
 from feeds.cli.options import CONTEXT, Start, of_field, together
 from feeds.cli.parent import at_the_end_of
 from feeds.cli.replay import looking_through, replay_options, take_replay
@@ -232,7 +232,7 @@ async def run_feed(server: FeedServer, *, ready_json: bool, parent: int | None =
         parent: a file descriptor whose end is an end, too.
     """
     _calm_the_collector()
-    asyncio.get_running_loop().set_exception_handler(Complaints())
+    asyncio.get_running_loop().set_exception_handler(LoopErrors())
     with stopping() as stop, ExitStack() as stack:
         async with server:
             if parent is not None:

@@ -119,7 +119,7 @@ class Pump:
         """Give the market's time from which on a turn has something for somebody; None: as far as that matters, never."""
         if self.stagger.waiting:
             return self._market.now_us
-        members = self._hub.roster.audience.members
+        members = self._hub.roster.deliveries.members
         return self._market.next_us(members) if self._clock.speed else None
 
     async def _run_as_fast_as_drained(self) -> None:

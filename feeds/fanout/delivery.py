@@ -88,7 +88,7 @@ class Delivery:
                 if not group.stands(flows):  # somebody clogged, or left while we paused
                     there = [flow for flow in some if flow[1].flowing]
                     if gone := len(some) - len(there):
-                        self._roster.audience.take_back(gone * group.pending())
+                        self._roster.deliveries.take_back(gone * group.pending())
                     some = there
                 self.flows(data, some, now)
                 if (done := done + len(some)) >= most:

@@ -94,7 +94,7 @@ class Hub:
 
     def deliveries(self) -> int:
         """Give how many events were handed to a connection: one event to a thousand clients is a thousand."""
-        return self.roster.audience.deliveries() + self.stats.caught_up
+        return self.roster.deliveries.total() + self.stats.caught_up
 
     # Membership.
 

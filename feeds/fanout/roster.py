@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from feeds.counters.audience import Audience
+from feeds.counters.deliveries import Deliveries
 from feeds.fanout.board import Board, Part
 from feeds.fanout.boards import Boards
 from feeds.fanout.group import Group, Member
@@ -60,7 +60,7 @@ class Roster:
         """How many groups and lanes want each slot: what nobody wants needs no encoding."""
         self.lanes = Lanes(symbols, seq, self.wanted)
         """What members want at a pace, beside what they want in full."""
-        self.audience = Audience(seq)
+        self.deliveries = Deliveries(seq)
         self._seq = seq
         self._plans: list[Plan | None] = [None] * PHASES
 
@@ -119,7 +119,7 @@ class Roster:
         group = member.group
         if group is not None and member in group.live:
             unwritten = broken or group.written is not self.flushing
-            self.audience.take_back(group.pending() if unwritten else 0)
+            self.deliveries.take_back(group.pending() if unwritten else 0)
         self.displace(member)
 
     def settled(self, group: Group) -> bool:
@@ -181,14 +181,14 @@ class Roster:
             self.place(member, interest, now)
         self._plans[member.group.phase] = None
         member.group.enter(member)
-        self.audience.change(member.group.slots(), 1)
+        self.deliveries.change(member.group.slots(), 1)
 
     def silence(self, member: Member) -> None:
         """Let a member get no more events of its group, if it did."""
         assert member.group is not None
         self._plans[member.group.phase] = None
         if member.group.exit(member):
-            self.audience.change(member.group.slots(), -1)
+            self.deliveries.change(member.group.slots(), -1)
 
     def clog(self, member: Member) -> None:
         """Note that something is unread of a live member."""

@@ -23,7 +23,7 @@ from feeds.fanout.recall import Recall
 from feeds.http.access import spend
 from feeds.http.answers import json_answer
 from feeds.http.health import Health
-from feeds.http.picture import Pictures
+from feeds.http.snapshots import SnapshotMaker
 from feeds.protocol.query import OF_EVERY_PATH
 from ticker import __version__
 from ticker.batch import CHANNELS, DEPTH, INTERVALS, channel_name
@@ -67,7 +67,7 @@ class Api:
         self._desk = desk
         self._health = health
         self._recall = Recall(feed.market, feed.encoder, feed.hub.history)
-        self._pictures = Pictures(feed, pump)
+        self._snapshots = SnapshotMaker(feed, pump)
         self._symbols: bytes | None = None  # they never change
         self._started = time.monotonic()
 
@@ -114,7 +114,7 @@ class Api:
             await asyncio.sleep(0)
         ids = self._feed.resolve(names)
         pay(len(ids))
-        fragments, place = await self._pictures.take(ids)
+        fragments, place = await self._snapshots.take(ids)
         epoch = self._feed.epoch
         cursor = str(Cursor(epoch, place))
         head = orjson.dumps({"epoch": epoch, "cursor": cursor, "time": place.us / 1000})

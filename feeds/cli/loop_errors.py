@@ -1,4 +1,4 @@
-"""What the event loop complains of: that nobody can be accepted is told now and then, and in one line."""
+"""Errors of the event loop: that no connection can be accepted is told now and then, and in one line."""
 
 import asyncio
 import errno
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["QUIET_S", "Complaints"]
+__all__ = ["QUIET_S", "LoopErrors"]
 
 log = logging.getLogger("feeds")
 
@@ -17,7 +17,7 @@ QUIET_S = 10.0
 _SCARCE = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
-class Complaints:
+class LoopErrors:
     """
     An exception handler of an event loop. asyncio tries to accept again and again, and logs each failure with a traceback.
 

@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Audience"]
+__all__ = ["Deliveries"]
 
 I64 = NDArray[np.int64]
 
 
-class Audience:
+class Deliveries:
     """
     How many live members each slot has, and what that makes in deliveries.
 
@@ -37,7 +37,7 @@ class Audience:
         """Count some less, as those were published and not written: who should have got them is gone."""
         self._deliveries -= deliveries
 
-    def deliveries(self) -> int:
+    def total(self) -> int:
         """
         Give how many events were handed to a live member: one event to a thousand of them is a thousand.
 

@@ -17,7 +17,7 @@ from raw_http import RawHttp
 from terminal import process
 from wire import TIMEOUT_S, RawClient, eventually, on_both_loops, running
 
-from feeds.cli.complaints import QUIET_S, Complaints
+from feeds.cli.loop_errors import QUIET_S, LoopErrors
 
 FILES = 160
 FIT = 40  # two files each, 16 for those that wait, 64 for everything else
@@ -32,18 +32,18 @@ def scarce(number: int = errno.EMFILE) -> dict[str, Any]:
 @pytest.mark.asyncio
 async def test_what_is_scarce_is_told_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:
     now = 5.0
-    complaints = Complaints(lambda: now)
+    handler = LoopErrors(lambda: now)
     loop = asyncio.get_running_loop()
     for _ in range(1_000):
-        complaints(loop, scarce())
+        handler(loop, scarce())
     now += QUIET_S / 2
-    complaints(loop, scarce(errno.ENFILE))
+    handler(loop, scarce(errno.ENFILE))
     text = "connections can't be accepted, and wait until others have gone: Too many open files"
     assert [(r.name, r.levelname, r.getMessage()) for r in caplog.records] == [
         ("feeds", "WARNING", text)
     ]
     now += QUIET_S / 2
-    complaints(loop, scarce(errno.ENFILE))
+    handler(loop, scarce(errno.ENFILE))
     assert len(caplog.records) == 2
 
 
@@ -60,7 +60,7 @@ async def test_what_is_scarce_is_told_once_in_a_while(caplog: pytest.LogCaptureF
 async def test_everything_else_is_told_as_ever(
     context: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    Complaints()(asyncio.get_running_loop(), context)
+    LoopErrors()(asyncio.get_running_loop(), context)
     (record,) = caplog.records
     assert (record.name, record.levelname) == ("asyncio", "ERROR")
     assert record.getMessage().startswith("this")
@@ -82,7 +82,7 @@ async def test_asyncio_tries_to_accept_a_few_times_and_goes_on_later(
         return accept(sock)
 
     monkeypatch.setattr(socket.socket, "accept", accepted)
-    asyncio.get_running_loop().set_exception_handler(Complaints())
+    asyncio.get_running_loop().set_exception_handler(LoopErrors())
     async with running(loggers=("asyncio", "aiohttp")) as server, RawHttp(server) as http:
         http.send("GET /health HTTP/1.1", "Host: localhost", "Connection: close")
         await eventually(lambda: tries, "it was tried")

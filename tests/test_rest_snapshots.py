@@ -11,12 +11,12 @@ from streaming import StreamClient
 from wire import Follower, eventually, on_both_loops, running, step
 
 from feeds.engine.feed import Feed
-from feeds.http import picture as picture_module
+from feeds.http import snapshots as module
 
 
 @on_both_loops
 async def test_a_stream_goes_on_from_it_with_no_gap_and_nothing_twice() -> None:
-    """In a market that moves while the picture is drawn."""
+    """In a market that moves while the snapshots are made."""
     async with (
         running(clock="wall", symbols="1500", rate=5.0, turn_ms=1) as server,
         aiohttp.ClientSession() as http,
@@ -24,12 +24,12 @@ async def test_a_stream_goes_on_from_it_with_no_gap_and_nothing_twice() -> None:
         for _ in range(3):
             before = server.pump.turns
             async with http.get(server.url + "/api/snapshot") as answer:
-                picture: dict[str, Any] = await answer.json()
+                answered: dict[str, Any] = await answer.json()
             assert server.pump.turns > before, "the market went on"
             follower = Follower()
-            follower.feed(picture["snapshots"])
+            follower.feed(answered["snapshots"])
             assert len(follower.last) == 3 * 1500
-            target = f"/stream?symbols=*&channels=trades,quotes&last_event_id={picture['cursor']}"
+            target = f"/stream?symbols=*&channels=trades,quotes&last_event_id={answered['cursor']}"
             async with StreamClient(server, target) as stream:
                 while follower.events < 3_000:
                     items = await stream.lines()
@@ -38,10 +38,10 @@ async def test_a_stream_goes_on_from_it_with_no_gap_and_nothing_twice() -> None:
 
 
 @pytest.mark.asyncio
-async def test_who_asks_while_one_is_drawn_waits_and_shares_the_next(
+async def test_who_asks_while_one_is_made_waits_and_shares_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """However many they are, and nobody sees what was before he asked, as the next is drawn from then on."""
+    """However many they are, and nobody sees what was before he asked, as the next is made from then on."""
     made = 0
     snapshots = Feed.snapshots
 
@@ -58,10 +58,10 @@ async def test_who_asks_while_one_is_drawn_waits_and_shares_the_next(
                 found: dict[str, Any] = await answer.json()
                 return found
 
-        pictures = server.plants.default.api._pictures
-        async with pictures._drawing:  # as while one is drawn
+        maker = server.plants.default.api._snapshots
+        async with maker._making:  # as while one is made
             asked = [asyncio.create_task(get()) for _ in range(20)]
-            await eventually(lambda: pictures._coming, "they wait")
+            await eventually(lambda: maker._coming, "they wait")
         answers = await asyncio.gather(*asked)
         assert made % 1500 == 0
         assert made < 20 * 1500  # 1500, unless some came later than the others
@@ -70,29 +70,29 @@ async def test_who_asks_while_one_is_drawn_waits_and_shares_the_next(
 
 @pytest.mark.parametrize("rounds", [0, 1, 3])
 @pytest.mark.asyncio
-async def test_however_often_it_is_drawn_anew_it_is_of_one_moment(
+async def test_however_often_it_is_made_anew_it_is_of_one_moment(
     rounds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(picture_module, "_ROUNDS", rounds)
-    monkeypatch.setattr(picture_module, "SLICE", 2)
+    monkeypatch.setattr(module, "_ROUNDS", rounds)
+    monkeypatch.setattr(module, "SLICE", 2)
     async with running(clock="wall", symbols="30", rate=500.0, turn_ms=1) as server:
-        pictures = server.plants.default.api._pictures
+        maker = server.plants.default.api._snapshots
         for _ in range(20):
-            drawn, place = await pictures.take(range(30))
+            made, place = await maker.take(range(30))
             if server.hub.place == place:  # nothing has happened since
-                assert drawn == server.feed.snapshots(range(30), ())
+                assert made == server.feed.snapshots(range(30), ())
 
 
 @pytest.mark.asyncio
 async def test_a_client_that_gives_up_doesnt_take_it_from_the_others() -> None:
     async with running(symbols="1500", rate=10.0) as server:
         await step(server, 100_000)
-        pictures = server.plants.default.api._pictures
+        maker = server.plants.default.api._snapshots
         server.pump._idle.clear()
-        one, other = (asyncio.create_task(pictures.take(range(1500))) for _ in range(2))
+        one, other = (asyncio.create_task(maker.take(range(1500))) for _ in range(2))
         await asyncio.sleep(0)
         one.cancel()
         server.pump._idle.set()
-        drawn, _ = await other
-        assert len(drawn) == 1500
+        made, _ = await other
+        assert len(made) == 1500
         assert one.cancelled()

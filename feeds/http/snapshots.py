@@ -16,7 +16,7 @@ from feeds.engine.pump import Pump
 from feeds.fanout.cursor import Place
 from feeds.fanout.snapshots import ALWAYS
 
-__all__ = ["SLICE", "Picture", "Pictures"]
+__all__ = ["SLICE", "SnapshotMaker", "SnapshotsAt"]
 
 I64 = NDArray[np.int64]
 
@@ -25,11 +25,11 @@ SLICE = 500
 
 _ROUNDS = 3  # then all that has changed is made at once, however much that is
 
-Picture = tuple[list[bytes], Place]
+SnapshotsAt = tuple[list[bytes], Place]
 """Snapshots, in order, and how far the market was."""
 
 
-class Pictures:
+class SnapshotMaker:
     """
     Makes them for one feed.
 
@@ -40,10 +40,10 @@ class Pictures:
 
     def __init__(self, feed: Feed, pump: Pump) -> None:
         self._feed, self._pump = feed, pump
-        self._drawing = asyncio.Lock()
-        self._coming: dict[tuple[int, ...], asyncio.Task[Picture]] = {}
+        self._making = asyncio.Lock()
+        self._coming: dict[tuple[int, ...], asyncio.Task[SnapshotsAt]] = {}
 
-    async def take(self, symbols: Sequence[int]) -> Picture:
+    async def take(self, symbols: Sequence[int]) -> SnapshotsAt:
         """Give the snapshots of some symbols, and the place as of which all of them are."""
         if len(symbols) <= SLICE:
             await self._pump.between_turns()
@@ -51,17 +51,17 @@ class Pictures:
         key = tuple(symbols)
         coming = self._coming.get(key)
         if coming is None:
-            coming = self._coming[key] = asyncio.create_task(self._next(key), name="picture")
+            coming = self._coming[key] = asyncio.create_task(self._next(key), name="snapshots")
         return await asyncio.shield(coming)
 
-    async def _next(self, symbols: tuple[int, ...]) -> Picture:
-        async with self._drawing:
+    async def _next(self, symbols: tuple[int, ...]) -> SnapshotsAt:
+        async with self._making:
             del self._coming[symbols]  # requests from now on get one that begins later
-            return await self._draw(symbols)
+            return await self._make(symbols)
 
-    async def _draw(self, symbols: tuple[int, ...]) -> Picture:
+    async def _make(self, symbols: tuple[int, ...]) -> SnapshotsAt:
         ids = np.array(symbols)
-        drawn: list[bytes] = [b""] * len(ids)
+        made: list[bytes] = [b""] * len(ids)
         seen = np.full((len(ALWAYS), len(ids)), -1, dtype=np.int64)
         for _ in range(_ROUNDS):
             changed = np.flatnonzero((seen != self._sequences(ids)).any(axis=0))
@@ -69,18 +69,18 @@ class Pictures:
                 break
             for start in range(0, len(changed), SLICE):
                 await self._pump.between_turns()
-                self._redraw(ids, changed[start : start + SLICE], drawn, seen)
+                self._renew(ids, changed[start : start + SLICE], made, seen)
                 await asyncio.sleep(0)
         await self._pump.between_turns()
         changed = np.flatnonzero((seen != self._sequences(ids)).any(axis=0))
-        self._redraw(ids, changed, drawn, seen)
-        return drawn, self._feed.hub.place
+        self._renew(ids, changed, made, seen)
+        return made, self._feed.hub.place
 
-    def _redraw(self, ids: I64, at: I64, drawn: list[bytes], seen: I64) -> None:
+    def _renew(self, ids: I64, at: I64, made: list[bytes], seen: I64) -> None:
         seen[:, at] = self._sequences(ids[at])
         fresh = self._feed.snapshots(ids[at].tolist(), ())
         for i, snapshot in zip(at.tolist(), fresh, strict=True):
-            drawn[i] = snapshot
+            made[i] = snapshot
 
     def _sequences(self, ids: I64) -> I64:
         sequences: I64 = self._feed.market.sequences()[np.array(ALWAYS)[:, None], ids]
