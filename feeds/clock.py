@@ -29,7 +29,6 @@ _TURNS = 3.0  # between two looks, where they are long
 
 _SHORTEST = 0.1  # of the pace of turns, from one to the next, where something is due
 _SHORTEST_S = 0.0005
-_REST = 0.1  # of the length of the last turn, after it
 _PAST_US = 2  # a turn gives what is before its time
 
 
@@ -110,7 +109,7 @@ class ScaledClock:
     The time of day, from the start on at a chosen speed.
 
     Turns keep a pace. Where something is due before, the turn comes when it is: but at least a tenth of the pace, and half a
-    millisecond, after the one before, and after a rest of a tenth of what that took.
+    millisecond, after the one before began.
 
     Args:
         start_us: the market's time at the start; None: the current second.
@@ -158,10 +157,8 @@ class ScaledClock:
         self._next = max(self._next + share * self.turn_s, now)
         if due_us is not None:
             due = self._started + (due_us + _PAST_US - self.start_us) / 1e6 / self.speed
-            rested = now + _REST * (now - self._turned)
             shortest = share * max(_SHORTEST_S, _SHORTEST * self.turn_s)
-            soonest = max(rested, self._turned + shortest)
-            self._next = min(self._next, max(due, soonest))
+            self._next = min(self._next, max(due, self._turned + shortest, now))
         await self._sleep(self._next - now)
         self._turned = self._monotonic()
 

@@ -72,6 +72,16 @@ def test_few_events_touch_only_those_that_want_them() -> None:
             assert ones.picking(some)
 
 
+def test_most_events_are_written_first_and_then_the_oldest() -> None:
+    """Whatever the numbers of their symbols."""
+    wishes = [{1}, {2}, {1, 2}, {3}, {2}, *({9},) * 4]
+    board, ones = crowd(wishes)
+    board.fill([3, 2], [b"e", b"e"])
+    board.fill([1, 2, 3], [b"e"] * 3)
+    portions = [(symbol, [ones.all.index(one) for one in some]) for symbol, some in ones.portions()]
+    assert portions == [(None, [2]), (3, [3]), (2, [1, 4]), (1, [0])]
+
+
 def test_where_most_are_touched_all_are() -> None:
     """By what happened, or as everybody wants that one symbol."""
     rng = random.Random(4)

@@ -83,6 +83,10 @@ class Board:
                 happened.append(symbol)
         happened.sort()
 
+    def arrived(self) -> Sequence[int]:
+        """Give the symbols that have an entry, those whose first event is oldest first. Linear in the events of the board."""
+        return list(dict.fromkeys(chain.from_iterable(self.symbols)))
+
     def wipe(self) -> None:
         """Take everything off. Linear in symbols that have an entry."""
         entries = self.entries

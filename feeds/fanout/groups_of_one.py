@@ -41,24 +41,24 @@ class GroupsOfOne:
 
     def portions(self) -> list[tuple[int | None, list[GroupOfOne]]]:
         """
-        Give whom what is on the board may concern: for each symbol, those who want nothing else of it; then, for None, others.
+        Give whom what is on the board may concern: for None, those who want several symbols of it; for each, those who want no other.
 
-        Where that is quicker, the others are all that there are. Nobody is given twice.
+        That is the order in which to write: most events first, then the oldest. In any other, an event that waited long for its
+        turn may wait long in it as well. Where it is quicker, all that there are, are given for None. Nobody is given twice.
 
         Cost: about 80 ns each that is given; where a symbol comes up for the first time, as much for each that there is.
         """
         found = self._concerned()
         if found is None:
             return [(None, self.all)]
-        ones, symbols = self.all, self.part.board.happened
+        ones = self.all
         seen, again = set[int](), set[int]()
-        for numbers in found:
+        for _, numbers in found:
             again.update(seen.intersection(numbers))
             seen.update(numbers)
-        portions: list[tuple[int | None, list[GroupOfOne]]] = []
-        for symbol, numbers in zip(symbols, found, strict=True):
+        portions: list[tuple[int | None, list[GroupOfOne]]] = [(None, [ones[n] for n in again])]
+        for symbol, numbers in found:
             portions.append((symbol, [ones[n] for n in numbers if n not in again]))
-        portions.append((None, [ones[n] for n in again]))
         return portions
 
     def picking(self, some: list[GroupOfOne]) -> bool:
@@ -66,8 +66,8 @@ class GroupsOfOne:
         part = self.part
         return part.picking or (some is not self.all and part.work <= _MOST_PICKED)
 
-    def _concerned(self) -> list[Sequence[int]] | None:
-        """Give, by symbol that happened, who reads it; None: they are as many as there are, or it isn't known."""
+    def _concerned(self) -> list[tuple[int, Sequence[int]]] | None:
+        """Give who reads each symbol that happened, the oldest first; None: they are as many as there are, or it isn't known."""
         board, readers = self.part.board, self._readers
         happened, total = board.happened, len(self.all)
         # On average, so many symbols have more readers than there are.
@@ -78,8 +78,8 @@ class GroupsOfOne:
             self._find_readers(unknown[:_MOST_UNKNOWN])
             if any(symbol not in readers for symbol in unknown):
                 return None
-        found = [readers[symbol] for symbol in happened]
-        return found if sum(map(len, found)) < total else None
+        found = [(symbol, readers[symbol]) for symbol in board.arrived()]
+        return found if sum(len(numbers) for _, numbers in found) < total else None
 
     def _find_readers(self, symbols: list[int]) -> None:
         for symbol in symbols:
