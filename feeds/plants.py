@@ -13,7 +13,7 @@ from feeds.http.access import Access
 from feeds.plant import Plant
 from ticker.venue import Venue
 
-__all__ = ["CHANGES", "MAX_SESSIONS", "Plants"]
+__all__ = ["CHANGES", "MAX_SESSIONS", "Plants", "most_sessions"]
 
 MAX_SESSIONS = 256
 """The most plants of one server."""
@@ -37,6 +37,11 @@ CHANGES = (
 """The options in which a plant may differ from others of its server."""
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def most_sessions(config: FeedConfig) -> int:
+    """Give how many sessions a server may come to have: one, unless somebody may begin others."""
+    return MAX_SESSIONS if config.control else 1
 
 
 class Plants:

@@ -28,7 +28,7 @@ from feeds.http.access import Access
 from feeds.http.health import Health
 from feeds.http.unreadable import HttpProtocols
 from feeds.plant import Plant
-from feeds.plants import Plants
+from feeds.plants import Plants, most_sessions
 from feeds.routes import application
 from ticker.venue import Venue
 
@@ -178,7 +178,7 @@ class FeedServer:
         protocols = HttpProtocols(
             self._runner.server, _KEEP_ALIVE_S, self.access.stats.errors, guarded=True
         )
-        limits = fit_file_limit(self.config.limits)
+        limits = fit_file_limit(self.config.limits, most_sessions(self.config))
         self.doors = Doors(protocols, limits, self.config.backlog, self.access.stats)
         context = None if self.tls is None else self.tls.context
         handshake_s = limits.handshake_s

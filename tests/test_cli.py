@@ -60,7 +60,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[FeedConfig, bool, str]
         return 0
 
     monkeypatch.setattr(serve, "run_feed", run_feed)
-    monkeypatch.setattr(serve, "raise_file_limit", lambda limits: None)
+    monkeypatch.setattr(serve, "raise_file_limit", lambda *_: None)
     return noted
 
 

@@ -9,18 +9,23 @@ import logging
 import os
 import socket
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from raw_http import RawHttp
 from terminal import process
 from wire import TIMEOUT_S, RawClient, eventually, on_both_loops, running
 
 from feeds.cli.loop_errors import QUIET_S, LoopErrors
+from feeds.plants import MAX_SESSIONS
 
 FILES = 160
 FIT = 40  # two files each, 16 for those that wait, 64 for everything else
+SESSIONS = 48
 
 
 def scarce(number: int = errno.EMFILE) -> dict[str, Any]:
@@ -110,17 +115,54 @@ async def test_without_a_file_for_the_short_way_it_goes_the_long_way(
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_with_few_files_who_is_one_too_many_is_told_so(loop: str) -> None:
     """More clients than files: each gets a connection or 503, and when they have left, others get one."""
+    with _few_files(FILES, "--loop", loop) as (_, port):
+        asyncio.run(_crowd(port))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere timers are no files")
+def test_the_timers_of_sessions_are_files_too() -> None:
+    """However many sessions there may come to be, they take no connection from anybody who was promised one."""
+    files = FILES + MAX_SESSIONS - 1
+    small = ["--symbols", "1", "--rate", "0.1", "--turn-ms", "1000", "--history-mb", "0"]
+    with _few_files(files, "--control", *small) as (pid, port):
+        asyncio.run(_sessions(port, SESSIONS))
+        _wait_for_timers(pid, SESSIONS)
+        asyncio.run(_crowd(port))
+
+
+@contextmanager
+def _few_files(files: int, *options: str) -> Iterator[tuple[int, int]]:
+    """Run a server that may open so many files, and must say nothing; gives its process and port."""
     code = (
-        f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({FILES}, {FILES}));"
+        f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({files}, {files}));"
         "from feeds.cli import main; main()"
     )
-    options = ["serve", "--port", "0", "--ready-json", "--loop", loop, "--slow-turn-ms", "0"]
-    with process(*options, program=(sys.executable, "-c", code)) as server:
+    usual = ["serve", "--port", "0", "--ready-json", "--slow-turn-ms", "0"]
+    with process(*usual, *options, program=(sys.executable, "-c", code)) as server:
         assert server.stdout is not None
-        asyncio.run(_crowd(int(json.loads(server.stdout.readline())["port"])))
+        ready = json.loads(server.stdout.readline())
+        yield server.pid, ready["port"]
         server.terminate()
         _, err = server.communicate(timeout=TIMEOUT_S)
         assert (server.returncode, err) == (0, "")
+
+
+async def _sessions(port: int, count: int) -> None:
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
+        for n in range(count):
+            async with http.post(f"/control/step?session=s{n}", json={"n": 1}) as answer:
+                assert answer.status in (200, 409), await answer.text()
+
+
+def _wait_for_timers(pid: int, count: int) -> None:
+    def timers() -> int:
+        found = 0
+        for file in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):  # closed meanwhile
+                found += "timerfd" in str(file.readlink())
+        return found
+
+    asyncio.run(eventually(lambda: timers() >= count, "each has a timer"))
 
 
 async def _crowd(port: int) -> None:

@@ -15,19 +15,23 @@ _FILES_EACH = 2  # a connection, and our duplicate of it
 _OTHER_FILES = 64
 
 
-def fit_file_limit(limits: Limits) -> Limits:
+def fit_file_limit(limits: Limits, sessions: int = 1) -> Limits:
     """
     Give limits for which this process may open enough files: fewer connections, where it may not.
 
     So who is one too many is told so, instead of waiting for a connection that can't be accepted.
+
+    Args:
+        limits: what is asked for.
+        sessions: how many markets there may be, each with a timer that is a file (:mod:`feeds.timer`).
     """
     files = _file_limit()
-    if files >= _files(limits):
+    if files >= _files(limits, sessions):
         return limits
     fitting = bisect_right(
         range(1, limits.max_connections),
         files,
-        key=lambda n: _files(replace(limits, max_connections=n)),
+        key=lambda n: _files(replace(limits, max_connections=n), sessions),
     )
     fitted = replace(limits, max_connections=max(1, fitting))
     log.info(
@@ -39,7 +43,7 @@ def fit_file_limit(limits: Limits) -> Limits:
     return fitted
 
 
-def raise_file_limit(limits: Limits) -> None:
+def raise_file_limit(limits: Limits, sessions: int = 1) -> None:
     """
     Let this process open as many files as it may need, as far as the system allows that.
 
@@ -50,7 +54,7 @@ def raise_file_limit(limits: Limits) -> None:
     except ImportError:
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    for limit in (hard, _files(limits)):  # macOS calls it unlimited, and means less
+    for limit in (hard, _files(limits, sessions)):  # macOS calls it unlimited, and means less
         if resource.RLIM_INFINITY in (soft, limit) or limit <= soft:
             continue
         try:
@@ -60,8 +64,9 @@ def raise_file_limit(limits: Limits) -> None:
         soft = limit
 
 
-def _files(limits: Limits) -> int:
-    return _FILES_EACH * limits.max_connections + limits.max_waiting + _OTHER_FILES
+def _files(limits: Limits, sessions: int) -> int:
+    further = sessions - 1
+    return _FILES_EACH * limits.max_connections + limits.max_waiting + further + _OTHER_FILES
 
 
 def _file_limit() -> float:

@@ -24,6 +24,7 @@ from feeds.cli.replay import looking_through, replay_options, take_replay
 from feeds.cli.signals import first, stopping
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError
+from feeds.plants import most_sessions
 from feeds.server import FeedServer
 from feeds.wire.backlog import BacklogPolicy, Slow
 from ticker.model import MODELS
@@ -191,11 +192,11 @@ def serve(
     logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
     try:
         limits = take_limits(options)
-        raise_file_limit(limits)
         options["start_us"] = options.pop("start")
         options["replay"] = take_replay(options)
         backlog = BacklogPolicy(**{f.name: options.pop(f.name) for f in fields(BacklogPolicy)})
         config = FeedConfig(**options, limits=limits, backlog=backlog, web_root=_web_root())
+        raise_file_limit(limits, most_sessions(config))
         with asyncio.Runner(loop_factory=loop_factory(loop)) as runner:
             stdin = 0 if exit_with_parent else None
             return runner.run(run_feed(_server(config), ready_json=ready_json, parent=stdin))
