@@ -130,7 +130,7 @@ class Plant:
         Args:
             code: the close code.
             reason: goes with it.
-            settle: first let conflated clients catch up.
+            settle: first let clients have what is pending.
         """
         deadline = self._deadline()
         self.faults.clear()
@@ -147,7 +147,7 @@ class Plant:
         if self.clientele is not None:
             self.clientele.end(reason)
         say = self.websockets.farewell.say(code, reason, deadline, settle=settle)
-        await asyncio.gather(say, self.streams.close())
+        await asyncio.gather(say, self.streams.close(deadline, settle=settle))
 
     async def _pump(self, failed: Callable[[Exception], object]) -> None:
         try:

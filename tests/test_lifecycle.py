@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import terminal
 from aiohttp import web
+from streaming import StreamClient
 from terminal import COMMAND
 from wire import TIMEOUT_S, Follower, RawClient, eventually, on_both_loops, running
 
@@ -24,6 +25,7 @@ from feeds.wire.backlog import BacklogPolicy
 
 S = 1_000_000
 PATIENT = BacklogPolicy(soft_limit=2**30, hard_limit=2**31, no_progress_s=600)
+EVENTS = "/sse?symbols=*&channels=trades,quotes,bars&interval=1s"
 STREAM: dict[str, Any] = {
     "action": "subscribe",
     "symbols": "*",
@@ -40,6 +42,15 @@ async def follow(client: RawClient) -> Follower:
             follower.feed(await client.message())
     except EOFError:
         return follower
+
+
+async def follow_stream(client: StreamClient) -> Follower:
+    """The same, on a stream, up to its last chunk."""
+    follower = Follower()
+    while chunk := await client.chunk():
+        for message in client.parser.feed(chunk):
+            follower.feed(message.objects)
+    return follower
 
 
 async def first_events(client: RawClient) -> int:
@@ -110,6 +121,48 @@ async def test_who_reads_again_in_time_gets_what_it_missed() -> None:
         assert slow.close_code == 1001
         assert follower.merged > 0
         assert {key: follower.last[key] for key in newest(server)} == newest(server)
+
+
+@on_both_loops
+async def test_a_stream_that_is_read_again_in_time_gets_what_it_missed() -> None:
+    """Like a WebSocket: the newest of each, then the last chunk."""
+    async with AsyncExitStack() as stack:
+        async with running(clock="wall", rate=2000, symbols="50", shutdown_timeout=60) as server:
+            client = StreamClient(server, EVENTS, receive_buffer=4096)
+            slow = await stack.enter_async_context(client)
+            slow.pause()
+            await eventually(lambda: server.hub.slow.laggards, "it is behind")
+            behind = server.pump.events + 5_000
+            await eventually(lambda: server.pump.events > behind, "and more so")
+            stopping = asyncio.create_task(server.stop())
+            await eventually(lambda: server.websockets.farewell.goodbye, "it says goodbye")
+            assert server.hub.slow.laggards
+            slow.resume()
+            follower = await follow_stream(slow)
+            await stopping
+        assert follower.merged > 0
+        assert {key: follower.last[key] for key in newest(server)} == newest(server)
+
+
+@on_both_loops
+async def test_what_waits_for_its_window_doesnt_wait_longer_than_the_server() -> None:
+    """Who wants the latest only, once in 100 s: the newest of each, in more than one message."""
+    async with AsyncExitStack() as stack:
+        async with running(
+            clock="wall", rate=50, symbols="200", shutdown_timeout=60, backlog=PATIENT
+        ) as server:
+            client = await stack.enter_async_context(RawClient(server))
+            client.send(**STREAM, mode="latest", max_hz=0.01)
+            paced = StreamClient(server, f"{EVENTS}&mode=latest&max_hz=0.01")
+            stream = await stack.enter_async_context(paced)
+            both = asyncio.gather(follow(client), follow_stream(stream))
+            await eventually(lambda: server.hub.roster.lanes.slots == 1_200, "both are there")
+            later = server.pump.events + 5_000
+            await eventually(lambda: server.pump.events > later, "events")
+        for follower in await both:
+            assert follower.merged > 2_000
+            assert {key: follower.last[key] for key in newest(server)} == newest(server)
+        assert client.close_code == 1001
 
 
 @on_both_loops

@@ -213,7 +213,7 @@ async def test_old_clients_get_what_they_can_read() -> None:
         follower = Follower()
         follower.feed(items_of(events))
         assert follower.events > 50
-        await server.streams.close()
+        server.streams.end()
         async with asyncio.timeout(TIMEOUT_S):
             assert await old.reader.read() == b""
 

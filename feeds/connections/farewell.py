@@ -5,14 +5,11 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from feeds.clock import Clock
+from feeds.connections.settling import Settling
 from feeds.errors import CloseCode
 from feeds.fanout.group import Member
-from feeds.fanout.slow_consumers import SlowConsumers
 
 __all__ = ["Farewell", "Goodbye"]
-
-_LOOK_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +32,13 @@ class Farewell:
     answer.
 
     Args:
-        slow: those that fell behind.
-        clock: gives the time.
+        settling: lets them have what is pending.
     """
 
-    def __init__(self, slow: SlowConsumers, clock: Clock) -> None:
+    def __init__(self, settling: Settling) -> None:
         self.goodbye: Goodbye | None = None
         """How connections are closed, once that has begun; none is taken in any more then."""
-        self._slow, self._clock = slow, clock
+        self._settling = settling
         self._tasks: dict[Member, asyncio.Task[object]] = {}
         self._said = asyncio.Event()
 
@@ -70,44 +66,29 @@ class Farewell:
             code: the close code.
             reason: goes with it.
             deadline: in the event loop's seconds.
-            settle: first let conflated clients catch up.
+            settle: first let clients have what is pending.
         """
         if self.goodbye is not None:
             await self._said.wait()
             return
         self.goodbye = Goodbye(code, reason.encode())
-        settling = asyncio.create_task(self._settle()) if settle else None
         try:
             await asyncio.gather(
                 *(self._part(*pair, deadline, settle=settle) for pair in self._tasks.items())
             )
         finally:
             self._said.set()
-            if settling is not None:
-                settling.cancel()
 
-    async def _settle(self) -> None:
-        """Do, with no pump any more, what it does for those that fell behind."""
-        while self._slow.laggards:
-            self._slow.tend(self._clock.seconds())
-            await asyncio.sleep(_LOOK_S)
-
-    @staticmethod
     async def _part(
-        member: Member, task: asyncio.Task[object], deadline: float, *, settle: bool
+        self, member: Member, task: asyncio.Task[object], deadline: float, *, settle: bool
     ) -> None:
         """Let one connection have what is pending, then have it closed; abort it at the deadline."""
         try:
             async with asyncio.timeout_at(deadline):
-                while settle and _pending(member):  # noqa: ASYNC110  # nothing tells of it
-                    await asyncio.sleep(_LOOK_S)
+                if settle:
+                    await self._settling.of(member)
                 if member.group is not None:  # else it is closing already
                     task.cancel()
                 await asyncio.wait((task,))
         except TimeoutError:
             member.transport.abort()
-
-
-def _pending(member: Member) -> bool:
-    behind = member.transport.unread() > 0 or member.laggard is not None
-    return behind and member.group is not None

@@ -8,7 +8,6 @@ hub that serves the WebSockets, so groups, conflation, eviction and heartbeats w
 import asyncio
 import logging
 import random
-from contextlib import suppress
 from functools import partial
 
 from aiohttp import HttpVersion11, web
@@ -16,6 +15,7 @@ from aiohttp import HttpVersion11, web
 from feeds.connections.drain import drained
 from feeds.connections.reaper import Reaper, Stream
 from feeds.connections.service import Service
+from feeds.connections.settling import Settling
 from feeds.counters.stats import STREAM
 from feeds.dialects.requests import is_little
 from feeds.errors import RequestError
@@ -53,6 +53,8 @@ class Streams:
         self._desk, self._clock = service.desk, service.clock
         self._config, self._access = service.config, service.access
         self._clientele = service.clientele
+        self._settling = Settling(self._feed.hub, self._clock)
+        self._until: float | None = None  # in the event loop's seconds
         heartbeat_s = self._feed.heartbeat_ms / 1000
         self._reaper = Reaper(self._feed.hub, self._pump, self._clock, heartbeat_s)
         self.open = self._reaper.streams
@@ -77,14 +79,30 @@ class Streams:
         for stream in self.open:
             stream.over.set()
 
-    async def close(self) -> None:
-        """End every response with its last chunk, within a bounded time."""
-        streams = list(self.open)
+    async def close(self, deadline: float, *, settle: bool) -> None:
+        """
+        End every response with its last chunk.
+
+        Args:
+            deadline: who hasn't taken it by then is cut off; in the event loop's seconds.
+            settle: first let clients have what is pending.
+        """
+        self._until, streams = deadline, list(self.open)
+        await asyncio.gather(*(self._part(stream, deadline, settle=settle) for stream in streams))
         self.end()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(2 * _CLOSE_WAIT_S):
-                await asyncio.gather(*(stream.ended.wait() for stream in streams))
         self._reaper.close()
+
+    async def _part(self, stream: Stream, deadline: float, *, settle: bool) -> None:
+        """End one response; cut it off at the deadline."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                if settle and stream.member is not None:
+                    await self._settling.of(stream.member)
+                stream.over.set()
+                await stream.ended.wait()
+        except TimeoutError:
+            stream.over.set()
+            stream.transport.abort()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         pairs = [pair for pair in request.query.items() if pair[0] not in OF_EVERY_PATH]
@@ -201,8 +219,9 @@ class Streams:
             return
         stream.visit.closing("server", 1000, "the end of the response")
         stream.transport.release()
+        until = self._until or asyncio.get_running_loop().time() + _CLOSE_WAIT_S
         try:
-            async with asyncio.timeout(_CLOSE_WAIT_S):
+            async with asyncio.timeout_at(until):
                 await response.write_eof()
         except (TimeoutError, ConnectionError):
             stream.transport.abort()

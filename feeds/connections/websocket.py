@@ -12,6 +12,7 @@ from feeds.connections.farewell import Farewell
 from feeds.connections.keepalive import Keepalive
 from feeds.connections.peers import Peer
 from feeds.connections.service import Service
+from feeds.connections.settling import Settling
 from feeds.connections.upgrade import Upgraded, spoiled, upgrade
 from feeds.errors import CloseCode
 from feeds.faults.injector import Injector
@@ -43,7 +44,7 @@ class WebSockets:
         self._deflation = Deflation()
         self.faults = Injector(feed, pump, clock, None if clientele is None else clientele.journal)
         self.open: dict[web.WebSocketResponse, Line] = {}
-        self.farewell = Farewell(feed.hub.slow, clock)
+        self.farewell = Farewell(Settling(feed.hub, clock))
         self._conversations = Conversations(service, self.faults, self.let_go)
 
     @staticmethod

@@ -172,6 +172,10 @@ class Hub:
         """Send a live member what waits for its window, before snapshots of these slots: they would take its place."""
         self._pacer.settle(member, slots, now)
 
+    def hurry(self, member: Member, now: float) -> bool:
+        """Send a live member some of what waits for its windows, however long they last; tells whether anything did."""
+        return self._pacer.hurry(member, now)
+
     def snapshotted(self, member: Member, slots: NDArray[np.int64], now: float) -> None:
         """Note that a member is about to be sent snapshots: what it hasn't got of these slots by now, it has then."""
         self._delivery.settle(member, now)

@@ -66,6 +66,14 @@ class Pacer:
                 self._send([Lane(member, lane.slots[at], lane.marks[at], 0)], now, whole=True)
                 lane.marks[at] = self._seq[lane.slots[at]]
 
+    def hurry(self, member: Member, now: float) -> bool:
+        """Write to a live member, at once, all that is dirty of a lane that is; tells whether one was."""
+        for lane in self._roster.lanes.of(member):
+            if member.laggard is None and (self._seq[lane.slots] != lane.marks).any():
+                self._send([lane], now)
+                return True
+        return False
+
     def _send(self, lanes: Sequence[Lane], now: float, *, whole: bool = False) -> None:
         """Write to each lane's member, where the lane has something to send still; if ``whole``, though it falls behind meanwhile."""
         if not lanes:
