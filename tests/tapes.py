@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from feeds.dialects.native import NativeEncoder
+from feeds.replay import ColumnMap, FileTape, ReplayOptions
 from ticker.batch import BARS, TickBatch
 from ticker.market import Market
+from ticker.replay import Replay
 from ticker.tape import UNIT, TapeRows
 
-__all__ = ["MemoryTape", "market_tape", "quote", "trade", "write"]
+__all__ = [
+    "NOON_US",
+    "MemoryTape",
+    "market_tape",
+    "quote",
+    "replay_of",
+    "rows_of",
+    "trade",
+    "write",
+]
 
 START_S = 1_700_000_000
+NOON_US = 1_700_049_600_000_000
 
 Row = tuple[int, bool, float, float, int, float, int]
 
@@ -65,3 +78,22 @@ def write(path: Path, text: str) -> Path:
     """Write a small file."""
     path.write_text(text)
     return path
+
+
+def replay_of(path: Path, columns: str = "", **options: Any) -> Replay:
+    prepared = ReplayOptions(path, ColumnMap.parse(columns), **options).prepare()
+    return prepared.replay(prepared.survey.start_us, 0)
+
+
+def rows_of(path: Path, columns: str = "", size_scale: float = 1.0) -> list[tuple[Any, ...]]:
+    """Read a file: symbol, kind, microseconds after noon, prices and sizes."""
+    tape = FileTape(path, ColumnMap.parse(columns), size_scale)
+    every = TapeRows.join(list(tape.chunks()))
+    return [
+        (tape.symbols[s], "quote", t - NOON_US, p / UNIT, n, a / UNIT, m)
+        if q
+        else (tape.symbols[s], "trade", t - NOON_US, p / UNIT, n)
+        for s, q, t, p, n, a, m in zip(
+            *(getattr(every, name).tolist() for name in TapeRows.__slots__), strict=True
+        )
+    ]

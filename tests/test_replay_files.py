@@ -12,38 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from tapes import market_tape, write
+from tapes import NOON_US, market_tape, replay_of, rows_of, write
 
 from feeds.errors import ConfigError
-from feeds.replay import ColumnMap, FileTape, ReplayOptions
+from feeds.replay import ColumnMap, ReplayOptions
 from ticker.batch import TRADES
 from ticker.market import Market
 from ticker.reference.marks import marked
-from ticker.replay import Replay
-from ticker.tape import UNIT, TapeRows
 from ticker.universe import Universe
 
-NOON_US = 1_700_049_600_000_000
 ISO = "2023-11-15T12:00:00"
-
-
-def replay(path: Path, columns: str = "", **options: Any) -> Replay:
-    prepared = ReplayOptions(path, ColumnMap.parse(columns), **options).prepare()
-    return prepared.replay(prepared.survey.start_us, 0)
-
-
-def rows(path: Path, columns: str = "", size_scale: float = 1.0) -> list[tuple[Any, ...]]:
-    """Read a file: symbol, kind, microseconds after noon, prices and sizes."""
-    tape = FileTape(path, ColumnMap.parse(columns), size_scale)
-    every = TapeRows.join(list(tape.chunks()))
-    return [
-        (tape.symbols[s], "quote", t - NOON_US, p / UNIT, n, a / UNIT, m)
-        if q
-        else (tape.symbols[s], "trade", t - NOON_US, p / UNIT, n)
-        for s, q, t, p, n, a, m in zip(
-            *(getattr(every, name).tolist() for name in TapeRows.__slots__), strict=True
-        )
-    ]
 
 
 @pytest.mark.parametrize("rules", ["open", "us"])
@@ -51,7 +29,7 @@ def test_a_recorded_market_is_played_as_it_was(tmp_path: Path, rules: str) -> No
     """Every trade and quote of it, at its time, price and size, with its conditions; symbols may have other places."""
     market = Market(Universe.of_size(5), seed=7, rules=rules)
     given = market_tape(market, 20, tmp_path / "tape.ndjson")
-    played = replay(tmp_path / "tape.ndjson")
+    played = replay_of(tmp_path / "tape.ndjson")
     batch = played.step(market.now_us)
     batch = batch[batch.channel < 2]
     assert played.synthetic
@@ -76,7 +54,7 @@ def test_a_trade_that_stands_for_several_has_their_close_and_their_shares(tmp_pa
         f'{{"time":{NOON_US / 1000},{common},"price":9,"close":null,"conditions":["I"]}}',
         f'{{"time":{NOON_US / 1000},{common},"price":9}}',
     ]
-    played = replay(write(tmp_path / "a.ndjson", "\n".join(lines)))
+    played = replay_of(write(tmp_path / "a.ndjson", "\n".join(lines)))
     batch = played.step(NOON_US + 1)
     told = zip(
         batch.price.tolist(), batch.size.tolist(), map(marked, batch.ask.tolist()), strict=True
@@ -102,17 +80,17 @@ EXPECTED = [
 
 
 def test_csv_with_a_header_is_a_tape(tmp_path: Path) -> None:
-    assert rows(write(tmp_path / "a.csv", CSV)) == EXPECTED
+    assert rows_of(write(tmp_path / "a.csv", CSV)) == EXPECTED
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
 def test_separators_are_found_in_the_header(tmp_path: Path, separator: str) -> None:
-    assert rows(write(tmp_path / "a.tsv", CSV.replace(",", separator))) == EXPECTED
+    assert rows_of(write(tmp_path / "a.tsv", CSV.replace(",", separator))) == EXPECTED
 
 
 def test_gzip_is_read_as_it_comes(tmp_path: Path) -> None:
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"\xef\xbb\xbf" + CSV.encode()))
-    assert rows(tmp_path / "a.csv.gz") == EXPECTED
+    assert rows_of(tmp_path / "a.csv.gz") == EXPECTED
 
 
 def test_columns_may_have_other_names(tmp_path: Path) -> None:
@@ -120,7 +98,7 @@ def test_columns_may_have_other_names(tmp_path: Path) -> None:
     text = CSV.replace("time", "ts").replace("symbol", "sym").replace("price", "exchange,px")
     text = text.replace(",187", ",N,187").replace(",410", ",Q,410")
     path = write(tmp_path / "a.csv", text)
-    assert rows(path, "time=ts, symbol=sym,price=px") == EXPECTED
+    assert rows_of(path, "time=ts, symbol=sym,price=px") == EXPECTED
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
@@ -129,22 +107,22 @@ def test_the_unit_of_times_is_told_by_their_size(tmp_path: Path, unit: str) -> N
     factor = {"s": 1e-6, "ms": 1e-3, "us": 1, "ns": 1e3}[unit]
     lines = [f"{(NOON_US + t) * factor:.6f},A,{t + 1}" for t in (0, 250_000, 250_001)]
     path = write(tmp_path / "a.csv", "\n".join(["time,symbol,price", *lines]))
-    assert [row[2] for row in rows(path)] == [0, 250_000, 250_001]
+    assert [row[2] for row in rows_of(path)] == [0, 250_000, 250_001]
 
 
 def test_times_may_have_a_zone(tmp_path: Path) -> None:
     """Without one, they are UTC."""
     text = CSV.replace(ISO, "2023-11-15T07:00:00").replace(",AAPL", "-05:00,AAPL")
     path = write(tmp_path / "a.csv", text.replace(",MSFT", "-05:00,MSFT"))
-    assert rows(path) == EXPECTED
+    assert rows_of(path) == EXPECTED
 
 
 def test_a_file_without_symbols_is_named_after_itself(tmp_path: Path) -> None:
     """One file a symbol is how many come."""
     path = write(tmp_path / "btc-usd.2023.csv", f"time,price\n{ISO},37000.5\n")
-    assert rows(path) == [("BTC-USD", "trade", 0, 37000.5, 1)]
+    assert rows_of(path) == [("BTC-USD", "trade", 0, 37000.5, 1)]
     with pytest.raises(ConfigError, match="no column 'symbol', and the file's name is no symbol"):
-        replay(write(tmp_path / "a b.csv", f"time,price\n{ISO},1\n"))
+        replay_of(write(tmp_path / "a b.csv", f"time,price\n{ISO},1\n"))
 
 
 QUOTES = f"""time,symbol,price,size,bid,ask,bid_size,ask_size
@@ -162,14 +140,14 @@ def test_a_row_may_be_a_quote_a_trade_or_both(
 ) -> None:
     """The quote comes first. What is neither, and quotes with one side, are left out and counted in the log."""
     path = write(tmp_path / "a.csv", QUOTES)
-    assert rows(path) == [
+    assert rows_of(path) == [
         ("A", "quote", 0, 9.99, 100, 10.01, 300),
         ("A", "quote", 500_000, 9.99, 100, 10.01, 200),
         ("A", "trade", 500_000, 10.01, 5),
         ("A", "trade", 900_000, 10.0, 6),
     ]
     with caplog.at_level(logging.WARNING):
-        replay(path)
+        replay_of(path)
     assert [record.getMessage() for record in caplog.records] == [
         f"{path}: left out 2 one-sided quotes",
         f"{path}: left out 1 rows without a price",
@@ -188,9 +166,9 @@ def test_what_else_is_recorded_is_left_out_and_told(
         '{"type":"trade","symbol":"A","time":1700049600000.25,"price":10.5,"size":3,"merged":2,"volume":12}',
     ]
     path = write(tmp_path / "a.ndjson", "\n".join(lines))
-    assert rows(path) == [("A", "trade", 250, 10.5, 12)]
+    assert rows_of(path) == [("A", "trade", 250, 10.5, 12)]
     with caplog.at_level(logging.WARNING):
-        assert not replay(path).synthetic
+        assert not replay_of(path).synthetic
     assert [r.getMessage() for r in caplog.records] == [f"{path}: left out 1 objects of the type 'gap'"]  # fmt: skip
 
 
@@ -198,16 +176,16 @@ def test_ndjson_of_others_is_mapped_too(tmp_path: Path) -> None:
     """Numbers may be written as texts."""
     line = '{"T":"2023-11-15T12:00:00Z","S":"A","p":"10.50","v":2}'
     path = write(tmp_path / "a.jsonl", line)
-    assert rows(path, "time=T,symbol=S,price=p,size=v") == [("A", "trade", 0, 10.5, 2)]
+    assert rows_of(path, "time=T,symbol=S,price=p,size=v") == [("A", "trade", 0, 10.5, 2)]
 
 
 def test_fractional_sizes_can_be_scaled(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", f"time,symbol,price,size\n{ISO},A,10,0.00345\n")
-    assert rows(path, size_scale=100_000) == [("A", "trade", 0, 10.0, 345)]
+    assert rows_of(path, size_scale=100_000) == [("A", "trade", 0, 10.0, 345)]
     with pytest.raises(
         ConfigError, match=r"a.csv: line 2: size '0.00345' is not a whole number of 1"
     ):
-        replay(path)
+        replay_of(path)
 
 
 def table(**columns: Any) -> pa.Table:
@@ -239,7 +217,7 @@ def test_parquet_is_a_tape_whatever_its_types(tmp_path: Path, times: Any) -> Non
         ),
         path,
     )
-    assert rows(path, "price=px") == [
+    assert rows_of(path, "price=px") == [
         ("A", "trade", 0, 10.5, 3),
         ("B", "quote", 250_000, 9.5, 0, 9.75, 0),
     ]
@@ -285,6 +263,20 @@ BAD: list[tuple[str, str, str]] = [
     ("a.csv.gz", "no gzip", "it is not whole, or not compressed with gzip: Not a gzipped file"),
     ("a.parquet", "no parquet", "it can't be read as Parquet: "),
     ("a.csv", f"time,symbol,price\n{ISO},BRK B,1\n", "symbol 'BRK B': 1 to 20 letters"),
+    ("a.csv", f"time,symbol,price,price\n{ISO},A,1,2\n", "there are 2 columns 'price'"),
+    ("a.csv", "time,price\n-5,1\n", "line 2: time '-5' is not a time"),
+    (
+        "a.csv",
+        "time,price\n1700000000,1\n1700000000000,1\n",
+        "line 3: time '1700000000000' is too large for seconds, which the first time is in",
+    ),
+    ("a.ndjson", '{"time":[1],"price":1,"symbol":"A"}\n', "line 1: time [1] is not a number"),
+    ("a.ndjson", '{"time":1,"price":true,"symbol":"A"}\n', "line 1: price True is not a number"),
+    (
+        "a.ndjson",
+        '{"time":1,"price":1,"size":true,"symbol":"A"}\n',
+        "line 1: size True is not a number",
+    ),
 ]
 
 
@@ -295,7 +287,7 @@ def test_a_bad_file_gets_one_line_that_says_where(
     """The file, the line or row, and the value."""
     path = write(tmp_path / name, text)
     with pytest.raises(ConfigError) as raised:
-        replay(path)
+        replay_of(path)
     assert str(raised.value).startswith(f"{path}: ")
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
@@ -305,7 +297,7 @@ def test_rows_may_come_some_thousand_rows_too_late(tmp_path: Path) -> None:
     """A message of a feed has its events by symbol. Of one time, rows stay in their order."""
     late = [(n ^ 1023) // 2 for n in range(20_000)]
     lines = [f"{NOON_US + t},A,{n + 1}" for n, t in enumerate(late)]
-    found = rows(write(tmp_path / "a.csv", "\n".join(["time,symbol,price", *lines])))
+    found = rows_of(write(tmp_path / "a.csv", "\n".join(["time,symbol,price", *lines])))
     assert [row[2] for row in found] == sorted(late)
     assert [row[3] - 1 for row in found] == sorted(range(20_000), key=lambda n: (late[n], n))
 
@@ -317,46 +309,46 @@ def test_a_file_that_is_not_sorted_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"line 10002: its time is [\d.]+ s before that of a line"
     ):
-        replay(path)
+        replay_of(path)
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(CSV.encode() + b"\xff\xfe")
     with pytest.raises(ConfigError, match="it is no text in UTF-8"):
-        replay(path)
+        replay_of(path)
 
 
 def test_a_gzip_file_that_was_cut_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.csv.gz"
     path.write_bytes(gzip.compress(CSV.encode())[:-9])
     with pytest.raises(ConfigError, match="it is not whole"):
-        replay(path)
+        replay_of(path)
 
 
 def test_missing_values_in_parquet_are_named_by_their_row(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(table(time=[1, None], symbol=["A", "B"], price=[1.0, 2.0]), path)
     with pytest.raises(ConfigError, match="row 2: there is no 'time'"):
-        replay(path)
+        replay_of(path)
     pq.write_table(table(time=[1, 2], symbol=["A", "B"], price=["1", "x"]), path)
     with pytest.raises(ConfigError, match="row 2: price 'x' is not a number"):
-        replay(path)
+        replay_of(path)
 
 
 def test_bad_names_are_refused(tmp_path: Path) -> None:
     """Files that aren't there, formats that are unknown, columns that aren't there."""
     with pytest.raises(ConfigError, match=r"can't read '.*nowhere.csv': No such file"):
-        replay(tmp_path / "nowhere.csv")
+        replay_of(tmp_path / "nowhere.csv")
     with pytest.raises(ConfigError, match=r"can't read '.*nowhere.parquet': No such file"):
-        replay(tmp_path / "nowhere.parquet")
+        replay_of(tmp_path / "nowhere.parquet")
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(ConfigError, match=r"can't read '.*': Is a directory"):
-        replay(tmp_path / "folder.csv")
+        replay_of(tmp_path / "folder.csv")
     with pytest.raises(ConfigError, match=r"can't tell what '.*a.xls' holds; its name must end in"):
-        replay(tmp_path / "a.xls")
+        replay_of(tmp_path / "a.xls")
     with pytest.raises(ConfigError, match="there is no column 'px', which price was mapped to"):
-        replay(write(tmp_path / "a.csv", CSV), "price=px")
+        replay_of(write(tmp_path / "a.csv", CSV), "price=px")
 
 
 @pytest.mark.parametrize(
@@ -392,7 +384,7 @@ def test_without_pyarrow_parquet_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ConfigError, match=r"needs pyarrow: pip install 'tickerplant\[parquet\]'"):
-        replay(tmp_path / "a.parquet")
+        replay_of(tmp_path / "a.parquet")
 
 
 @pytest.mark.parametrize("suffix", ["ndjson", "csv", "parquet"])
@@ -403,7 +395,7 @@ def test_a_long_file_takes_no_more_memory_than_a_short_one(tmp_path: Path, suffi
         path = tmp_path / f"{count}.{suffix}"
         _many(path, count)
         tracemalloc.start()
-        played = replay(path)
+        played = replay_of(path)
         while not played.over:
             played.step(played.now_us + 1_000_000, 500)
         most = tracemalloc.get_traced_memory()[1]

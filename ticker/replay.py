@@ -38,7 +38,7 @@ class Terms:
     loop: bool = False
     """Whether to start over at its end."""
     scale: float = 1.0
-    """Multiplies each price, which is then put on the grid of the tape's tick size."""
+    """Multiplies each price, which is then put on the grid of the tape's tick size; a tape may have been scaled before."""
     rename: Mapping[str, str] | None = None
     """Other names, by the symbol on the tape."""
     synthetic: bool = False

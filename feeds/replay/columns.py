@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from feeds.replay.moments import Unit, is_text, of_iso, unit_of
 from ticker.tape import UNIT, TapeError, TapeRows
 
 __all__ = ["Converter", "Raw"]
@@ -20,10 +20,6 @@ Values = Sequence[Any] | NDArray[Any]
 
 _MOST_PRICE = 1e9
 _MOST_SIZE = 2.0**53
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_UNITS = ((1e11, 1e6), (1e14, 1e3), (1e17, 1.0), (float("inf"), 1e-3))
-"""Bound and unit: numbers below a bound are times in that many microseconds (seconds, ms, µs, ns), from 1973 to 5138."""
 
 
 @dataclass(slots=True)
@@ -51,17 +47,18 @@ class Converter:
     """What a row is called: ``line`` or ``row``."""
     size_scale: float = 1.0
     """Multiplies each size."""
+    places: int = 0
+    """By how many decimal places prices move to the left; below 0: to the right."""
     only_symbol: str = ""
     """The symbol of a file that has no column for it."""
     left_out: Counter[str] = field(default_factory=Counter)
     """What was left out, and how often."""
-    _scale: float | None = None
+    _unit: Unit | None = None
 
     def convert(self, raw: Raw) -> tuple[TapeRows, I64]:
         """Give the trades and quotes in some rows, with the number of each one's line or row."""
         columns, where = raw.columns, raw.where
         time = self._times(columns["time"], where)
-        symbol = self._symbols(columns.get("symbol"), where)
         price, bid, ask = (self._prices(name, columns, where) for name in ("price", "bid", "ask"))
         trade = np.flatnonzero(~np.isnan(price))
         if (zero := price[trade] == 0).any():
@@ -74,6 +71,9 @@ class Converter:
         quotes = np.flatnonzero(quote)
         rows = np.concatenate((quotes, trade))
         order = np.argsort(rows, kind="stable")  # of one row, the quote stands before the trade
+        rows = rows[order]
+        # What is left out brings no symbol along, of which nothing would be known.
+        symbol = self._symbols(columns.get("symbol"), where, rows.tolist())
         zeros = np.zeros(len(trade), dtype=np.int64)
         marks = np.array(columns["mark"], dtype=np.int64)[trade] if "mark" in columns else zeros
         size = self._sizes("size", columns, where, trade, 1)
@@ -85,56 +85,74 @@ class Converter:
             return np.concatenate((of_quotes, of_trades))[order]
 
         found = TapeRows(
-            symbol=symbol[rows[order]],
+            symbol=symbol,
             quote=order < len(quotes),
-            time=time[rows[order]],
+            time=time[rows],
             price=put(_units(bid[quotes]), _units(price[trade])),
             size=put(bid_size, size),
             ask=put(_units(ask[quotes]), zeros),
             ask_size=put(ask_size, marks),
         )
-        return found, np.asarray(where)[rows[order]]
+        return found, np.asarray(where)[rows]
 
     def _refuse(self, where: Sequence[int], row: Any, what: str) -> None:
         raise TapeError(f"{self.place} {where[int(row)]}: {what}")
 
-    def _symbols(self, values: Values | None, where: Sequence[int]) -> NDArray[np.int32]:
+    def _symbols(
+        self, values: Values | None, where: Sequence[int], rows: Sequence[int]
+    ) -> NDArray[np.int32]:
         ids = self.ids
         if values is None:
             if not self.only_symbol:
                 raise TapeError("there is no column 'symbol', and the file's name is no symbol")
-            return np.full(len(where), ids.setdefault(self.only_symbol, len(ids)), dtype=np.int32)
-        found = list(map(ids.get, values))
+            if rows:
+                ids.setdefault(self.only_symbol, len(ids))
+            return np.full(len(rows), ids.get(self.only_symbol, 0), dtype=np.int32)
+        names = [values[row] for row in rows]
+        found = list(map(ids.get, names))
         if None in found:
-            for i, name in enumerate(values):
+            for i, name in enumerate(names):
                 if not isinstance(name, str) or not name:
-                    self._refuse(where, i, f"symbol {name!r} is not a text")
+                    self._refuse(where, rows[i], f"symbol {name!r} is not a text")
                 found[i] = ids.setdefault(name, len(ids))
         return np.array(found, dtype=np.int32)
 
     def _times(self, values: Values, where: Sequence[int]) -> I64:
         if isinstance(values, np.ndarray) and values.dtype == np.int64:
             time: I64 = values
-        elif _is_text(values[0]):
-            time = self._each("time", values, where, _of_iso, "not a time (ISO 8601)", np.int64)
+        elif is_text(values[0]):
+            time = self._each("time", values, where, of_iso, "not a time (ISO 8601)", np.int64)
         else:
             numbers = self._numbers("time", values, where)
-            if (bad := np.isnan(numbers) | (np.abs(numbers) > 9e18)).any():
+            if (bad := ~((numbers >= 0) & (numbers <= 9e18))).any():
                 row = int(bad.argmax())
-                self._refuse(where, row, f"time {values[row]!r} is not a time")
-            if self._scale is None:
-                self._scale = next(s for most, s in _UNITS if abs(numbers[0]) < most)
-            time = np.rint(numbers * self._scale).astype(np.int64)
+                self._refuse(where, row, f"time {_shown(values[row])} is not a time")
+            if self._unit is None:
+                self._unit = unit_of(numbers[0])
+            if (bad := numbers >= self._unit.below).any():
+                row, unit = int(bad.argmax()), self._unit.name
+                self._refuse(
+                    where,
+                    row,
+                    f"time {_shown(values[row])} is too large for {unit}, which the first time is in",
+                )
+            time = np.rint(numbers * self._unit.us).astype(np.int64)
         return time
 
     def _prices(self, name: str, columns: Mapping[str, Values], where: Sequence[int]) -> F64:
         if name not in columns:
             return np.full(len(where), np.nan)
         price = self._numbers(name, columns[name], where)
+        if self.places:  # tens are exact, and tenths aren't, so what is smaller is divided
+            tens = 10.0 ** abs(self.places)
+            price = price / tens if self.places > 0 else price * tens
         if (bad := (price < 0) | (price > _MOST_PRICE)).any():
             row = int(bad.argmax())
             value = columns[name][row]
-            self._refuse(where, row, f"{name} {_shown(value)} is not between 0 and {_MOST_PRICE:g}")
+            times = f", times {10.0**-self.places:g}," if self.places else ""
+            self._refuse(
+                where, row, f"{name} {_shown(value)}{times} is not between 0 and {_MOST_PRICE:g}"
+            )
         return price
 
     def _sizes(
@@ -165,6 +183,8 @@ class Converter:
         try:
             numbers = np.array(values, dtype=np.float64)
         except (TypeError, ValueError):
+            numbers = np.empty(())
+        if numbers.ndim != 1 or (isinstance(values, list) and bool in set(map(type, values))):
             numbers = self._each(name, values, where, _of_text, "not a number", np.float64)
         if (bad := np.isinf(numbers)).any():
             row = int(bad.argmax())
@@ -195,22 +215,9 @@ def _units(prices: F64) -> I64:
 
 
 def _of_text(value: Any) -> float:
+    if isinstance(value, bool):
+        raise TypeError(value)
     return float("nan") if value is None or value == "" else float(value)
-
-
-def _of_iso(text: str) -> int:
-    moment = datetime.fromisoformat(text)
-    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
-
-
-def _is_text(value: Any) -> bool:
-    if not isinstance(value, str):
-        return False
-    try:
-        float(value)
-    except ValueError:
-        return True
-    return False
 
 
 def _shown(value: Any) -> str:

@@ -39,6 +39,7 @@ class FileTape:
         columns: which of its columns is what.
         size_scale: multiplies each size, which is then rounded to whole shares.
         most_late: how many rows late a row may be; that many are held in memory.
+        places: by how many decimal places prices move to the left; below 0: to the right.
 
     Raises:
         ConfigError: the format is unknown, or what reads it isn't installed.
@@ -51,9 +52,10 @@ class FileTape:
         columns: ColumnMap | None = None,
         size_scale: float = 1.0,
         most_late: int = MOST_ROWS,
+        places: int = 0,
     ) -> None:
         self.path, self._columns = path, columns or ColumnMap()
-        self._size_scale, self._most_late = size_scale, most_late
+        self._size_scale, self._most_late, self._places = size_scale, most_late, places
         self.left_out: Counter[str] = Counter()
         """What was left out in the last pass, and how often."""
         self._ids: dict[str, int] = {}
@@ -71,7 +73,7 @@ class FileTape:
                 return None
         except OSError:
             return None
-        tape = FileTape(self.path, self._columns, self._size_scale, self._most_late)
+        tape = FileTape(self.path, self._columns, self._size_scale, self._most_late, self._places)
         tape._ids.update(self._ids)
         tape._reader.synthetic = self.synthetic
         return tape
@@ -102,7 +104,12 @@ class FileTape:
         name = self.path.name.split(".")[0].upper()
         only = name if SYMBOL_PATTERN.fullmatch(name) else ""
         converter = Converter(
-            self._ids, self._reader.place, self._size_scale, only, left_out=self.left_out
+            self._ids,
+            self._reader.place,
+            self._size_scale,
+            self._places,
+            only,
+            left_out=self.left_out,
         )
         order = InOrder(self._reader.place, self._most_late)
         try:
@@ -127,7 +134,7 @@ def _reader(path: Path, columns: ColumnMap, left_out: Counter[str]) -> _Reader:
     """Choose the reader by the end of the file's name."""
     suffix = Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
     if suffix in (".parquet", ".pq") and path.suffix.lower() != ".gz":
-        return ParquetFile(path, columns)
+        return ParquetFile(path, columns, left_out)
     if suffix in (".csv", ".tsv", ".txt"):
         return CsvFile(path, columns, left_out)
     if suffix in (".ndjson", ".jsonl", ".json"):

@@ -7,7 +7,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -147,7 +147,11 @@ def _object(line: bytes, number: int) -> dict[str, Any]:
 
 
 class CsvFile(_Lines):
-    """A header line, then a row a line; values are separated by the most frequent of ``, ; |`` and tab in the header."""
+    """
+    A header line, unless columns are numbers, then a row a line; empty lines are passed over.
+
+    Values are separated by the most frequent of ``, ; |`` and tab in the first line.
+    """
 
     def chunks(self) -> Iterator[Raw]:
         """
@@ -168,25 +172,51 @@ class CsvFile(_Lines):
                 text.detach()
 
     def _read(self, text: io.TextIOWrapper) -> Iterator[Raw]:
-        header = text.readline(_MAX_LINE)
-        separator = max(",;|\t", key=header.count)
-        names = [name.strip() for name in next(csv.reader([header], delimiter=separator), [])]
-        wanted = [(field, names.index(c)) for field, c in self._columns.among(names).items()]
-        reader = csv.reader(text, delimiter=separator, skipinitialspace=True)
+        line = text.readline(_MAX_LINE)
+        separator = max(",;|\t", key=line.count)
+        names = [name.strip() for name in next(csv.reader([line], delimiter=separator), [])]
+        headless = self._columns.numbered
+        if headless:
+            names = [f"#{n + 1}" for n in range(len(names))]
+        mapped = self._columns.among(names)
+        if unread := self._columns.unread(names):
+            self._left_out[unread] += 1
+        wanted = [
+            (field, [names.index(c) for c in self._columns.parts(field, names)]) for field in mapped
+        ]
+        reader = csv.reader(
+            chain([line], text) if headless else text, delimiter=separator, skipinitialspace=True
+        )
         while True:
-            first = reader.line_num + 2  # the header is line 1
+            first = reader.line_num + (1 if headless else 2)  # the header is line 1
             rows = list(islice(reader, CHUNK_ROWS))
             if not rows:
                 return
-            for i, row in enumerate(rows):
+            where: Sequence[int] = range(first, first + len(rows))
+            if not all(rows):
+                where = [n for n, row in zip(where, rows, strict=True) if row]
+                rows = [row for row in rows if row]
+            for n, row in zip(where, rows, strict=True):
                 if len(row) != len(names):
-                    raise TapeError(
-                        f"line {first + i} has {len(row)} values, and the header {len(names)}"
-                    )
-            columns = list(zip(*rows, strict=True))
-            where = range(first, first + len(rows))
-            fields: dict[str, Any] = {field: columns[n] for field, n in wanted}
-            if told := {name: fields.pop(name) for name in MARKS if name in fields}:
-                price = fields.get("price", [None] * len(rows))
-                fields["mark"] = marks(told, price, self.place, where)
-            yield Raw(where, fields)
+                    wide = f"{'first line' if headless else 'header'} {len(names)}"
+                    raise TapeError(f"line {n} has {len(row)} values, and the {wide}")
+            if rows:
+                yield self._raw_of(rows, where, wanted)
+
+    def _raw_of(
+        self,
+        rows: Sequence[Sequence[str]],
+        where: Sequence[int],
+        wanted: Sequence[tuple[str, list[int]]],
+    ) -> Raw:
+        columns = list(zip(*rows, strict=True))
+        fields: dict[str, Any] = {
+            field: columns[at[0]]
+            if len(at) == 1
+            else list(map("T".join, zip(*(columns[n] for n in at), strict=True)))
+            for field, at in wanted
+        }
+        if told := {name: fields.pop(name) for name in MARKS if name in fields}:
+            price = fields.get("price", [None] * len(rows))
+            fields["mark"] = marks(told, price, self.place, where)
+        return Raw(where, fields)

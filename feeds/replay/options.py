@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import log10
 from pathlib import Path
 from typing import Self
 
@@ -36,7 +37,7 @@ class ReplayOptions:
     rename: Mapping[str, str] = field(default_factory=dict)
     """Other names, by the symbol in the file."""
     scale: float = 1.0
-    """Multiplies prices."""
+    """Multiplies prices; a power of ten moves their grid along."""
     size_scale: float = 1.0
     """Multiplies sizes."""
     _known: list["Prepared"] = field(default_factory=list, init=False, repr=False, compare=False)
@@ -51,6 +52,12 @@ class ReplayOptions:
         for name in self.rename.values():
             if not SYMBOL_PATTERN.fullmatch(name):
                 raise ConfigError(f"replay-rename: {name!r} is no symbol")
+
+    @property
+    def places(self) -> int | None:
+        """By how many decimal places the scale moves prices to the left; None if it is no power of ten."""
+        places = -round(log10(self.scale))
+        return places if self.scale == float(f"1e{-places}") else None
 
     @classmethod
     def parse(cls, path: str, columns: str, rename: str, **options: float | bool) -> Self:
@@ -84,7 +91,7 @@ class ReplayOptions:
             if (tape_again := known.tape.again()) is not None:
                 return Prepared(self, tape_again, known.survey)
         try:
-            tape = FileTape(self.path, self.columns, self.size_scale)
+            tape = FileTape(self.path, self.columns, self.size_scale, places=self.places or 0)
             survey = Survey(_Watched(tape, progress) if progress else tape)
         except TapeError as error:
             text = str(error)
@@ -117,7 +124,8 @@ class Prepared:
             ConfigError: a symbol or a price isn't allowed.
         """
         options = self.options
-        terms = Terms(options.loop, options.scale, options.rename, self.tape.synthetic, seed)
+        scale = 1.0 if options.places is not None else options.scale
+        terms = Terms(options.loop, scale, options.rename, self.tape.synthetic, seed)
         try:
             return Replay(self.tape, self.survey, terms, start_us)
         except TapeError as error:

@@ -1,5 +1,6 @@
 """Tapes in Parquet, read batch by batch with ``pyarrow`` (an optional extra)."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ class ParquetFile:
     Args:
         path: which.
         columns: which column is what.
+        left_out: where to count what is left out, by what it is.
 
     Raises:
         ConfigError: ``pyarrow`` is not installed.
@@ -38,7 +40,7 @@ class ParquetFile:
     place = "row"
     synthetic = False
 
-    def __init__(self, path: Path, columns: ColumnMap) -> None:
+    def __init__(self, path: Path, columns: ColumnMap, left_out: Counter[str]) -> None:
         try:
             import pyarrow as pa
             import pyarrow.parquet as pq
@@ -48,7 +50,7 @@ class ParquetFile:
             ) from None
         self._pa, self._open = pa, pq.ParquetFile
         path.stat()  # what isn't there is told as for other files
-        self.path, self._columns = path, columns
+        self.path, self._columns, self._left_out = path, columns, left_out
         self._row, self._rows = 0, 1
 
     def done(self) -> float:
@@ -73,6 +75,10 @@ class ParquetFile:
         synthetic = (file.schema_arrow.metadata or {}).get(_SYNTHETIC)
         self.synthetic, ours = synthetic == b"true", synthetic is not None
         mapping = self._columns.among(names, ours=ours)
+        if any(column not in names for column in mapping.values()):
+            raise TapeError("a time in two columns is for CSV only")
+        if unread := self._columns.unread(names):
+            self._left_out[unread] += 1
         self._row, self._rows = 0, file.metadata.num_rows
         wanted = {*mapping.values(), *(_OURS.intersection(names) if ours else ())}
         for batch in file.iter_batches(CHUNK_ROWS, columns=sorted(wanted), use_threads=False):
@@ -129,8 +135,11 @@ class ParquetFile:
         if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
             in_us = values.cast(pa.timestamp("us", getattr(values.type, "tz", None)), safe=False)
             return in_us.cast(pa.int64()).to_numpy(zero_copy_only=False)
-        if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
-            return values.to_pylist()
+        if any(
+            kind(values.type)
+            for kind in (pa.types.is_string, pa.types.is_large_string, pa.types.is_boolean)
+        ):
+            return values.to_pylist()  # to be converted, or refused, one by one
         return (
             values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).astype(np.float64)
         )
