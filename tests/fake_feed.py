@@ -116,7 +116,7 @@ def pieces(symbols: list[str]) -> list[tuple[list[str], Item]]:
 
 async def until(condition: Callable[[], object]) -> None:
     """Let the event loop run until *condition* holds; for what has no event to wait for."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110  # a counter can't be awaited
             await asyncio.sleep(0)
 

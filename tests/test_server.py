@@ -473,7 +473,7 @@ async def test_stopping_takes_bounded_time_although_a_client_is_stalled() -> Non
             polite = await stack.enter_async_context(RawClient(server))
             reading = asyncio.create_task(polite.closed())
             begun = loop.time()
-        assert loop.time() - begun < 4
+        assert loop.time() - begun < 8, "and not for as long as aiohttp would wait"
         assert await reading == 1001
         assert await deaf.closed() == 1001
         assert not server.websockets.open
