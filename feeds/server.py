@@ -12,20 +12,12 @@ from feeds.admission.file_limit import fit_file_limit
 from feeds.admission.listen import everywhere, listen, stop_listening, url_host
 from feeds.admission.origins import Origins
 from feeds.admission.tls import make_tls
-from feeds.clock import Clock
 from feeds.config import FeedConfig
-from feeds.connections.streams import Streams
-from feeds.connections.websocket import WebSockets
 from feeds.control.handler import Control
-from feeds.counters.pulse import Pulse
 from feeds.dialects.native import NativeEncoder
 from feeds.directing.director import Director
-from feeds.engine.feed import Feed
-from feeds.engine.pump import Pump
 from feeds.errors import ConfigError
-from feeds.fanout.hub import Hub
 from feeds.http.access import Access
-from feeds.http.health import Health
 from feeds.http.unreadable import HttpProtocols
 from feeds.plant import Plant
 from feeds.plants import Plants, most_sessions
@@ -82,52 +74,10 @@ class FeedServer:
         self._listener: asyncio.Server | None = None
         self._stopping: asyncio.Task[None] | None = None
 
-    # The parts of the plant that is always there.
-
     @property
-    def clock(self) -> Clock:
-        """Where the market's time comes from."""
-        return self.plants.default.clock
-
-    @property
-    def market(self) -> Venue:
-        """What is served."""
-        return self.plants.default.market
-
-    @property
-    def hub(self) -> Hub:
-        """Who is subscribed to what, and what is still to be sent."""
-        return self.plants.default.hub
-
-    @property
-    def feed(self) -> Feed:
-        """The market and its history, as clients see them."""
-        return self.plants.default.feed
-
-    @property
-    def pump(self) -> Pump:
-        """What turns: time in, events out."""
-        return self.plants.default.pump
-
-    @property
-    def pulse(self) -> Pulse:
-        """How late the event loop is."""
-        return self.plants.default.pulse
-
-    @property
-    def health(self) -> Health:
-        """What `/health` answers."""
-        return self.plants.default.health
-
-    @property
-    def websockets(self) -> WebSockets:
-        """The connections of `/ws`."""
-        return self.plants.default.websockets
-
-    @property
-    def streams(self) -> Streams:
-        """Those of `/sse` and `/stream`."""
-        return self.plants.default.streams
+    def plant(self) -> Plant:
+        """The plant that is always there; a reset replaces it."""
+        return self.plants.default
 
     @property
     def url(self) -> str:

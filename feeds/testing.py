@@ -87,12 +87,12 @@ class _Place:
     @property
     def seed(self) -> int:
         """The market's seed."""
-        return self.server.market.seed
+        return self.server.plant.market.seed
 
     @property
     def symbols(self) -> tuple[str, ...]:
         """The market's symbols."""
-        return self.server.market.universe.symbols
+        return self.server.plant.market.universe.symbols
 
 
 class AsyncTickerFeed(Director, _Place):

@@ -63,7 +63,7 @@ def parse_call(text: str) -> Fault:
 
 def inject(server: FeedServer, name: str, **values: Any) -> Armed:
     """Put a fault in force."""
-    return server.websockets.faults.add(Fault.make(name, **values))
+    return server.plant.websockets.faults.add(Fault.make(name, **values))
 
 
 # How it is observed: by a client of the library `websockets`, unless it says otherwise.
@@ -92,7 +92,7 @@ async def _end(ws: ClientConnection) -> str:
 
 
 async def _attempt(server: FeedServer, fault: Fault) -> str:
-    server.websockets.faults.add(fault)
+    server.plant.websockets.faults.add(fault)
     try:
         async with websockets.connect(server.ws_url, open_timeout=TIMEOUT_S):
             return "open"
@@ -104,7 +104,7 @@ async def _attempt(server: FeedServer, fault: Fault) -> str:
 
 
 async def _silence(server: FeedServer, fault: Fault) -> str:
-    faults = server.websockets.faults
+    faults = server.plant.websockets.faults
     armed = faults.add(fault)
     opening = asyncio.create_task(_hello(server))
     await eventually(lambda: armed.fired, "an upgrade that isn't answered")
@@ -115,7 +115,7 @@ async def _silence(server: FeedServer, fault: Fault) -> str:
 
 
 async def _delay(server: FeedServer, fault: Fault) -> str:
-    armed = server.websockets.faults.add(fault)
+    armed = server.plant.websockets.faults.add(fault)
     opening = asyncio.create_task(_hello(server))
     await eventually(lambda: armed.fired, "an upgrade that waits")
     late = round(fault.params["seconds"] * 1e6)
@@ -133,7 +133,7 @@ async def _hello(server: FeedServer) -> str:
 async def _auth(server: FeedServer, fault: Fault) -> str:
     async with websockets.connect(server.ws_url) as ws:
         await _read(ws)
-        server.websockets.faults.add(fault)
+        server.plant.websockets.faults.add(fault)
         await ws.send('{"action":"auth","token":"right"}', text=True)
         (answer,) = await _read(ws)
         return f"error `{answer['code']}`, then {await _end(ws)}"
@@ -143,7 +143,7 @@ async def _command(server: FeedServer, fault: Fault) -> str:
     """Say what is there after a fault, up to a request's answer or the end of the connection."""
     async with websockets.connect(server.ws_url) as ws:
         await _read(ws)
-        server.websockets.faults.add(fault)
+        server.plant.websockets.faults.add(fault)
         with suppress(websockets.ConnectionClosed):
             await ws.send('{"action":"ping"}', text=True)
         seen = []
@@ -165,7 +165,7 @@ async def _command(server: FeedServer, fault: Fault) -> str:
 async def _ping_flood(server: FeedServer, fault: Fault) -> str:
     async with RawClient(server) as client:
         await client.message()
-        server.websockets.faults.add(fault)
+        server.plant.websockets.faults.add(fault)
         client.send(action="ping")
         pings = 0
         while True:
@@ -178,7 +178,7 @@ async def _ping_flood(server: FeedServer, fault: Fault) -> str:
 async def _half_open(server: FeedServer, fault: Fault) -> str:
     async with websockets.connect(server.ws_url) as ws:
         await _subscribe(server, ws)
-        faults = server.websockets.faults
+        faults = server.plant.websockets.faults
         armed = faults.add(fault)
         pong = await ws.ping()
         await step(server, 1_000_000)
@@ -190,7 +190,7 @@ async def _half_open(server: FeedServer, fault: Fault) -> str:
 async def _no_pong(server: FeedServer, fault: Fault) -> str:
     async with websockets.connect(server.ws_url) as ws:
         await _read(ws)
-        server.websockets.faults.add(fault)
+        server.plant.websockets.faults.add(fault)
         pong = await ws.ping()
         await ws.send('{"action":"symbols"}', text=True)
         kind = (await _read(ws))[0]["type"]
@@ -202,10 +202,10 @@ async def _no_pong(server: FeedServer, fault: Fault) -> str:
 async def _stall(server: FeedServer, fault: Fault) -> str:
     async with websockets.connect(server.ws_url) as ws:
         await _subscribe(server, ws)
-        faults = server.websockets.faults
+        faults = server.plant.websockets.faults
         armed = faults.add(fault)
         await ws.send('{"action":"ping"}', text=True)
-        await eventually(lambda: server.feed.stats.requests["ping"], "a request")
+        await eventually(lambda: server.plant.feed.stats.requests["ping"], "a request")
         await step(server, 100_000)
         coming = asyncio.create_task(_read(ws))
         for _ in range(10):
@@ -219,9 +219,9 @@ async def _stall(server: FeedServer, fault: Fault) -> str:
 async def _slow(server: FeedServer, fault: Fault) -> str:
     async with RawClient(server) as client:
         await client.message()
-        server.websockets.faults.add(fault)
+        server.plant.websockets.faults.add(fault)
         client.send(action="symbols")
-        await eventually(lambda: server.feed.stats.requests["symbols"], "a request")
+        await eventually(lambda: server.plant.feed.stats.requests["symbols"], "a request")
         got = []
         for _ in range(2):
             await step(server, 500_000)
@@ -233,7 +233,7 @@ async def _slow(server: FeedServer, fault: Fault) -> str:
 async def _sliced(server: FeedServer, fault: Fault) -> str:
     async with websockets.connect(server.ws_url) as ws:
         await _read(ws)
-        server.websockets.faults.add(fault)
+        server.plant.websockets.faults.add(fault)
         await ws.send('{"action":"symbols"}', text=True)
         (answer,) = await _read(ws)
         symbols = ", ".join(item["symbol"] for item in answer["symbols"])
@@ -252,7 +252,7 @@ async def _events(server: FeedServer, fault: Fault) -> str:
     channel = "quotes" if fault.name == "crossed_quote" else "trades"
     async with websockets.connect(server.ws_url) as ws:
         await _subscribe(server, ws, channel)
-        server.websockets.faults.add(fault)
+        server.plant.websockets.faults.add(fault)
         await step(server, 1_000_000)
         try:
             seen = await _read(ws)
@@ -296,7 +296,7 @@ def _told(seen: list[Any], truth: dict[int, Any]) -> list[str]:
 async def _epoch_change(server: FeedServer, fault: Fault) -> str:
     async with websockets.connect(server.ws_url) as ws:
         before = (await _read(ws))[0]["epoch"]
-        server.websockets.faults.add(fault)
+        server.plant.websockets.faults.add(fault)
         ending = await _end(ws)
     async with websockets.connect(server.ws_url) as ws:
         after = (await _read(ws))[0]["epoch"]
@@ -313,7 +313,7 @@ async def _microburst(server: FeedServer, fault: Fault) -> str:
         await _subscribe(server, ws, "quotes")
         await step(server, 1_000_000)
         before = len(await _read(ws))
-        server.websockets.faults.add(fault)
+        server.plant.websockets.faults.add(fault)
         await step(server, 1_000_000)
         burst = len(await _read(ws)) >= before + fault.params["events"] // 2
         more = "thousands more" if burst else "no more"
@@ -329,14 +329,14 @@ async def _halt(server: FeedServer, fault: Fault) -> str:
         request = {"action": "subscribe", "symbols": ["AAPL"], "channels": channels}
         await ws.send(orjson.dumps(request), text=True)
         await _read(ws)
-        armed = server.websockets.faults.add(fault)
+        armed = server.plant.websockets.faults.add(fault)
         seen = []
         for _ in range(2):
             await step(server, 1_000_000)
             items = await _read(ws)
             seen += [f"`{o['status']}`" if "status" in o else o["type"] for o in items]
-            if armed.id in server.websockets.faults.plan:
-                server.websockets.faults.clear(armed.id)
+            if armed.id in server.plant.websockets.faults.plan:
+                server.plant.websockets.faults.clear(armed.id)
         trades = len(seen) - seen.index("`trading`") - 1
         only = ", ".join(seen[: seen.index("`trading`")])
         return f"only the status {only}; when cleared, `trading`" + (", and trades" * (trades > 0))

@@ -86,7 +86,7 @@ async def test_many_connections_have_no_more_than_their_address(small: None) -> 
     now = 0.0
     async with running(limits=FEW) as server, AsyncExitStack() as stack:
         assert server.doors is not None
-        server.doors.seconds = server.websockets._seconds = lambda: now
+        server.doors.seconds = server.plant.websockets._seconds = lambda: now
         clients = [await stack.enter_async_context(RawClient(server)) for _ in range(4)]
         for client in clients:
             assert (await client.ask(action="ping"))["type"] == "pong"
@@ -185,7 +185,7 @@ async def test_our_client_waits_and_comes_back(small: None) -> None:
     now = 0.0
     async with running(limits=FEW) as server:
         assert server.doors is not None
-        server.doors.seconds = server.websockets._seconds = lambda: now
+        server.doors.seconds = server.plant.websockets._seconds = lambda: now
         for _ in range(8):
             async with RawHttp(server) as http:
                 assert (await http.get("/nowhere")).status == 404

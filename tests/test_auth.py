@@ -151,7 +151,7 @@ async def test_before_it_everything_else_is_refused_and_the_connection_lives(
         await client.message()
         assert await client.ask(**request_) == UNAUTHORIZED | {"id": "ask"}
         await step(server, S)
-        assert server.hub.roster.deliveries.total() == 0
+        assert server.plant.hub.roster.deliveries.total() == 0
         assert (await client.ask(action="auth", token=TOKEN))["type"] == "authenticated"
         assert (await client.ask(**request_))["type"] != "error"
 

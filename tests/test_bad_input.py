@@ -185,7 +185,7 @@ async def test_a_request_that_cant_be_done_is_answered_and_nothing_changes(
         await witness.still_streams()
         bad.client.send(action="ping", id="well")
         assert (await bad.other())["id"] == "well"
-        (group,) = server.hub.roster.groups.values()
+        (group,) = server.plant.hub.roster.groups.values()
         assert group.members == 2, "the subscription is what it was"
 
 
@@ -310,7 +310,7 @@ async def test_a_message_of_5_mib_isnt_read_and_closed_with_1009() -> None:
         assert bad.client.close_code == 1009
         assert bad.client.reason == f"Message size {5 * 1024 * 1024} exceeds limit {LIMIT}"
         await witness.still_streams()
-        await eventually(lambda: len(server.websockets.open) == 1, "it is forgotten")
+        await eventually(lambda: len(server.plant.websockets.open) == 1, "it is forgotten")
 
 
 @on_both_loops
@@ -332,7 +332,7 @@ async def test_a_message_of_5_mib_from_a_library_is_not_read() -> None:
         async with websockets.connect(server.ws_url) as ws:
             with pytest.raises(websockets.ConnectionClosedError):
                 await say(ws, b" " * 5 * 1024 * 1024)
-        await eventually(lambda: not server.websockets.open, "it is forgotten")
+        await eventually(lambda: not server.plant.websockets.open, "it is forgotten")
 
 
 @pytest.mark.parametrize("data", [b"\x81\xff" + struct.pack("!Q", 5 << 20), b"\x83\x80\0\0\0\0"])
@@ -347,10 +347,10 @@ async def test_what_is_unread_comes_whole_before_the_close_frame(data: bytes) ->
         await client.ask(**STREAM)
         client.pause()
         await step(server, 2_000_000)
-        (line,) = server.websockets.open.values()
+        (line,) = server.plant.websockets.open.values()
         assert line.unread() > 100_000
         client.writer.write(data)
-        await eventually(lambda: not server.hub.roster.groups, "the hub has let go")
+        await eventually(lambda: not server.plant.hub.roster.groups, "the hub has let go")
         client.resume()
         opcode, events = TEXT, 0
         while opcode != CLOSE:
@@ -397,7 +397,7 @@ async def test_a_frame_that_breaks_the_standard_is_closed_with_1002(data: bytes,
         assert bad.client.close_code == code
         assert len(bad.client.reason) > 10
         await witness.still_streams()
-        await eventually(lambda: len(server.websockets.open) == 1, "it is forgotten")
+        await eventually(lambda: len(server.plant.websockets.open) == 1, "it is forgotten")
 
 
 @on_both_loops
@@ -418,7 +418,7 @@ async def test_whatever_is_sent_the_others_dont_notice() -> None:
         while stream.follower.events < 20:
             await stream.read()
         await stream.still_streams()
-        await eventually(lambda: len(server.websockets.open) == 1, "all are forgotten")
+        await eventually(lambda: len(server.plant.websockets.open) == 1, "all are forgotten")
 
 
 # Before there is a WebSocket.

@@ -267,14 +267,14 @@ async def test_who_asks_for_everything_again_and_again_gets_little_and_others_al
     made = 0
 
     def counting(server: FeedServer) -> None:
-        make = server.feed.market.snapshot
+        make = server.plant.feed.market.snapshot
 
         def snapshot(symbol: int) -> Any:
             nonlocal made
             made += 1
             return make(symbol)
 
-        server.market.snapshot = snapshot  # type: ignore[method-assign]
+        server.plant.market.snapshot = snapshot  # type: ignore[method-assign]
 
     async with running(symbols="3000", limits=Limits(max_burst=1_000)) as server:
         counting(server)

@@ -549,7 +549,7 @@ async def test_when_the_feed_fails_the_command_fails_with_its_reason(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("no ticks")
 
-    monkeypatch.setattr(server.market, "step", fail)
+    monkeypatch.setattr(server.plant.market, "step", fail)
     async with asyncio.timeout(TIMEOUT_S):
         assert await serve.run_feed(server, ready_json=True) == 1
     (record,) = [r for r in caplog.records if r.levelname == "CRITICAL"]

@@ -116,7 +116,7 @@ async def test_history_over_http_is_the_same_ring() -> None:
     """/api/history gives exactly the events after a sequence, or a gap and none."""
     config = FeedConfig(port=0, clock="max", symbols="AAPL", history_mb=0.02)
     async with FeedServer(config) as server, aiohttp.ClientSession() as http:
-        length = server.hub.history.length
+        length = server.plant.hub.history.length
         async with http.ws_connect(server.ws_url) as ws:
             await ws.receive_json()
             await ws.send_json({"action": "subscribe", "symbols": "*"})
@@ -163,7 +163,7 @@ async def test_the_python_client_resumes_by_itself() -> None:
                     seqs.setdefault((event.symbol, type(event).__name__), []).append(event.seq)
                     count += 1
                     if count % 200 == 0 and cuts < 8:
-                        for transport in server.websockets.open.values():
+                        for transport in server.plant.websockets.open.values():
                             transport.abort()
                         cuts += 1
                 if client.reconnects >= 8:

@@ -41,13 +41,13 @@ async def test_clients_that_share_a_stream_get_the_same_events_and_far_fewer_byt
                 follower.feed(orjson.loads(await client.recv()))
         for _ in range(20):
             await step(server, 50_000)
-        events = server.hub.stats.events
+        events = server.plant.hub.stats.events
         assert events > 500
         async with asyncio.timeout(60):
             for client, follower in zip(clients, followers, strict=True):
                 await follow(client, follower, events)
         assert all(f.last == followers[0].last for f in followers)
-        assert server.hub.stats.saved > events * 3 * 50
+        assert server.plant.hub.stats.saved > events * 3 * 50
         assert one.protocol.extensions
         assert not plain.protocol.extensions
 
@@ -68,8 +68,8 @@ async def test_whichever_window_a_client_offers_it_reads_what_comes(bits: int | 
                 follower.feed(orjson.loads(await client.recv()))
             await step(server, 500_000)
             async with asyncio.timeout(60):
-                await follow(client, follower, server.hub.stats.events)
-            assert server.hub.stats.saved > 0
+                await follow(client, follower, server.plant.hub.stats.events)
+            assert server.plant.hub.stats.saved > 0
 
 
 @on_both_loops
@@ -85,12 +85,12 @@ async def test_who_joins_later_reads_from_there() -> None:
             await two.send(orjson.dumps(EVERYTHING).decode())
             while not late.last:
                 late.feed(orjson.loads(await two.recv()))
-            before = server.hub.stats.events
+            before = server.plant.hub.stats.events
             for _ in range(5):
                 await step(server, 50_000)
             async with asyncio.timeout(60):
-                await follow(one, early, server.hub.stats.events)
-                await follow(two, late, server.hub.stats.events - before)
+                await follow(one, early, server.plant.hub.stats.events)
+                await follow(two, late, server.plant.hub.stats.events - before)
         assert early.last == late.last
 
 
@@ -107,8 +107,8 @@ async def test_who_wants_no_context_gets_plain_frames() -> None:
                 follower.feed(orjson.loads(await client.recv()))
             await step(server, 200_000)
             async with asyncio.timeout(60):
-                await follow(client, follower, server.hub.stats.events)
-            assert server.hub.stats.saved == 0
+                await follow(client, follower, server.plant.hub.stats.events)
+            assert server.plant.hub.stats.saved == 0
 
 
 @on_both_loops
@@ -129,9 +129,9 @@ async def test_aiohttps_client_reads_it_too_and_may_send_compressed() -> None:
         await step(server, 500_000)
         async with asyncio.timeout(60):
             for client, follower in zip((ws, other), followers, strict=True):
-                while follower.events < server.hub.stats.events:
+                while follower.events < server.plant.hub.stats.events:
                     follower.feed(orjson.loads((await client.receive()).data))
-        assert server.hub.stats.saved > 0
+        assert server.plant.hub.stats.saved > 0
 
 
 @pytest.mark.asyncio

@@ -110,7 +110,7 @@ async def test_a_scenario_is_begun_with_its_terms() -> None:
         status, _ = await remote.ask("POST", "scenario", {**terms, "volatility": 1.5, "seed": 3})
         assert status == 200
         await remote.post("advance", by="10s")
-        market = remote.server.market
+        market = remote.server.plant.market
         assert (market.snapshot(0).status, market.snapshot(0).reason) == ("halted", "T1")
         await remote.post("advance", by="11s")
         state = market.snapshot(0)
@@ -437,7 +437,7 @@ async def test_no_page_from_elsewhere_drives_it(
                 assert answer.json()["code"] in ("forbidden_origin", "forbidden_host")
         async with RawHttp(remote.server) as http:
             assert (await http.get("/control/state", *headers)).status == 403
-        assert remote.server.market.now_us == 1767623400000000
+        assert remote.server.plant.market.now_us == 1767623400000000
 
 
 async def test_a_preflight_from_elsewhere_allows_no_commands() -> None:

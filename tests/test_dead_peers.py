@@ -27,9 +27,9 @@ async def test_who_doesnt_answer_a_ping_is_cut_off_and_forgotten() -> None:
     ):
         mute.answers_pings = False
         mute.send(action="subscribe", symbols="*")
-        await eventually(lambda: not server.websockets.open, "it is let go")
-        assert server.hub.stats.evicted[Eviction.NO_PONG] == 1
-        assert server.hub.roster.groups == {}
+        await eventually(lambda: not server.plant.websockets.open, "it is let go")
+        assert server.plant.hub.stats.evicted[Eviction.NO_PONG] == 1
+        assert server.plant.hub.roster.groups == {}
         seen = []
         try:
             while True:
@@ -51,7 +51,7 @@ async def test_who_answers_stays_however_silent_it_is() -> None:
                 if message.type is aiohttp.WSMsgType.PING:
                     pings += 1
                     await ws.pong(message.data)
-            assert sum(server.hub.stats.evicted.values()) == 0
+            assert sum(server.plant.hub.stats.evicted.values()) == 0
 
 
 @on_both_loops
@@ -66,7 +66,7 @@ async def test_who_talks_isnt_asked() -> None:
         client.send(action="ping", id="last")
         opcodes.add((await client.frame())[0])
         assert PING not in opcodes
-        assert sum(server.hub.stats.evicted.values()) == 0
+        assert sum(server.plant.hub.stats.evicted.values()) == 0
 
 
 @on_both_loops
@@ -78,12 +78,12 @@ async def test_who_is_behind_is_left_to_the_rules_of_the_backlog() -> None:
     ):
         slow.send(action="subscribe", symbols="*", channels=["trades", "quotes"])
         slow.pause()
-        await eventually(lambda: server.hub.slow.laggards, "it is behind")
-        (transport,) = server.websockets.open.values()
-        asked = server.hub.stats.events
-        await eventually(lambda: server.hub.stats.events > asked + 20_000, "half a second")
+        await eventually(lambda: server.plant.hub.slow.laggards, "it is behind")
+        (transport,) = server.plant.websockets.open.values()
+        asked = server.plant.hub.stats.events
+        await eventually(lambda: server.plant.hub.stats.events > asked + 20_000, "half a second")
         assert transport.unread()
-        assert server.hub.stats.evicted[Eviction.NO_PONG] == 0
+        assert server.plant.hub.stats.evicted[Eviction.NO_PONG] == 0
 
 
 @on_both_loops
@@ -95,12 +95,12 @@ async def test_who_waits_long_for_an_answer_isnt_taken_for_dead() -> None:
         RawClient(server) as witness,
     ):
         await client.until("hello")
-        async with server.websockets._conversations._desk:
+        async with server.plant.websockets._conversations._desk:
             client.send(action="subscribe", symbols="*")
             for _ in range(6):
                 await witness.until("heartbeat")
         assert (await client.until("subscribed"))[-1]["type"] == "snapshot"
-        assert sum(server.hub.stats.evicted.values()) == 0
+        assert sum(server.plant.hub.stats.evicted.values()) == 0
 
 
 # A cut cable: nothing comes from the other machine any more, not even from its kernel.
@@ -128,10 +128,10 @@ async def test_a_stream_whose_peer_is_gone_without_a_word_is_let_go(path: str) -
         await beat(gone)
         await beat(witness)
         blackhole(gone.writer.get_extra_info("socket"))
-        await eventually(lambda: len(server.streams.open) == 1, "it is let go")
-        assert server.hub.stats.evicted[Eviction.NO_ACK] == 1
-        assert sum(server.hub.stats.evicted.values()) == 1
-        (group,) = server.hub.roster.groups.values()
+        await eventually(lambda: len(server.plant.streams.open) == 1, "it is let go")
+        assert server.plant.hub.stats.evicted[Eviction.NO_ACK] == 1
+        assert sum(server.plant.hub.stats.evicted.values()) == 1
+        (group,) = server.plant.hub.roster.groups.values()
         assert group.members == 1, "nothing is kept of it"
         await beat(witness)
 
@@ -145,9 +145,9 @@ async def test_a_websocket_whose_peer_is_gone_without_a_word_is_let_go() -> None
     ):
         await client.message()
         blackhole(client.writer.get_extra_info("socket"))
-        await eventually(lambda: not server.websockets.open, "it is let go")
-        assert server.hub.stats.evicted[Eviction.NO_PONG] == 1
-        assert server.hub.roster.groups == {}
+        await eventually(lambda: not server.plant.websockets.open, "it is let go")
+        assert server.plant.hub.stats.evicted[Eviction.NO_PONG] == 1
+        assert server.plant.hub.roster.groups == {}
 
 
 @needs_blackhole
@@ -164,7 +164,7 @@ async def test_both_ends_find_a_silent_death_and_the_client_comes_back(websocket
             proxied.blackhole()
             while not client.reconnects:
                 await client.batch()
-            hub = proxied._feed.hub
+            hub = proxied._feed.plant.hub
             reason = Eviction.NO_PONG if websockets else Eviction.NO_ACK
             await eventually(lambda: hub.stats.evicted[reason] == 1, "the feed has found it too")
     gc.collect()  # what the proxy leaves of connections that end without a word, asyncio complains of here
@@ -178,7 +178,7 @@ async def test_a_stream_in_which_nothing_happens_stays() -> None:
     ):
         for _ in range(20):
             await beat(client)
-        assert sum(server.hub.stats.evicted.values()) == 0
+        assert sum(server.plant.hub.stats.evicted.values()) == 0
 
 
 @needs_blackhole
@@ -189,10 +189,10 @@ async def test_a_stream_that_isnt_read_is_left_to_the_rules_of_the_backlog() -> 
         client = StreamClient(server, "/sse?symbols=*", receive_buffer=1024)
         async with client:
             client.pause()
-            await eventually(lambda: server.streams.open, "it is there")
-            (stream,) = server.streams.open
+            await eventually(lambda: server.plant.streams.open, "it is there")
+            (stream,) = server.plant.streams.open
             await eventually(lambda: stream.transport.unread() > 500, "it is behind")
-            assert server.hub.stats.evicted[Eviction.NO_ACK] == 0
+            assert server.plant.hub.stats.evicted[Eviction.NO_ACK] == 0
 
 
 # What the kernel knows.

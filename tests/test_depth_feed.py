@@ -60,12 +60,12 @@ async def follow(client: RawClient, reader: Reader) -> None:
 
 def newest(server: FeedServer, symbol: str) -> int:
     """The newest quote's sequence, so the newest book's."""
-    market = server.market
+    market = server.plant.market
     return int(market.sequences()[1, market.universe.symbols.index(symbol)])
 
 
 async def up_to_date(server: FeedServer, reader: Reader) -> None:
-    for symbol in server.market.universe.symbols:
+    for symbol in server.plant.market.universe.symbols:
         await eventually(
             lambda symbol=symbol: reader.seq(symbol) == newest(server, symbol), f"all of {symbol}"
         )
@@ -202,13 +202,13 @@ async def test_who_reads_too_slowly_gets_whole_books_and_goes_on() -> None:
         tasks = [asyncio.create_task(follow(quick, readers[quick]))]
         slow.pause()
         try:
-            while not server.hub.slow.laggards:
+            while not server.plant.hub.slow.laggards:
                 await step(server, S // 20)
             for _ in range(10):
                 await step(server, S // 20)
             slow.resume()
             tasks.append(asyncio.create_task(follow(slow, readers[slow])))
-            while server.hub.slow.laggards:
+            while server.plant.hub.slow.laggards:
                 await step(server, 1_000)
             await step(server, S // 20)
             for reader in readers.values():
@@ -231,14 +231,14 @@ async def test_where_slow_clients_are_dropped_a_gap_is_followed_by_a_book() -> N
         client.send(action="subscribe", symbols="*", channels=BOTH)
         reader.feed(await client.until("subscribed"))
         client.pause()
-        while not server.hub.slow.laggards:
+        while not server.plant.hub.slow.laggards:
             await step(server, S // 20)
         for _ in range(5):
             await step(server, S // 20)
         client.resume()
         task = asyncio.create_task(follow(client, reader))
         try:
-            while server.hub.slow.laggards:
+            while server.plant.hub.slow.laggards:
                 await step(server, 1_000)
             await step(server, S // 20)
             await up_to_date(server, reader)
@@ -283,7 +283,7 @@ async def test_who_comes_back_gets_exactly_the_changes_that_it_missed() -> None:
                 await subscribe(ws, reader)
                 await step(server, S)
                 await read_some(ws, reader, sum(reader.books.kinds.values()) + 1)
-            await eventually(lambda: not server.websockets.open, "it has gone")
+            await eventually(lambda: not server.plant.websockets.open, "it has gone")
             await step(server, 2 * S)
         assert reader.gaps == []
         assert reader.books.kinds["snapshot"] == 5
@@ -297,7 +297,7 @@ async def test_who_comes_back_too_late_gets_a_gap_and_a_book() -> None:
         for _ in range(2):
             async with connect(server.ws_url, compression=None) as ws:
                 await subscribe(ws, reader)
-            await eventually(lambda: not server.websockets.open, "it has gone")
+            await eventually(lambda: not server.plant.websockets.open, "it has gone")
             await step(server, 10 * S)
         assert {(gap["channel"], gap["reason"]) for gap in reader.gaps} == {("depth", "too_old")}
         assert len(reader.gaps) == 5
@@ -325,11 +325,11 @@ async def test_the_client_goes_on_with_its_books_across_a_restart_of_the_connect
         for _ in range(12):
             await step(server, S // 4)
             if chance.random() < 0.4:
-                for transport in list(server.websockets.open.values()):
+                for transport in list(server.plant.websockets.open.values()):
                     transport.abort()
                 await step(server, S // 4)
-                await eventually(lambda: server.websockets.open, "it is back")
-        for symbol in server.market.universe.symbols:
+                await eventually(lambda: server.plant.websockets.open, "it is back")
+        for symbol in server.plant.market.universe.symbols:
             await eventually(
                 lambda s=symbol: task.done() or books[s].seq == newest(server, s), "all"
             )

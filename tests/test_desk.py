@@ -162,7 +162,7 @@ async def test_in_a_storm_of_those_who_want_everything_others_are_answered_at_on
         other = await stack.enter_async_context(RawClient(server))
         for client in (*clients, other):
             await client.message()
-        name = server.market.universe.symbols[17]
+        name = server.plant.market.universe.symbols[17]
 
         async def read(client: RawClient) -> None:
             client.send(action="subscribe", symbols="*")
@@ -223,7 +223,7 @@ async def test_long_answers_over_http_are_made_one_after_the_other(
             await asyncio.sleep(0)
 
     async with running(symbols="2") as server, AsyncExitStack() as stack:
-        encoder = server.feed.encoder
+        encoder = server.plant.feed.encoder
         encode = encoder.bar_objects
         monkeypatch.setattr(encoder, "bar_objects", lambda t: (made.append(passes), encode(t))[1])
         clients = [await stack.enter_async_context(RawHttp(server)) for _ in range(20)]

@@ -93,7 +93,10 @@ async def stream_of_manual(size: int, others: bool) -> bytes:
             number += 1
             await step(server, 10_000 + 7_919 * (number % 13))
             client.send(action="ping", id=number)
-            end = b'"id":%d,"time":%b}]' % (number, repr(server.market.now_us / 1000).encode())
+            end = b'"id":%d,"time":%b}]' % (
+                number,
+                repr(server.plant.market.now_us / 1000).encode(),
+            )
             async with asyncio.timeout(TIMEOUT_S):
                 data += await client.reader.readuntil(end)
         return data[:size]

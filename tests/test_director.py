@@ -411,7 +411,7 @@ async def test_a_reset_begins_the_same_market_anew() -> None:
     """Old connections are told, new ones find the start, and a change holds for one run."""
     async with running(symbols="AAPL,MSFT", rate=100.0, journal=100) as server:
         director = server.director()
-        epoch = server.feed.epoch
+        epoch = server.plant.feed.epoch
         async with RawClient(server) as client:
             await director.wait_for_client()
             await director.advance("1s")
@@ -420,12 +420,12 @@ async def test_a_reset_begins_the_same_market_anew() -> None:
             assert client.reason == "the session was reset"
         assert director.clients == []
         assert len(director.journal) == 0
-        assert (server.feed.epoch, server.market.now_us) == (epoch, DEFAULT_START_US)
+        assert (server.plant.feed.epoch, server.plant.market.now_us) == (epoch, DEFAULT_START_US)
         await director.reset(seed=8, symbols="TSLA")
-        assert (server.market.seed, server.market.universe.symbols) == (8, ("TSLA",))
-        assert server.feed.epoch != epoch
+        assert (server.plant.market.seed, server.plant.market.universe.symbols) == (8, ("TSLA",))
+        assert server.plant.feed.epoch != epoch
         await director.reset()
-        assert server.feed.epoch == epoch
+        assert server.plant.feed.epoch == epoch
 
 
 @pytest.mark.parametrize("clock", ["wall", "x10", "max"])
@@ -512,7 +512,7 @@ async def test_values_that_nobody_wants_are_not_kept_for_ever(
     async with running(symbols="AAPL", rate=0.0, history_mb=0.0) as server:
         for _ in range(9):
             await server.director().trade("AAPL", price=190.001, raw=True)
-        encoder = server.feed.encoder
+        encoder = server.plant.feed.encoder
         assert isinstance(encoder, RawEncoder)
         assert len(encoder._raw) == 5
 
@@ -537,7 +537,7 @@ async def test_with_max_it_goes_no_faster_than_clients_read() -> None:
         await server.director().wait_for_subscription("AAPL")
         client.pause()
         advancing = asyncio.create_task(server.director().advance("4s"))
-        await eventually(lambda: server.hub.slow.congested, "the market waits")
+        await eventually(lambda: server.plant.hub.slow.congested, "the market waits")
         assert not advancing.done()
         client.vanish()
         await advancing
@@ -547,7 +547,7 @@ async def test_with_max_it_goes_no_faster_than_clients_read() -> None:
 async def test_with_max_steps_are_events_too() -> None:
     async with running(symbols="2", rate=100.0, clock="max") as server:
         assert await server.director().step(10) >= 10
-        assert server.pump.events >= 10
+        assert server.plant.pump.events >= 10
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ url => new Promise((resolve) => {
 
 
 async def _observe(page: Page, server: FeedServer, name: str) -> str:
-    faults = server.websockets.faults
+    faults = server.plant.websockets.faults
     fault = parse_call(ROWS[name].example)
     if name in NOT_OPEN:
         armed = faults.add(fault)

@@ -95,7 +95,7 @@ async def test_what_lasts_begins_behind_the_nth_event_and_loses_nothing() -> Non
         await step(server, 1_000_000)
         assert await seqs(ws) == [1, 2]
         await step(server, 100_000)
-        server.websockets.faults.clear(armed.id)
+        server.plant.websockets.faults.clear(armed.id)
         rest = [*await seqs(ws), *await seqs(ws)]
         assert rest == list(range(3, 3 + len(rest)))
 
@@ -128,8 +128,8 @@ async def test_the_nth_to_connect_is_hit_and_nobody_else() -> None:
         async with websockets.connect(server.ws_url) as ws:
             await eventually(lambda: stalled.fired, "the third")
             await ws.send(text(action="ping"), text=True)
-            await eventually(lambda: server.feed.stats.requests["ping"], "a request")
-            server.websockets.faults.clear()
+            await eventually(lambda: server.plant.feed.stats.requests["ping"], "a request")
+            server.plant.websockets.faults.clear()
             assert [(await read(ws))[0]["type"] for _ in range(2)] == ["hello", "pong"]
         await step(server, 1_000_000)
         assert len(await read(before)) > 5
@@ -166,7 +166,7 @@ async def test_who_connects_can_be_cut_off_at_once() -> None:
 @on_both_loops
 async def test_a_time_of_the_market_is_waited_for() -> None:
     async with quiet_market() as server, subscribed(server) as ws:
-        start = server.market.now_us
+        start = server.plant.market.now_us
         inject(server, "close", at=start + 2_000_000, code=4000)
         inject(server, "no_pong", at=start + 9_000_000)
         gap = inject(server, "gap", at=start + 1_000_000)
@@ -190,7 +190,7 @@ async def test_tries_are_refused_so_many_times() -> None:
             except aiohttp.WSServerHandshakeError as error:
                 seen.append((error.status, (error.headers or {})["Retry-After"]))
         assert seen == [(101, None), (429, "3"), (429, "3"), (101, None)]
-        assert server.feed.stats.refused["fault"] == 2
+        assert server.plant.feed.stats.refused["fault"] == 2
         async with http.get(f"{server.url}/health") as answer:
             assert answer.status == 200, "only upgrades are refused"
         inject(server, "status", code=204, times=1)
@@ -206,9 +206,9 @@ async def test_who_goes_while_it_isnt_answered_is_let_go() -> None:
         await eventually(lambda: armed.fired, "an upgrade")
         connecting.cancel()
         await asyncio.gather(connecting, return_exceptions=True)
-        refused = server.feed.stats.refused
+        refused = server.plant.feed.stats.refused
         await eventually(lambda: refused["fault"], "the end of the wait")
-        assert not server.websockets.open
+        assert not server.plant.websockets.open
 
 
 @on_both_loops
@@ -241,7 +241,7 @@ async def test_refused_and_aborted_is_a_reset_and_truncated_an_end() -> None:
 async def test_who_isnt_hit_stays_in_the_groups_and_who_was_comes_back() -> None:
     async with quiet_market() as server:
         async with subscribed(server) as one, subscribed(server) as two:
-            groups = server.hub.roster.groups
+            groups = server.plant.hub.roster.groups
             assert len(groups) == 1
             armed = inject(server, "gap", times=1, client=1)
             assert len(groups) == 2
@@ -251,7 +251,7 @@ async def test_who_isnt_hit_stays_in_the_groups_and_who_was_comes_back() -> None
             assert armed.spent
             assert len(groups) == 1, "nothing is left to do"
         await step(server, 1_000)
-        assert server.pump.after_turn is None
+        assert server.plant.pump.after_turn is None
 
 
 @on_both_loops
@@ -270,7 +270,7 @@ async def test_who_noticed_a_gap_gets_what_is_missing() -> None:
         inject(server, "gap", after=2, times=1)
         await step(server, 1_000_000)
         assert [item["seq"] for item in await read(ws)][:4] == [1, 2, 4, 5]
-        since = {"epoch": server.feed.epoch, "since": {"AAPL": {"trades": 2}}}
+        since = {"epoch": server.plant.feed.epoch, "since": {"AAPL": {"trades": 2}}}
         await ws.send(text(**TRADES | since), text=True)
         again = [item["seq"] for item in await read(ws) if item["type"] == "trade"]
         assert again[:3] == [3, 4, 5]
@@ -283,10 +283,10 @@ async def test_what_was_held_back_comes_when_the_fault_is_cleared() -> None:
         await step(server, 1_000_000)
         seen = await seqs(ws)
         await step(server, 1_000)
-        server.websockets.faults.clear(armed.id)
+        server.plant.websockets.faults.clear(armed.id)
         await step(server, 1_000_000)
         seen += await seqs(ws)
-        last = server.hub.seq[0]
+        last = server.plant.hub.seq[0]
         while len(seen) < last:
             seen += await seqs(ws)
         assert seen[:4] == [2, 1, 4, 3]
@@ -306,7 +306,7 @@ async def test_a_compressed_connection_is_read_on_through_a_fault() -> None:
             await step(server, 1_000_000)
             first, second = await seqs(one), await seqs(two)
             assert first == [second[0], *second]
-            server.websockets.faults.clear(armed.id)
+            server.plant.websockets.faults.clear(armed.id)
             await step(server, 1_000_000)
             assert await read(one) == await read(two)
 
@@ -349,8 +349,8 @@ async def test_a_stalled_client_is_conflated_as_any_slow_one() -> None:
         last = 0
         for _ in range(5):
             await step(server, 1_000_000)
-        assert server.hub.slow.laggards
-        server.websockets.faults.clear(armed.id)
+        assert server.plant.hub.slow.laggards
+        server.plant.websockets.faults.clear(armed.id)
         await step(server, 1_000)
         merged = 0
         while not merged:
@@ -366,7 +366,7 @@ async def test_a_held_up_connection_is_closed_behind_what_was_held_up() -> None:
         await client.message()
         inject(server, "slow", bytes_per_s=1)
         client.send(action="symbols")
-        await eventually(lambda: server.feed.stats.requests["symbols"], "a request")
+        await eventually(lambda: server.plant.feed.stats.requests["symbols"], "a request")
         inject(server, "close", code=4000)
         assert (await client.message())[0]["type"] == "symbols"
         assert await client.closed() == 4000
@@ -377,7 +377,7 @@ async def test_a_held_up_connection_is_closed_behind_what_was_held_up() -> None:
         await client.message()
         inject(server, "stall")
         client.send(action="symbols")
-        await eventually(lambda: server.feed.stats.requests["symbols"], "a request")
+        await eventually(lambda: server.plant.feed.stats.requests["symbols"], "a request")
         stopping = asyncio.create_task(server.stop())
         assert (await client.message())[0]["type"] == "symbols"
         assert await client.closed() == 1001
@@ -390,12 +390,12 @@ async def test_a_half_open_connection_is_nobodys_dead_peer() -> None:
     async with running(clock="wall", rate=200, heartbeat_s=0.1, symbols="AAPL") as server:
         async with subscribed(server) as ws:
             armed = inject(server, "half_open")
-            turns = server.pump.turns
-            await eventually(lambda: server.pump.turns > turns + 200, "ten heartbeats")
-            assert len(server.websockets.open) == 1
-            server.websockets.faults.clear(armed.id)
+            turns = server.plant.pump.turns
+            await eventually(lambda: server.plant.pump.turns > turns + 200, "ten heartbeats")
+            assert len(server.plant.websockets.open) == 1
+            server.plant.websockets.faults.clear(armed.id)
             assert (await ending(ws))[0] == 1006
-        await eventually(lambda: not server.websockets.open, "its end")
+        await eventually(lambda: not server.plant.websockets.open, "its end")
 
 
 @on_both_loops
@@ -405,7 +405,7 @@ async def test_who_doesnt_answer_a_close_frame_is_cut_off() -> None:
         client.polite = False
         inject(server, "close", code=4000)
         assert await client.closed() == 4000
-        await eventually(lambda: not server.websockets.open, "its end")
+        await eventually(lambda: not server.plant.websockets.open, "its end")
 
 
 @on_both_loops
@@ -444,12 +444,12 @@ async def test_streams_end_when_a_restart_is_made_believe() -> None:
 @on_both_loops
 async def test_halts_of_all_symbols_and_of_none_any_more() -> None:
     async with quiet_market() as server, subscribed(server) as ws:
-        start = server.market.now_us
+        start = server.plant.market.now_us
         halt = inject(server, "halt", reason="MWC1", at=start + 500_000)
         await step(server, 2_000_000)
         times = [item["time"] for item in await read(ws)]
         assert times[-1] * 1000 < start + 500_000 + 1
-        server.websockets.faults.clear(halt.id)
+        server.plant.websockets.faults.clear(halt.id)
         await step(server, 1_000_000)
         assert min(item["time"] for item in await read(ws)) * 1000 >= start + 2_000_000
 
@@ -460,7 +460,7 @@ async def test_halts_of_all_symbols_and_of_none_any_more() -> None:
 @on_both_loops
 async def test_what_cant_be_done_now_is_an_error_that_says_why() -> None:
     async with quiet_market() as server:
-        faults = server.websockets.faults
+        faults = server.plant.websockets.faults
         for name, values, message in [
             ("close", {}, "close: no client is open; on='connect' waits for the next one"),
             ("stall", {"client": 3}, "stall: no client 3 is open over WebSocket; open: none"),
@@ -558,7 +558,7 @@ async def test_a_reset_ends_all_faults() -> None:
 async def test_during_a_turn_a_fault_waits_for_its_end() -> None:
     async with quiet_market() as server, RawClient(server) as client:
         await client.message()
-        faults, pump = server.websockets.faults, server.pump
+        faults, pump = server.plant.websockets.faults, server.plant.pump
         pump._idle.clear()
         armed = inject(server, "ping_flood", pings=3)
         gone = inject(server, "abort")
@@ -604,7 +604,7 @@ async def test_over_tls_connections_are_cut_and_held_up_alike() -> None:
             async with websockets.connect(server.ws_url, ssl=trusting) as ws:
                 await read(ws)
                 armed = inject(server, name)
-                server.websockets.faults.clear(armed.id)
+                server.plant.websockets.faults.clear(armed.id)
                 assert await ending(ws) == (1006, [])
         async with websockets.connect(server.ws_url, ssl=trusting) as ws:
             inject(server, "sliced", size=3)
@@ -621,7 +621,7 @@ async def _bytes_of_a_run() -> bytes:
         inject(server, "close", after=25, code=4000)
         client.send(**TRADES | {"channels": ["trades", "quotes"]})
         got = b""
-        await eventually(lambda: server.feed.stats.requests["subscribe"], "a request")
+        await eventually(lambda: server.plant.feed.stats.requests["subscribe"], "a request")
         await step(server, 1_000_000)
         try:
             while True:

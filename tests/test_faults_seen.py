@@ -31,5 +31,5 @@ async def test_a_client_observes_what_the_row_says(name: str) -> None:
     assert fault.name == name
     async with running(symbols="AAPL,MSFT", rate=100) as server:
         observed = await OBSERVERS[name](server, fault)
-        server.websockets.faults.clear()
+        server.plant.websockets.faults.clear()
     assert observed == row.observed

@@ -150,8 +150,8 @@ class Hanging:
     """A market whose steps don't get anywhere until told: a turn with it doesn't end, and the event loop runs on."""
 
     def __init__(self, server: FeedServer) -> None:
-        self._step = server.market.step
-        self._empty = server.market.step(server.market.now_us)
+        self._step = server.plant.market.step
+        self._empty = server.plant.market.step(server.plant.market.now_us)
         self.hangs = True
 
     def step(self, until_us: int, limit: int | None = None) -> TickBatch:
@@ -170,18 +170,18 @@ async def test_a_turn_that_hangs_makes_it_unhealthy_until_it_is_over() -> None:
 
         status, well = await health()
         assert (status, well["status"]) == (200, "ok")
-        await eventually(lambda: server.pump._idle.is_set(), "a turn is over")
+        await eventually(lambda: server.plant.pump._idle.is_set(), "a turn is over")
         market = Hanging(server)
-        server.market.step = market.step  # type: ignore[method-assign]
-        await eventually(lambda: not server.pump._idle.is_set(), "a turn hangs")
-        server.pump.timing.timer = lambda: server.pump.timing.finished + 7.0
+        server.plant.market.step = market.step  # type: ignore[method-assign]
+        await eventually(lambda: not server.plant.pump._idle.is_set(), "a turn hangs")
+        server.plant.pump.timing.timer = lambda: server.plant.pump.timing.finished + 7.0
         status, ill = await health()
         assert (status, ill["status"], ill["stalled_s"]) == (503, "stalled", 7.0)
         assert set(ill) == {*well, "stalled_s"}
         market.hangs = False
-        turns = server.pump.turns
-        await eventually(lambda: server.pump.turns > turns, "it goes on")
-        server.pump.timing.timer = lambda: server.pump.timing.finished
+        turns = server.plant.pump.turns
+        await eventually(lambda: server.plant.pump.turns > turns, "it goes on")
+        server.plant.pump.timing.timer = lambda: server.plant.pump.timing.finished
         assert (await health())[0] == 200
 
 
@@ -197,8 +197,8 @@ async def test_when_the_pump_fails_clients_are_closed_and_health_says_why() -> N
         def fail(*_: object) -> TickBatch:
             raise ZeroDivisionError("no ticks")
 
-        server.market.step = fail  # type: ignore[method-assign]
-        server.clock.advance(1)  # type: ignore[attr-defined]
+        server.plant.market.step = fail  # type: ignore[method-assign]
+        server.plant.clock.advance(1)  # type: ignore[attr-defined]
         assert await client.closed() == 1011
         assert client.reason == "an error inside the server"
         async with http.get(f"{server.url}/health") as answer:

@@ -201,7 +201,7 @@ async def test_pings_without_end_are_closed_and_nobody_waits_for_them() -> None:
         assert (await client.closed(), client.reason) == (1008, TOO_MANY)
         assert late < 5 * FRAMES_BURST
         assert (await witness.ask(action="ping"))["type"] == "pong"
-        await eventually(lambda: len(server.websockets.open) == 1, "it is forgotten")
+        await eventually(lambda: len(server.plant.websockets.open) == 1, "it is forgotten")
 
 
 FLOODS = {

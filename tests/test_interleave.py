@@ -84,7 +84,7 @@ async def test_pongs_queue_behind_a_backlog_and_come_whole() -> None:
         client.send(**STREAM)
         follower = Follower()
         follower.feed(await client.until("quote"))
-        (transport,) = server.websockets.open.values()
+        (transport,) = server.plant.websockets.open.values()
         for round_ in range(5):
             client.pause()
             await eventually(lambda: transport.unread() > 100_000, "a backlog")
@@ -134,12 +134,12 @@ async def test_after_a_close_frame_into_a_backlog_nothing_comes() -> None:
     ):
         client.send(**STREAM)
         await client.until("quote")
-        (transport,) = server.websockets.open.values()
+        (transport,) = server.plant.websockets.open.values()
         client.pause()
         await eventually(lambda: transport.unread() > 100_000, "a backlog")
         client.polite = False
         client.send_frame(CLOSE, b"\x03\xe8")
-        await eventually(lambda: not server.hub.roster.groups, "the hub has let it go")
+        await eventually(lambda: not server.plant.hub.roster.groups, "the hub has let it go")
         client.resume()
         assert await client.closed() == 1000
 

@@ -71,10 +71,10 @@ async def close_frame(client: RawClient) -> int:
 
 def newest(server: FeedServer) -> dict[tuple[str, str], int]:
     """The newest sequence of everything that `STREAM` asks for."""
-    seq = server.market.sequences()
+    seq = server.plant.market.sequences()
     return {
         (symbol, channel): int(seq[number, n])
-        for n, symbol in enumerate(server.market.universe.symbols)
+        for n, symbol in enumerate(server.plant.market.universe.symbols)
         for channel, number in (("trades", 0), ("quotes", 1), ("bars:1s", 3))
     }
 
@@ -93,7 +93,7 @@ async def test_who_reads_gets_everything_that_was_published_before_the_stop() ->
             for client in clients:
                 client.send(**STREAM)
             reading = [asyncio.create_task(follow(client)) for client in clients]
-            await eventually(lambda: server.hub.deliveries() > 2_000, "events")
+            await eventually(lambda: server.plant.hub.deliveries() > 2_000, "events")
         for client, follower in zip(clients, await asyncio.gather(*reading), strict=True):
             assert client.close_code == 1001
             assert client.reason == "the server is stopping"
@@ -109,12 +109,12 @@ async def test_who_reads_again_in_time_gets_what_it_missed() -> None:
             slow = await stack.enter_async_context(RawClient(server, receive_buffer=4096))
             slow.send(**STREAM)
             slow.pause()
-            await eventually(lambda: server.hub.slow.laggards, "it is behind")
-            behind = server.pump.events + 5_000
-            await eventually(lambda: server.pump.events > behind, "and more so")
+            await eventually(lambda: server.plant.hub.slow.laggards, "it is behind")
+            behind = server.plant.pump.events + 5_000
+            await eventually(lambda: server.plant.pump.events > behind, "and more so")
             stopping = asyncio.create_task(server.stop())
-            await eventually(lambda: server.websockets.farewell.goodbye, "it says goodbye")
-            assert server.hub.slow.laggards
+            await eventually(lambda: server.plant.websockets.farewell.goodbye, "it says goodbye")
+            assert server.plant.hub.slow.laggards
             slow.resume()
             follower = await follow(slow)
             await stopping
@@ -131,12 +131,12 @@ async def test_a_stream_that_is_read_again_in_time_gets_what_it_missed() -> None
             client = StreamClient(server, EVENTS, receive_buffer=4096)
             slow = await stack.enter_async_context(client)
             slow.pause()
-            await eventually(lambda: server.hub.slow.laggards, "it is behind")
-            behind = server.pump.events + 5_000
-            await eventually(lambda: server.pump.events > behind, "and more so")
+            await eventually(lambda: server.plant.hub.slow.laggards, "it is behind")
+            behind = server.plant.pump.events + 5_000
+            await eventually(lambda: server.plant.pump.events > behind, "and more so")
             stopping = asyncio.create_task(server.stop())
-            await eventually(lambda: server.websockets.farewell.goodbye, "it says goodbye")
-            assert server.hub.slow.laggards
+            await eventually(lambda: server.plant.websockets.farewell.goodbye, "it says goodbye")
+            assert server.plant.hub.slow.laggards
             slow.resume()
             follower = await follow_stream(slow)
             await stopping
@@ -156,9 +156,9 @@ async def test_what_waits_for_its_window_doesnt_wait_longer_than_the_server() ->
             paced = StreamClient(server, f"{EVENTS}&mode=latest&max_hz=0.01")
             stream = await stack.enter_async_context(paced)
             both = asyncio.gather(follow(client), follow_stream(stream))
-            await eventually(lambda: server.hub.roster.lanes.slots == 1_200, "both are there")
-            later = server.pump.events + 5_000
-            await eventually(lambda: server.pump.events > later, "events")
+            await eventually(lambda: server.plant.hub.roster.lanes.slots == 1_200, "both are there")
+            later = server.plant.pump.events + 5_000
+            await eventually(lambda: server.plant.pump.events > later, "events")
         for follower in await both:
             assert follower.merged > 2_000
             assert {key: follower.last[key] for key in newest(server)} == newest(server)
@@ -176,12 +176,12 @@ async def test_the_turn_under_way_is_finished(monkeypatch: pytest.MonkeyPatch) -
                 await client.ask(action="subscribe", symbols="*")
             reading = [asyncio.create_task(first_events(client)) for client in clients]
             await asyncio.sleep(0)
-            server.clock.advance(S)  # type: ignore[attr-defined]
-            while server.pump._idle.is_set():  # noqa: ASYNC110  # not one loop later
+            server.plant.clock.advance(S)  # type: ignore[attr-defined]
+            while server.plant.pump._idle.is_set():  # noqa: ASYNC110  # not one loop later
                 await asyncio.sleep(0)
-            written = server.hub.stats.writes
+            written = server.plant.hub.stats.writes
             await server.stop()
-            assert server.hub.stats.writes > written, "it wasn't over"
+            assert server.plant.hub.stats.writes > written, "it wasn't over"
         got = await asyncio.gather(*reading)
         assert len(set(got)) == 1
         assert got[0] > 10
@@ -197,12 +197,12 @@ async def test_a_turn_that_doesnt_end_holds_nothing_up() -> None:
             client = await stack.enter_async_context(RawClient(server))
             await client.message()
             reading = asyncio.create_task(client.closed())
-            empty = server.market.step(server.market.now_us)
-            server.market.step = lambda *_: empty  # type: ignore[method-assign]
-            await eventually(lambda: not server.pump._idle.is_set(), "a turn hangs")
+            empty = server.plant.market.step(server.plant.market.now_us)
+            server.plant.market.step = lambda *_: empty  # type: ignore[method-assign]
+            await eventually(lambda: not server.plant.pump._idle.is_set(), "a turn hangs")
             for _ in range(100):
                 await asyncio.sleep(0)
-        assert server.pump._idle.is_set(), "it was ended"
+        assert server.plant.pump._idle.is_set(), "it was ended"
         await reading
         assert client.close_code in (1001, None)
 
@@ -214,8 +214,8 @@ async def test_who_doesnt_read_is_cut_off_at_the_bound() -> None:
             slow = await stack.enter_async_context(RawClient(server, receive_buffer=4096))
             slow.send(**STREAM)
             slow.pause()
-            await eventually(lambda: server.hub.slow.laggards, "it is behind")
-        assert server.feed.stats.closed == {"1006": 1}
+            await eventually(lambda: server.plant.hub.slow.laggards, "it is behind")
+        assert server.plant.feed.stats.closed == {"1006": 1}
         slow.resume()
         assert await slow.closed() is None
 
@@ -252,7 +252,7 @@ async def test_a_handshake_that_is_under_way_when_it_stops_is_closed_too(
         late = await stack.enter_async_context(RawClient(server))
         await waiting.wait()
         stopping = asyncio.create_task(server.stop())
-        await eventually(lambda: server.websockets.farewell.goodbye, "it says goodbye")
+        await eventually(lambda: server.plant.websockets.farewell.goodbye, "it says goodbye")
         go_on.set()
         assert await late.closed() == 1001
         assert await close_frame(deaf) == 1001

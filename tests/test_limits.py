@@ -271,7 +271,7 @@ async def test_who_has_sent_a_request_in_time_may_stay() -> None:
 def freeze(server: FeedServer) -> FeedServer:
     """Let no time pass for the rates, however busy the machine is."""
     assert server.doors is not None
-    server.doors.seconds = server.websockets._seconds = lambda: 0.0
+    server.doors.seconds = server.plant.websockets._seconds = lambda: 0.0
     return server
 
 
@@ -301,7 +301,7 @@ async def test_one_request_too_many_gets_an_error_with_its_id() -> None:
 async def test_who_waits_as_long_as_it_was_told_is_served() -> None:
     now = 100.0
     async with running(limits=Limits(max_requests_s=2, max_burst=1)) as server:
-        server.websockets._seconds = lambda: now
+        server.plant.websockets._seconds = lambda: now
         async with RawClient(server) as client:
             assert (await client.ask(action="ping"))["type"] == "pong"
             refused = await client.ask(action="subscribe", symbols="*")
@@ -367,7 +367,7 @@ async def test_requests_of_http_have_the_same_rate() -> None:
 async def test_a_subscription_that_comes_to_too_many_symbols_changes_nothing() -> None:
     limits = Limits(max_symbols=3)
     async with running(limits=limits, rate=100) as server, RawClient(server) as client:
-        names = server.market.universe.symbols
+        names = server.plant.market.universe.symbols
         assert (await client.ask(action="subscribe", symbols=names[:2]))["type"] == "subscribed"
         refused = await client.ask(action="subscribe", symbols=names[1:4], channels=["quotes"])
         assert refused == {

@@ -53,7 +53,7 @@ async def test_it_is_asked_for_when_the_process_has_grown(
     async with running() as server:
         told = []
         for _ in range(5):
-            server.websockets.keepalive._tidy()
+            server.plant.websockets.keepalive._tidy()
             told.append(len(asked))
     assert told == [1, 1, 2, 2, 3]
 
@@ -72,14 +72,16 @@ async def test_it_is_asked_for_after_an_eviction_and_when_many_have_left(
     monkeypatch.setattr(keepalive, "give_back", give_back)
     monkeypatch.setattr(keepalive, "resident", lambda: 0)
     async with running(clock="wall", heartbeat_s=0.1) as server:
-        watch = server.websockets.keepalive
+        watch = server.plant.websockets.keepalive
 
         async def leave(count: int) -> None:
-            before = server.hub.stats.left
+            before = server.plant.hub.stats.left
             for _ in range(count):
                 async with RawClient(server) as client:
                     await client.message()
-            await eventually(lambda: server.hub.stats.left == before + count, "they have left")
+            await eventually(
+                lambda: server.plant.hub.stats.left == before + count, "they have left"
+            )
             watch._tidy()
 
         await leave(keepalive._MANY - 1)

@@ -84,19 +84,19 @@ async def test_the_metrics_are_what_clients_got() -> None:
         assert (found["groups"], found["subscriptions"], found["slots_wanted"]) == (1, 8, 4)
         assert found["deliveries_total"] == events
         assert found["published_events_total"] == events / 2
-        assert found["events_total"] == server.pump.events > events / 2, "and bars"
+        assert found["events_total"] == server.plant.pump.events > events / 2, "and bars"
         assert found["requests_total{subscribe}"] == found["requests_total{ping}"] == 2
         assert found["requests_total{symbols}"] == 0
-        assert found["messages_written_total"] == server.hub.stats.writes
-        assert found["written_bytes_total"] == server.hub.stats.bytes
+        assert found["messages_written_total"] == server.plant.hub.stats.writes
+        assert found["written_bytes_total"] == server.plant.hub.stats.bytes
         assert found["symbols"] == 2
-        assert found["market_time_seconds"] == server.market.now_us / 1e6
+        assert found["market_time_seconds"] == server.plant.market.now_us / 1e6
         assert found["healthy"] == 1
         assert found["backlog_bytes_bucket{0.0}"] == found["backlog_bytes_gcount"] == 3
-        assert found["turn_duration_seconds_count"] == server.pump.turns
+        assert found["turn_duration_seconds_count"] == server.plant.pump.turns
         assert found["tick_to_write_seconds_count"] == 0, "a manual clock has no pace"
-        assert found["history_events"] == server.pump.events
-        seq = server.hub.seq.reshape(CHANNELS, 2)
+        assert found["history_events"] == server.plant.pump.events
+        seq = server.plant.hub.seq.reshape(CHANNELS, 2)
         rings = {channel for channel in range(CHANNELS) if seq[channel].any()}
         assert found["history_rings"] == 2 * len(rings)
         assert found["history_bytes"] > 100 * found["history_events"]
@@ -113,12 +113,12 @@ async def test_every_error_is_counted_by_its_code() -> None:
         ):
             client.send_frame(1, text)
             await client.until("error")
-            assert server.feed.stats.errors[code] == 1
+            assert server.plant.feed.stats.errors[code] == 1
         client.send_frame(BINARY, b"\0")
         await client.until("error")
         client.send_frame(1, b"\xff")
         assert await client.closed() == 1007
-        await eventually(lambda: not server.websockets.open, "it is forgotten")
+        await eventually(lambda: not server.plant.websockets.open, "it is forgotten")
         found = await values(server)
         told = {code: found[f"request_errors_total{{{code}}}"] for code in Code}
         counted = {code: n for code, n in told.items() if n}
@@ -152,7 +152,7 @@ async def test_connections_are_counted_by_how_they_ended() -> None:
     async with running() as server:
 
         def closed() -> Values:
-            return {code: n for code, n in server.feed.stats.closed.items() if n}
+            return {code: n for code, n in server.plant.feed.stats.closed.items() if n}
 
         for code in (1000, 4321, 3000):
             async with RawClient(server) as client:
@@ -252,7 +252,7 @@ async def test_a_stream_that_is_over_is_counted() -> None:
         async with RawHttp(server) as http:
             http.send("GET /sse?symbols=* HTTP/1.1", "Host: localhost")
             await http.read(b"snapshot")
-        await eventually(lambda: server.feed.stats.closed["none"], "it is over")
+        await eventually(lambda: server.plant.feed.stats.closed["none"], "it is over")
         found = await values(server)
         assert found["connections_accepted_total{sse}"] == 1
         assert found["connections_closed_total{none}"] == 1
@@ -267,7 +267,8 @@ async def test_who_comes_back_is_counted_by_what_came_of_it() -> None:
         (hello,) = await client.message()
         await step(server, 10 * S)
         seq = {
-            name: int(server.market.sequences()[0, n]) for n, name in enumerate(("AAPL", "MSFT"))
+            name: int(server.plant.market.sequences()[0, n])
+            for n, name in enumerate(("AAPL", "MSFT"))
         }
 
         async def resume(epoch: str, **since: int) -> None:
@@ -293,14 +294,14 @@ async def test_slow_clients_show_while_they_are_slow_and_when_they_are_gone() ->
         await quick.message()
         slow.send(action="subscribe", symbols="*", channels=["trades", "quotes"])
         slow.pause()
-        await eventually(lambda: server.hub.slow.laggards, "it is behind")
-        spread = backlogs(server.hub)
+        await eventually(lambda: server.plant.hub.slow.laggards, "it is behind")
+        spread = backlogs(server.plant.hub)
         assert spread.counts[0] == 1, "who reads has nothing unread"
         assert spread.sum > 0
         assert sum(spread.counts) == 2
         assert (await values(server))["conflating_clients"] in (0, 1)
-        await eventually(lambda: not server.hub.slow.laggards, "it is cut off")
-        await eventually(lambda: len(server.websockets.open) == 1, "it is forgotten")
+        await eventually(lambda: not server.plant.hub.slow.laggards, "it is cut off")
+        await eventually(lambda: len(server.plant.websockets.open) == 1, "it is forgotten")
         found = await values(server)
         assert found["conflating_clients"] == 0
         assert found[f"evicted_total{{{Eviction.NO_PROGRESS.value}}}"] == 1
@@ -316,7 +317,7 @@ async def test_with_max_who_is_waited_for_shows() -> None:
     ):
         slow.send(action="subscribe", symbols="*", channels=["trades", "quotes"])
         slow.pause()
-        await eventually(lambda: server.hub.slow.congested, "it is waited for")
+        await eventually(lambda: server.plant.hub.slow.congested, "it is waited for")
         found = await values(server)
         assert (found["congested_clients"], found["conflating_clients"]) == (1, 0)
         assert found["tick_to_write_seconds_count"] == 0
@@ -325,14 +326,14 @@ async def test_with_max_who_is_waited_for_shows() -> None:
 @on_both_loops
 async def test_on_a_clock_with_a_pace_every_event_that_is_written_has_an_age() -> None:
     async with running(clock="x5", rate=200, slow_turn_ms=0) as server:
-        await eventually(lambda: server.pump.events > 100, "events")
+        await eventually(lambda: server.plant.pump.events > 100, "events")
         assert (await values(server))["tick_to_write_seconds_count"] == 0, "nobody is there"
         async with RawClient(server) as client:
             await client.ask(action="subscribe", symbols="*", channels=["trades", "quotes"])
-            await eventually(lambda: server.hub.deliveries() > 1_000, "deliveries")
-            await server.pump.between_turns()
-            delivered = server.hub.deliveries()
-            assert server.pump.timing.ages.cumulative()[-1] >= delivered
+            await eventually(lambda: server.plant.hub.deliveries() > 1_000, "deliveries")
+            await server.plant.pump.between_turns()
+            delivered = server.plant.hub.deliveries()
+            assert server.plant.pump.timing.ages.cumulative()[-1] >= delivered
             found = await values(server)
         assert found["tick_to_write_seconds_bucket{+Inf}"] >= delivered
         assert found["tick_to_write_seconds_sum"] > 0
@@ -364,7 +365,7 @@ async def test_it_says_what_runs() -> None:
             "version": __version__,
             "clock": "manual",
             "seed": "7",
-            "epoch": server.market.epoch,
+            "epoch": server.plant.market.epoch,
         }
 
 

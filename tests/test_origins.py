@@ -182,7 +182,7 @@ async def test_a_websocket_from_elsewhere_isnt_opened() -> None:
         with pytest.raises(aiohttp.WSServerHandshakeError) as error:
             await http.ws_connect(server.ws_url, headers={"Host": "evil.example"})
         assert error.value.status == 403
-        assert not server.websockets.open
+        assert not server.plant.websockets.open
         async with http.ws_connect(server.ws_url, origin=server.url) as ws:
             assert (await ws.receive_json())[0]["type"] == "hello"
 

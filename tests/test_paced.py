@@ -84,7 +84,7 @@ async def test_one_address_cant_have_all_of_it() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(turnstile_module, "ADDRESS_PACED", 15)
         async with running() as server:
-            names = list(server.market.universe.symbols)
+            names = list(server.plant.market.universe.symbols)
             async with RawClient(server) as one, RawClient(server) as other:
                 assert (await one.ask(**LATEST, symbols="*"))["type"] == "subscribed"
                 assert (await other.ask(**LATEST, symbols=names[:1]))["type"] == "subscribed"
@@ -110,14 +110,14 @@ async def test_an_event_stream_that_is_over_has_none_of_it() -> None:
     """While another connection of its address lives, which keeps the account."""
     asked = "/sse?symbols=*&channels=trades,quotes&mode=latest"
     async with running() as server, RawClient(server) as other:
-        one = server.market.universe.symbols[:1]
+        one = server.plant.market.universe.symbols[:1]
         assert (await other.ask(**LATEST, symbols=one))["type"] == "subscribed"
         quota = server.doors and server.doors.turnstile.quota("127.0.0.1")
         assert quota
         assert quota.taken == 2
         async with StreamClient(server, asked) as stream:
             await stream.until("subscribed")
-            assert quota.taken == 2 + 2 * len(server.market.universe)
+            assert quota.taken == 2 + 2 * len(server.plant.market.universe)
         await eventually(lambda: quota.taken == 2, "what the stream had is free again")
 
 
@@ -125,7 +125,7 @@ async def test_an_event_stream_that_is_over_has_none_of_it() -> None:
 async def test_a_connection_has_so_many_different_rates() -> None:
     """One more is refused and changes nothing; those that there are may be used further, and one may take another's place."""
     async with running(symbols="30") as server, RawClient(server) as client:
-        names = list(server.market.universe.symbols)
+        names = list(server.plant.market.universe.symbols)
         for n in range(16):
             told = await client.ask(**LATEST, symbols=names[n], max_hz=n + 1)
             assert told["type"] == "subscribed"
@@ -145,7 +145,7 @@ async def test_there_is_a_limit_to_what_all_have_at_a_pace() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(subscriber, "MOST_SLOTS", 15)
         async with running() as server, RawClient(server) as one, RawClient(server) as other:
-            names = list(server.market.universe.symbols)
+            names = list(server.plant.market.universe.symbols)
             assert (await one.ask(**LATEST, symbols="*"))["type"] == "subscribed"
             assert (await other.ask(**LATEST, symbols=names[:1]))["type"] == "subscribed"
             refused = await other.ask(**LATEST, symbols=names[1:])
@@ -154,14 +154,14 @@ async def test_there_is_a_limit_to_what_all_have_at_a_pace() -> None:
                 "8 symbols and channels with mode 'latest': of all connections, at most 15 are allowed,"
                 " and there are too many already; mode 'all' has no such limit"
             )
-            assert server.hub.roster.lanes.slots == 12
+            assert server.plant.hub.roster.lanes.slots == 12
             again = await one.ask(**LATEST, symbols="*", max_hz=5)
             assert again["type"] == "subscribed", "it has as many already"
             everything = await other.ask(**LATEST | {"mode": "all"}, symbols="*")
             assert everything["type"] == "subscribed"
             await step(server, 10_000_000)
             assert {item["type"] for item in await one.until("trade")} >= {"trade"}
-        await eventually(lambda: not server.hub.roster.lanes.slots, "all have left")
+        await eventually(lambda: not server.plant.hub.roster.lanes.slots, "all have left")
 
 
 @pytest.mark.parametrize(

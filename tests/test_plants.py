@@ -131,7 +131,7 @@ async def test_what_is_replaced_is_freed() -> None:
         await server.director().advance("1s")
         async with RawClient(server) as client:
             await client.message()
-            market, plant = weakref.ref(server.market), weakref.ref(server.plants.default)
+            market, plant = weakref.ref(server.plant.market), weakref.ref(server.plants.default)
             server.reset()
             assert await client.closed() == 1012
 

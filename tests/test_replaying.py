@@ -91,27 +91,27 @@ async def test_what_was_recorded_from_a_server_is_served_again(tmp_path: Path, s
                 count=1_000,
             )
         )
-        await eventually(lambda: server.hub.roster.interested, "the recorder is subscribed")
+        await eventually(lambda: server.plant.hub.roster.interested, "the recorder is subscribed")
         await step(server, 20 * S)
         async with asyncio.timeout(TIMEOUT_S):
             assert await recording == 0
-        epoch = server.market.epoch
+        epoch = server.plant.market.epoch
     market = Market(Universe.of_size(5), seed=7, rate=50, start_us=DEFAULT_START_US)
     assert market.epoch == epoch
     given = market.step(DEFAULT_START_US + 20 * S)
     given = given[given.channel < 2][:1_000]
     async with running(replay=ReplayOptions(path)) as server:
-        assert server.market.synthetic
-        assert server.market.now_us == given.time[0] // S * S
-        batch = server.market.step(DEFAULT_START_US + 20 * S)
+        assert server.plant.market.synthetic
+        assert server.plant.market.now_us == given.time[0] // S * S
+        batch = server.plant.market.step(DEFAULT_START_US + 20 * S)
         batch = batch[batch.channel < 2]
-    names = server.market.universe.symbols
+    names = server.plant.market.universe.symbols
     assert [names[i] for i in batch.symbol.tolist()] == [
         market.universe.symbols[i] for i in given.symbol.tolist()
     ]
     for name in ("channel", "seq", "time", "size", "ask_size"):
         assert (getattr(batch, name) == getattr(given, name)).all(), name
-    prices = server.market.universe.prices(batch.symbol, batch.price)
+    prices = server.plant.market.universe.prices(batch.symbol, batch.price)
     assert (prices == market.universe.prices(given.symbol, given.price)).all()
 
 
@@ -129,14 +129,14 @@ async def test_a_recording_of_some_symbols_is_put_into_order(tmp_path: Path) -> 
             count=2_000,
         )
         recording = asyncio.create_task(of_some)
-        await eventually(lambda: server.hub.roster.interested, "the recorder is subscribed")
+        await eventually(lambda: server.plant.hub.roster.interested, "the recorder is subscribed")
         await step(server, 60 * S)
         async with asyncio.timeout(TIMEOUT_S):
             assert await recording == 0
     times = [json.loads(line)["time"] for line in path.read_text().splitlines()[3:]]
     assert times != sorted(times)
     async with running(replay=ReplayOptions(path)) as server:
-        batch = server.market.step(server.market.now_us + 60 * S)
+        batch = server.plant.market.step(server.plant.market.now_us + 60 * S)
     batch = batch[batch.channel < 2]
     assert len(batch) == 2_000
     assert [t / 1000 for t in batch.time.tolist()] == sorted(times)
@@ -152,7 +152,7 @@ async def test_as_fast_as_clients_read_a_tape_is_played_to_its_end(tmp_path: Pat
         while follower.events < wanted:
             follower.feed(await client.message())
         assert (follower.events, follower.merged) == (wanted, 0)
-        await eventually(lambda: server.market.over, "the end")
+        await eventually(lambda: server.plant.market.over, "the end")
         health = await get(server, "/health")
         assert health["status"] == "ok"
         assert health["replay"] == {"played": 1.0, "rounds": 1, "over": True}
@@ -166,18 +166,20 @@ async def test_looped_a_tape_goes_on_in_sequence(tmp_path: Path) -> None:
         follower = Follower()
         while follower.events < 300:
             follower.feed(await client.message())
-        assert not server.market.over
+        assert not server.plant.market.over
 
 
 def test_on_the_wall_clock_a_tape_begins_now(tmp_path: Path) -> None:
     """With other clocks, its times are its own."""
     replay = ReplayOptions(write(tmp_path / "a.csv", TRADES))
     before = time.time()
-    start = FeedServer(FeedConfig(replay=replay)).market.now_us / S
+    start = FeedServer(FeedConfig(replay=replay)).plant.market.now_us / S
     assert before - 1 <= start <= time.time()
     for clock in ("max", "manual", "x10"):
-        assert FeedServer(FeedConfig(replay=replay, clock=clock)).market.now_us == NOON_MS * 1000
-    at = FeedServer(FeedConfig(replay=replay, start_us=S)).market.now_us
+        assert (
+            FeedServer(FeedConfig(replay=replay, clock=clock)).plant.market.now_us == NOON_MS * 1000
+        )
+    at = FeedServer(FeedConfig(replay=replay, start_us=S)).plant.market.now_us
     assert at == S
 
 

@@ -62,13 +62,13 @@ async def test_health_tells_what_the_server_is_and_does() -> None:
             "server": f"tickerplant/{__version__}",
             "url": http.server.url,
             "ws": http.server.ws_url,
-            "epoch": http.server.market.epoch,
+            "epoch": http.server.plant.market.epoch,
             "clock": "manual",
             "control": False,
-            "time": http.server.market.now_us / 1000,
+            "time": http.server.plant.market.now_us / 1000,
             "symbols": 3,
             "connections": 1,
-            "events": http.server.pump.events,
+            "events": http.server.plant.pump.events,
             "conflating": 0,
             "evicted": 0,
         }
@@ -89,8 +89,8 @@ async def test_snapshots_are_those_of_the_stream() -> None:
         await step(http.server, 1_234_567)
         answer = await http.get("/api/snapshot?symbols=MSFT,AAPL")
         assert list(answer) == ["epoch", "cursor", "time", "snapshots"]
-        assert answer["epoch"] == http.server.market.epoch
-        assert answer["time"] == http.server.market.now_us / 1000
+        assert answer["epoch"] == http.server.plant.market.epoch
+        assert answer["time"] == http.server.plant.market.now_us / 1000
         client.send(action="subscribe", symbols=["MSFT", "AAPL"])
         assert answer["snapshots"] == (await client.until("subscribed"))[-2:]
 
@@ -138,7 +138,7 @@ async def test_bars_are_oldest_first_and_the_one_under_way_is_partial() -> None:
         assert times == sorted(times)
         assert len(bars) == 3
         assert [bar.get("partial", False) for bar in bars] == [False, False, True]
-        start = http.server.clock.start_us / 1000
+        start = http.server.plant.clock.start_us / 1000
         assert bars[-1]["time"] == start + 60_000
         assert list(bars[0]) == ["time", "open", "high", "low", "close", "volume", "vwap", "trades"]
         for bar in bars:
@@ -165,7 +165,7 @@ async def test_there_are_bars_from_the_first_moment_on() -> None:
         for interval in ("1s", "1m", "5m", "1h", "1d"):
             bars = (await http.get(f"/api/bars?symbol=AAPL&interval={interval}"))["bars"]
             assert 1 <= len(bars) <= 500
-            assert all(bar["time"] <= http.server.clock.start_us / 1000 for bar in bars)
+            assert all(bar["time"] <= http.server.plant.clock.start_us / 1000 for bar in bars)
 
 
 async def test_one_minute_and_500_bars_are_the_defaults() -> None:
@@ -288,7 +288,7 @@ async def test_without_a_sequence_it_gives_the_newest() -> None:
         await step(http.server, 3 * S)
         newest = (await http.get("/api/history?symbol=AAPL"))["events"]
         assert len(newest) == 100
-        seq = int(http.server.market.sequences()[0, 0])
+        seq = int(http.server.plant.market.sequences()[0, 0])
         assert [e["seq"] for e in newest] == list(range(seq - 99, seq + 1))
 
 
@@ -344,7 +344,7 @@ async def test_what_it_cant_give_it_says() -> None:
     """None of the events then, and a gap that tells which ones and why."""
     async with served(symbols="AAPL", rate=100, history_mb=0.01) as http:
         await step(http.server, 5 * S)
-        seq = int(http.server.market.sequences()[0, 0])
+        seq = int(http.server.plant.market.sequences()[0, 0])
         for since, reason in ((0, "too_old"), (seq + 1, "ahead")):
             answer = await http.get(f"/api/history?symbol=AAPL&since={since}")
             assert answer["events"] == []
@@ -499,4 +499,4 @@ async def test_the_cursor_of_a_snapshot_is_where_a_stream_goes_on() -> None:
             items = (await client.event()).objects
         assert {item["type"] for item in items} == {"subscribed", "trade", "quote"}
         follower.feed(items)
-        assert follower.last["AAPL", "trades"] == http.server.market.sequences()[0, 0]
+        assert follower.last["AAPL", "trades"] == http.server.plant.market.sequences()[0, 0]

@@ -22,10 +22,10 @@ async def test_a_stream_goes_on_from_it_with_no_gap_and_nothing_twice() -> None:
         aiohttp.ClientSession() as http,
     ):
         for _ in range(3):
-            before = server.pump.turns
+            before = server.plant.pump.turns
             async with http.get(server.url + "/api/snapshot") as answer:
                 answered: dict[str, Any] = await answer.json()
-            assert server.pump.turns > before, "the market went on"
+            assert server.plant.pump.turns > before, "the market went on"
             follower = Follower()
             follower.feed(answered["snapshots"])
             assert len(follower.last) == 3 * 1500
@@ -58,7 +58,7 @@ async def test_who_asks_while_one_is_made_waits_and_shares_the_next(
                 found: dict[str, Any] = await answer.json()
                 return found
 
-        maker = server.plants.default.api._snapshots
+        maker = server.plant.api._snapshots
         async with maker._making:  # as while one is made
             asked = [asyncio.create_task(get()) for _ in range(20)]
             await eventually(lambda: maker._coming, "they wait")
@@ -76,23 +76,23 @@ async def test_however_often_it_is_made_anew_it_is_of_one_moment(
     monkeypatch.setattr(module, "_ROUNDS", rounds)
     monkeypatch.setattr(module, "SLICE", 2)
     async with running(clock="wall", symbols="30", rate=500.0, turn_ms=1) as server:
-        maker = server.plants.default.api._snapshots
+        maker = server.plant.api._snapshots
         for _ in range(20):
             made, place = await maker.take(range(30))
-            if server.hub.place == place:  # nothing has happened since
-                assert made == server.feed.snapshots(range(30), ())
+            if server.plant.hub.place == place:  # nothing has happened since
+                assert made == server.plant.feed.snapshots(range(30), ())
 
 
 @pytest.mark.asyncio
 async def test_a_client_that_gives_up_doesnt_take_it_from_the_others() -> None:
     async with running(symbols="1500", rate=10.0) as server:
         await step(server, 100_000)
-        maker = server.plants.default.api._snapshots
-        server.pump._idle.clear()
+        maker = server.plant.api._snapshots
+        server.plant.pump._idle.clear()
         one, other = (asyncio.create_task(maker.take(range(1500))) for _ in range(2))
         await asyncio.sleep(0)
         one.cancel()
-        server.pump._idle.set()
+        server.plant.pump._idle.set()
         made, _ = await other
         assert len(made) == 1500
         assert one.cancelled()

@@ -39,7 +39,7 @@ async def test_a_director_begins_a_scenario() -> None:
         ]
         (cross,) = [item for item in told if item["type"] == "trade"]
         assert cross["symbol"] == "MSFT"
-        start = server.market.universe[1].price
+        start = server.plant.market.universe[1].price
         assert cross["price"] == pytest.approx(1.1 * start, rel=0.01)
 
 

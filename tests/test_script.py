@@ -371,8 +371,8 @@ async def test_clients_are_told_of_a_halt() -> None:
         (hello,) = await client.message()
         client.send(action="subscribe", symbols="*", channels=["trades", "status"])
         await client.until("subscribed")
-        at = server.market.now_us + 1_000
-        server.market.schedule(at, ScriptedStatus(0, "halted", "T1"))
+        at = server.plant.market.now_us + 1_000
+        server.plant.market.schedule(at, ScriptedStatus(0, "halted", "T1"))
         await step(server, 10_000)
         (event,) = [item for item in await client.until("status") if item["type"] == "status"]
         assert event == {

@@ -100,7 +100,7 @@ async def test_the_server_speaks_first(library: str) -> None:
     async with running(heartbeat_s=2.5, clock="wall") as server, connected(library, server) as ws:
         (hello,) = await ws.receive()
         assert hello["type"] == "hello"
-        assert hello["epoch"] == server.market.epoch
+        assert hello["epoch"] == server.plant.market.epoch
         assert (hello["symbols"], hello["heartbeat_ms"], hello["seed"]) == (5, 2500, 7)
 
 
@@ -219,7 +219,7 @@ async def test_a_big_universe_is_listed_in_pieces() -> None:
         assert [len(p["symbols"]) for p in pieces] == [200, 200, 100]
         assert [p.get("more", False) for p in pieces] == [True, True, False]
         listed = [i["symbol"] for p in pieces for i in p["symbols"]]
-        assert listed == list(server.market.universe.symbols)
+        assert listed == list(server.plant.market.universe.symbols)
 
 
 @pytest.mark.asyncio
@@ -313,7 +313,7 @@ async def test_the_rule_holds_for_clients_that_come_and_go_under_load(
     monkeypatch.setattr(hub_module, "FLUSH_SLICE", 1)
 
     async def client(server: FeedServer, number: int) -> int:
-        names = server.market.universe.symbols
+        names = server.plant.market.universe.symbols
         events = 0
         async with RawClient(server) as raw:
             follower = Follower()
@@ -334,8 +334,8 @@ async def test_the_rule_holds_for_clients_that_come_and_go_under_load(
     async with running(clock="wall", rate=400, symbols="10", turn_ms=2) as server:
         events = await asyncio.gather(*(client(server, n) for n in range(12)))
         assert min(events) > 100
-        await eventually(lambda: not server.hub.roster.groups, "everybody has left")
-        assert not server.hub.roster.wanted.any()
+        await eventually(lambda: not server.plant.hub.roster.groups, "everybody has left")
+        assert not server.plant.hub.roster.wanted.any()
 
 
 # Heartbeats.
@@ -396,8 +396,8 @@ async def test_a_client_that_closes_is_answered_and_forgotten() -> None:
         await client.ask(action="subscribe", symbols="*")
         client.send_frame(CLOSE, b"\x03\xe8bye")
         assert await client.closed() == 1000
-        await eventually(lambda: not server.websockets.open, "the connection is forgotten")
-        assert server.hub.roster.groups == {}
+        await eventually(lambda: not server.plant.websockets.open, "the connection is forgotten")
+        assert server.plant.hub.roster.groups == {}
 
 
 @on_both_loops
@@ -421,7 +421,9 @@ async def test_clients_that_vanish_are_no_errors() -> None:
             for client in clients:
                 client.vanish()
             follower.feed(await well.message())
-        await eventually(lambda: len(server.websockets.open) == 1, "all but one are forgotten")
+        await eventually(
+            lambda: len(server.plant.websockets.open) == 1, "all but one are forgotten"
+        )
         assert follower.events > 20
 
 
@@ -438,7 +440,7 @@ async def test_clients_that_vanish_while_the_server_stops_dont_hinder_it() -> No
                 client.vanish()
             for _ in range(pause):
                 await asyncio.sleep(0)
-        assert not server.websockets.open
+        assert not server.plant.websockets.open
 
 
 @on_both_loops
@@ -466,7 +468,7 @@ async def test_stopping_takes_bounded_time_although_a_client_is_stalled() -> Non
             stalled = await stack.enter_async_context(RawClient(server, receive_buffer=4096))
             stalled.send(action="subscribe", symbols="*", channels=["trades", "quotes"])
             stalled.pause()
-            await eventually(lambda: server.hub.slow.laggards, "it is behind")
+            await eventually(lambda: server.plant.hub.slow.laggards, "it is behind")
             deaf = await stack.enter_async_context(RawClient(server))
             deaf.polite = False
             await deaf.message()
@@ -476,7 +478,7 @@ async def test_stopping_takes_bounded_time_although_a_client_is_stalled() -> Non
         assert loop.time() - begun < 8, "and not for as long as aiohttp would wait"
         assert await reading == 1001
         assert await deaf.closed() == 1001
-        assert not server.websockets.open
+        assert not server.plant.websockets.open
     assert len(asyncio.all_tasks()) == others, "nothing is left running"
 
 
@@ -495,8 +497,8 @@ async def test_when_the_pump_fails_waiting_for_it_raises_what_it_failed_with() -
         def fail(*_: object) -> None:
             raise ZeroDivisionError
 
-        server.market.step = fail  # type: ignore[method-assign, assignment]
-        server.clock.advance(1)  # type: ignore[attr-defined]
+        server.plant.market.step = fail  # type: ignore[method-assign, assignment]
+        server.plant.clock.advance(1)  # type: ignore[attr-defined]
         with pytest.raises(ZeroDivisionError):
             await server.wait()
 
@@ -524,7 +526,7 @@ async def test_an_error_inside_the_server_closes_one_connection_with_1011(
         assert await one.closed() == 1011
         assert one.reason == "an error inside the server"
         assert (await two.ask(action="ping"))["type"] == "pong"
-        assert len(server.websockets.open) == 1
+        assert len(server.plant.websockets.open) == 1
     (record,) = [r for r in caplog.records if r.levelno >= logging.ERROR]
     assert record.name == "feeds"
     assert record.exc_info is not None

@@ -68,7 +68,7 @@ async def reading(server: FeedServer) -> AsyncIterator[Follower]:
 
 
 def most_unread(server: FeedServer) -> int:
-    return max((t.unread() for t in server.websockets.open.values()), default=0)
+    return max((t.unread() for t in server.plant.websockets.open.values()), default=0)
 
 
 # Evicted.
@@ -82,13 +82,13 @@ async def test_who_never_reads_is_evicted_and_the_others_get_everything() -> Non
         async with RawClient(server, receive_buffer=4096) as slow:
             slow.send(**STREAM)
             slow.pause()
-            await eventually(lambda: server.hub.slow.laggards, "it is conflated")
-            most, published = 0, server.hub.stats.events
-            while server.websockets.open and len(server.websockets.open) > 1:
+            await eventually(lambda: server.plant.hub.slow.laggards, "it is conflated")
+            most, published = 0, server.plant.hub.stats.events
+            while server.plant.websockets.open and len(server.plant.websockets.open) > 1:
                 most = max(most, most_unread(server))
                 await asyncio.sleep(0)
-            assert server.hub.stats.evicted[Eviction.NO_PROGRESS] == 1
-            assert server.hub.stats.events - published > 5_000
+            assert server.plant.hub.stats.evicted[Eviction.NO_PROGRESS] == 1
+            assert server.plant.hub.stats.events - published > 5_000
             assert most < 64_000 + 16 * 1024 + 500_000, "the soft limit and a turn or two"
             slow.resume()
             assert await slow.closed() is None, "no close frame: it wouldn't have been read"
@@ -112,9 +112,9 @@ async def test_over_the_hard_limit_or_behind_for_too_long_a_client_is_evicted(
     ):
         slow.send(**STREAM)
         slow.pause()
-        await eventually(lambda: not server.websockets.open, "it is gone")
-        assert server.hub.stats.evicted == dict.fromkeys(Eviction, 0) | {why: 1}
-        assert server.hub.roster.groups == {}
+        await eventually(lambda: not server.plant.websockets.open, "it is gone")
+        assert server.plant.hub.stats.evicted == dict.fromkeys(Eviction, 0) | {why: 1}
+        assert server.plant.hub.roster.groups == {}
         slow.resume()
         assert await slow.closed() is None, "no close frame"
 
@@ -128,17 +128,17 @@ async def test_an_eviction_is_counted_and_logged_once(caplog: pytest.LogCaptureF
         RawClient(server, receive_buffer=4096) as slow,
         aiohttp.ClientSession() as http,
     ):
-        assert isinstance(server.clock.seconds, Awake)
-        patience, still = server.clock.seconds, time.monotonic()
+        assert isinstance(server.plant.clock.seconds, Awake)
+        patience, still = server.plant.clock.seconds, time.monotonic()
         patience._monotonic = lambda: still  # nobody loses patience before we have looked
         slow.send(**STREAM)
         slow.pause()
-        await eventually(lambda: server.hub.slow.laggards, "it is conflated")
+        await eventually(lambda: server.plant.hub.slow.laggards, "it is conflated")
         async with http.get(f"{server.url}/health") as answer:
             health = await answer.json()
         assert (health["conflating"], health["evicted"], health["connections"]) == (1, 0, 1)
         patience._monotonic = time.monotonic
-        await eventually(lambda: not server.websockets.open, "it is gone")
+        await eventually(lambda: not server.plant.websockets.open, "it is gone")
         async with http.get(f"{server.url}/health") as answer:
             health = await answer.json()
         assert (health["conflating"], health["evicted"], health["connections"]) == (0, 1, 0)
@@ -162,7 +162,7 @@ async def test_who_asks_and_never_reads_is_bounded_too() -> None:
         for _ in range(2_000):
             greedy.send(action="snapshot", symbols="*")
         most = 0
-        while len(server.websockets.open) > 1:
+        while len(server.plant.websockets.open) > 1:
             most = max(most, most_unread(server))
             await asyncio.sleep(0)
         assert 64_000 < most < 64_000 + 2 * 70_000, "one piece over the limit, or two"
@@ -201,19 +201,21 @@ async def test_who_pauses_gets_the_newest_of_each_with_what_was_merged_and_is_li
         follower.feed(await client.until("quote"))
         for _ in range(3):
             client.pause()
-            await eventually(lambda: server.hub.slow.laggards, "it is conflated")
-            before = server.hub.stats.events
-            await eventually(lambda n=before: server.hub.stats.events > n + 5_000, "much missed")
+            await eventually(lambda: server.plant.hub.slow.laggards, "it is conflated")
+            before = server.plant.hub.stats.events
+            await eventually(
+                lambda n=before: server.plant.hub.stats.events > n + 5_000, "much missed"
+            )
             merged = follower.merged
             client.resume()
-            while follower.merged == merged or server.hub.slow.laggards:
+            while follower.merged == merged or server.plant.hub.slow.laggards:
                 follower.feed(await client.message())
-            assert not server.hub.slow.laggards, "live again"
+            assert not server.plant.hub.slow.laggards, "live again"
             after = follower.events
             while follower.events < after + 500:
                 follower.feed(await client.message())
-        assert server.hub.stats.merged >= follower.merged > 1_000
-        assert server.hub.stats.evicted == dict.fromkeys(Eviction, 0)
+        assert server.plant.hub.stats.merged >= follower.merged > 1_000
+        assert server.plant.hub.stats.evicted == dict.fromkeys(Eviction, 0)
         assert other.events > 5_000
 
 
@@ -225,12 +227,12 @@ async def test_who_is_conflated_can_ask_and_change_its_subscription() -> None:
         running(**FAST, backlog=policy) as server,
         RawClient(server, receive_buffer=65_536) as client,
     ):
-        names = server.market.universe.symbols
+        names = server.plant.market.universe.symbols
         client.send(**STREAM | {"symbols": list(names[:40])})
         follower = Follower()
         follower.feed(await client.until("quote"))
         client.pause()
-        await eventually(lambda: server.hub.slow.laggards, "it is conflated")
+        await eventually(lambda: server.plant.hub.slow.laggards, "it is conflated")
         client.send(action="unsubscribe", symbols=list(names[:10]))
         client.send(action="subscribe", symbols=list(names[40:]), channels=["trades"])
         client.send(action="snapshot", symbols=list(names[20:30]))
@@ -240,7 +242,7 @@ async def test_who_is_conflated_can_ask_and_change_its_subscription() -> None:
         follower.feed(objects)
         gone = set(names[:10])
         at = next(i for i, o in enumerate(objects) if o["type"] == "unsubscribed")
-        while server.hub.slow.laggards or not any(
+        while server.plant.hub.slow.laggards or not any(
             (n, "trades") in follower.last for n in names[40:]
         ):
             objects += (more := await client.message())
@@ -263,14 +265,14 @@ async def test_many_that_fall_behind_together_catch_up_each_for_itself() -> None
             follower.feed(await client.until("subscribed"))
         for client in clients:
             client.pause()
-        await eventually(lambda: len(server.hub.slow.laggards) == 20, "all are conflated")
+        await eventually(lambda: len(server.plant.hub.slow.laggards) == 20, "all are conflated")
         for client, follower in zip(clients, followers, strict=True):
             client.resume()
             while not follower.merged:
                 follower.feed(await client.message())
         for client in clients:
             await client.__aexit__()
-        await eventually(lambda: not server.hub.slow.laggards, "nobody is left")
+        await eventually(lambda: not server.plant.hub.slow.laggards, "nobody is left")
 
 
 # Gone.
@@ -284,13 +286,13 @@ async def test_who_vanishes_while_conflated_hurts_nobody() -> None:
             async with RawClient(server, receive_buffer=4096) as slow:
                 slow.send(**STREAM)
                 slow.pause()
-                await eventually(lambda: server.hub.slow.laggards, "it is conflated")
+                await eventually(lambda: server.plant.hub.slow.laggards, "it is conflated")
                 slow.vanish()
-                await eventually(lambda: len(server.websockets.open) == 1, "it is forgotten")
-                await eventually(lambda: not server.hub.slow.laggards, "in the hub, too")
+                await eventually(lambda: len(server.plant.websockets.open) == 1, "it is forgotten")
+                await eventually(lambda: not server.plant.hub.slow.laggards, "in the hub, too")
         seen = other.events
         await eventually(lambda: other.events > seen + 1_000, "the other one goes on")
-        assert server.hub.stats.evicted == dict.fromkeys(Eviction, 0)
+        assert server.plant.hub.stats.evicted == dict.fromkeys(Eviction, 0)
 
 
 # Waited for.
@@ -308,9 +310,9 @@ async def test_with_max_who_is_closed_and_does_not_answer_that_is_not_waited_for
         rude.writer.write(b"\x81\x02{}")  # not masked
         while rude.close_code is None:
             await rude.frame()
-        turns = server.pump.turns
-        await eventually(lambda: server.pump.turns > turns + 10, "the market goes on")
-        assert len(server.websockets.open) == 2, "it is still there"
+        turns = server.plant.pump.turns
+        await eventually(lambda: server.plant.pump.turns > turns + 10, "the market goes on")
+        assert len(server.plant.websockets.open) == 2, "it is still there"
 
 
 @on_both_loops
@@ -326,7 +328,7 @@ async def test_with_max_everybody_gets_everything_however_slowly_they_read() -> 
         while follower.events < 20_000:
             follower.feed(await slow.message())
         assert follower.merged == quick.merged == 0
-        assert server.hub.stats.merged == 0
+        assert server.plant.hub.stats.merged == 0
         assert quick.events > 10_000
 
 
@@ -340,9 +342,9 @@ async def test_with_max_who_never_reads_holds_up_the_others_no_longer_than_allow
     ):
         stalled.send(**STREAM)
         stalled.pause()
-        await eventually(lambda: server.hub.slow.congested, "everybody waits for it")
-        await eventually(lambda: len(server.websockets.open) == 1, "it is gone")
-        assert server.hub.stats.evicted[Eviction.NO_PROGRESS] == 1
+        await eventually(lambda: server.plant.hub.slow.congested, "everybody waits for it")
+        await eventually(lambda: len(server.plant.websockets.open) == 1, "it is gone")
+        assert server.plant.hub.stats.evicted[Eviction.NO_PROGRESS] == 1
         seen = quick.events
         await eventually(lambda: quick.events > seen + 1_000, "the other one goes on")
         assert quick.merged == 0
@@ -361,8 +363,8 @@ async def test_with_disconnect_who_falls_behind_is_evicted_at_once() -> None:
     ):
         slow.send(**STREAM)
         slow.pause()
-        await eventually(lambda: len(server.websockets.open) == 1, "it is gone")
-        assert server.hub.stats.evicted == dict.fromkeys(Eviction, 0) | {Eviction.SLOW: 1}
+        await eventually(lambda: len(server.plant.websockets.open) == 1, "it is gone")
+        assert server.plant.hub.stats.evicted == dict.fromkeys(Eviction, 0) | {Eviction.SLOW: 1}
         slow.resume()
         assert await slow.closed() is None, "no close frame"
         assert (await idle.ask(action="ping"))["type"] == "pong"
@@ -403,7 +405,7 @@ async def test_of_10_000_symbols_who_stops_to_read_costs_little(read: bool, most
     """What Python and numpy allocate for us is counted; beside it there is what an idle connection costs aiohttp."""
     first, count, policy = 10, 30, BacklogPolicy(no_progress_s=1_000)
     async with running(symbols="10000", rate=1.0, history_mb=0, backlog=policy) as server:
-        laggards = server.hub.slow.laggards
+        laggards = server.plant.hub.slow.laggards
         tracemalloc.start()
         try:
             with contextlib.ExitStack() as stack:
@@ -421,7 +423,7 @@ async def test_of_10_000_symbols_who_stops_to_read_costs_little(read: bool, most
                 for _ in range(5):
                     await step(server, 10_000)
                 after = allocated()
-                unread = [line.unread() for line in server.websockets.open.values()]
+                unread = [line.unread() for line in server.plant.websockets.open.values()]
         finally:
             tracemalloc.stop()
         assert min(unread) > policy.low_water
@@ -446,20 +448,20 @@ async def test_a_pause_of_the_server_is_not_held_against_its_clients() -> None:
         await idle.message()
         slow.send(**STREAM)
         slow.pause()
-        await eventually(lambda: server.hub.slow.laggards, "it is conflated")
+        await eventually(lambda: server.plant.hub.slow.laggards, "it is conflated")
         assert server.doors is not None
         patience = server.doors.patience
         for _ in range(10):
             plain.send("GET /api/snapshot HTTP/1.1", "Host: localhost")
         await eventually(lambda: patience._waiting, "it has an answer unread")
         for pauses in range(1, 4):
-            for clock in (server.clock.seconds, patience._seconds):
+            for clock in (server.plant.clock.seconds, patience._seconds):
                 assert isinstance(clock, Awake)
                 clock._monotonic = lambda n=pauses: time.monotonic() + n * 3_600.0  # type: ignore[misc]
-            turns, beats = server.pump.turns, patience._timer
-            await eventually(lambda t=turns: server.pump.turns > t + 20, "it goes on")
+            turns, beats = server.plant.pump.turns, patience._timer
+            await eventually(lambda t=turns: server.plant.pump.turns > t + 20, "it goes on")
             await eventually(lambda b=beats: patience._timer is not b, "it is looked at")
-        assert not any(server.hub.stats.evicted.values())
+        assert not any(server.plant.hub.stats.evicted.values())
         assert not any(server.access.stats.unread.values())
         slow.resume()
         follower = Follower()

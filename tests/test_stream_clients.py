@@ -38,8 +38,8 @@ CURL = shutil.which("curl")
 
 async def cut(server: FeedServer) -> None:
     """Cut every stream that is open, as a network would."""
-    await eventually(lambda: server.streams.open, "somebody is connected")
-    for stream in server.streams.open:
+    await eventually(lambda: server.plant.streams.open, "somebody is connected")
+    for stream in server.plant.streams.open:
         stream.transport.abort()
 
 
@@ -163,7 +163,7 @@ async def test_through_a_proxy_it_is_the_same_and_ends_when_the_client_goes() ->
                     if events > 15:
                         break
                 parser = fresh
-            await eventually(lambda: not server.streams.open, "the proxy hangs up")
+            await eventually(lambda: not server.plant.streams.open, "the proxy hangs up")
         assert follower.events > 10
 
 
@@ -212,7 +212,7 @@ async def test_a_browser_comes_back_by_itself_and_has_missed_nothing() -> None:
                 await cut(server)
         got = await page.evaluate("source.close(), got")
         states = await page.evaluate("states")
-        await eventually(lambda: not server.streams.open, "closing is noticed")
+        await eventually(lambda: not server.plant.streams.open, "closing is noticed")
     assert states == [0, 0], "it was connecting again, and never gave up"
     snapshots = [n for n, item in enumerate(got) if item["type"] == "snapshot"]
     hellos = [n for n, item in enumerate(got) if item["type"] == "hello"]

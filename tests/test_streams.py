@@ -61,7 +61,7 @@ async def test_an_event_is_what_a_websocket_message_is() -> None:
             assert event.kind == "message"
             cursor = Cursor.parse(event.last_event_id)
             assert cursor is not None
-            assert (cursor.epoch, cursor.place) == (server.feed.epoch, server.hub.place)
+            assert (cursor.epoch, cursor.place) == (server.plant.feed.epoch, server.plant.hub.place)
 
 
 @on_both_loops
@@ -83,7 +83,7 @@ async def test_lines_are_the_objects_of_the_same_message() -> None:
                 cursor = Cursor.parse(last.pop("cursor"))
                 assert last == {"type": "cursor"}
                 assert cursor is not None
-                assert cursor.place <= server.hub.place
+                assert cursor.place <= server.plant.hub.place
             if n >= 1:
                 await step(server, 50_000)
 
@@ -112,7 +112,7 @@ async def test_the_latest_only_is_what_a_websocket_gets_and_goes_on_from_its_seq
         for (symbol, channel), seq in follower.last.items():
             since.setdefault(symbol, {})[channel] = seq
         had = dict(follower.last)
-        again = f"{asked}&epoch={server.feed.epoch}&since={orjson.dumps(since).decode()}"
+        again = f"{asked}&epoch={server.plant.feed.epoch}&since={orjson.dumps(since).decode()}"
         async with StreamClient(server, again) as stream:
             await same_message(stream, None)
             merged = follower.merged
@@ -151,12 +151,14 @@ async def test_equal_streams_share_a_group_with_each_other_and_events_with_all()
         await ws.ask(action="subscribe", symbols=["*"], channels=["trades", "quotes"])
         await one.until("subscribed")
         await other.until("subscribed")
-        await eventually(lambda: len(server.hub.roster.groups) == 3, "three kinds of envelopes")
-        assert sorted(g.members for g in server.hub.roster.groups.values()) == [1, 1, 2]
-        encoded = server.hub.stats.events
+        await eventually(
+            lambda: len(server.plant.hub.roster.groups) == 3, "three kinds of envelopes"
+        )
+        assert sorted(g.members for g in server.plant.hub.roster.groups.values()) == [1, 1, 2]
+        encoded = server.plant.hub.stats.events
         await step(server, 900_000)  # no bars yet, which nobody wants
         assert (await one.event()) == (await other.event())
-        assert server.hub.stats.events - encoded == server.pump.events
+        assert server.plant.hub.stats.events - encoded == server.plant.pump.events
 
 
 @pytest.mark.asyncio
@@ -213,7 +215,7 @@ async def test_old_clients_get_what_they_can_read() -> None:
         follower = Follower()
         follower.feed(items_of(events))
         assert follower.events > 50
-        server.streams.end()
+        server.plant.streams.end()
         async with asyncio.timeout(TIMEOUT_S):
             assert await old.reader.read() == b""
 
@@ -230,7 +232,7 @@ async def test_head_is_answered_without_a_stream(path: str) -> None:
                 assert answer.status == 200
                 assert answer.headers["Cache-Control"] == "no-store, no-transform"
                 assert await answer.read() == b""
-        assert not server.streams.open
+        assert not server.plant.streams.open
         async with http.head(f"{server.url}{path}?symbols=NONE") as answer:
             assert answer.status == 404
 
@@ -254,7 +256,7 @@ async def test_what_is_wrong_is_told_before_the_stream_begins(path: str) -> None
         async with http.post(f"{server.url}{path}?symbols=AAPL") as answer:
             assert answer.status == 405
             assert answer.headers["Allow"] == "GET, HEAD"
-        assert not server.streams.open
+        assert not server.plant.streams.open
 
 
 # Coming back.
@@ -263,7 +265,7 @@ async def test_what_is_wrong_is_told_before_the_stream_begins(path: str) -> None
 async def come_and_go(server: FeedServer, rng: random.Random, until_us: int) -> list[Any]:
     """Read until cut off at random, come back with the last id, in the header or in the URL."""
     got: list[dict[str, Any]] = []
-    last = f"{server.feed.epoch}-{server.clock.start_us}"
+    last = f"{server.plant.feed.epoch}-{server.plant.clock.start_us}"
     while True:
         target, headers = f"/sse?{ALL},bars&interval=1s", {}
         if rng.random() < 0.5:
@@ -291,10 +293,12 @@ async def test_nothing_is_lost_or_repeated_however_a_reconnect_falls() -> None:
     """What each client got over all its connections is the market's own tape."""
     options: dict[str, Any] = {"clock": "x5", "symbols": "8", "rate": 30, "turn_ms": 2}
     async with running(**options, backlog=PATIENT) as server:
-        until = server.market.now_us + 12 * S
+        until = server.plant.market.now_us + 12 * S
         clients = [come_and_go(server, random.Random(seed), until) for seed in range(3)]
         results = await asyncio.gather(*clients)
-        own = Market(server.market.universe, seed=7, rate=30, start_us=server.clock.start_us)
+        own = Market(
+            server.plant.market.universe, seed=7, rate=30, start_us=server.plant.clock.start_us
+        )
     batch = own.step(until)
     fragments = NativeEncoder(own.universe).encode(batch)
     tape = [item for f in fragments if (item := orjson.loads(f[:-1])).get("interval", "1s") == "1s"]
@@ -323,7 +327,7 @@ async def test_who_falls_back_from_a_websocket_goes_on_from_its_sequences(path: 
         for (symbol, channel), seq in follower.last.items():
             if channel != "status":
                 since.setdefault(symbol, {})[channel] = seq
-        query = f"{ALL}&epoch={server.feed.epoch}&since={orjson.dumps(since).decode()}"
+        query = f"{ALL}&epoch={server.plant.feed.epoch}&since={orjson.dumps(since).decode()}"
         assert len(query) > 10_000
         async with StreamClient(server, f"{path}?{query}") as client:
             found: list[dict[str, Any]] = []
@@ -332,10 +336,10 @@ async def test_who_falls_back_from_a_websocket_goes_on_from_its_sequences(path: 
             kinds = {item["type"] for item in found}
             assert kinds == {"hello", "subscribed", "trade", "quote"}
             follower.feed(found)
-            sequences = server.market.sequences()
+            sequences = server.plant.market.sequences()
             for (symbol, channel), seq in follower.last.items():
                 number = {"trades": 0, "quotes": 1, "status": 2}[channel]
-                assert seq == sequences[number, server.market.universe.find(symbol)]
+                assert seq == sequences[number, server.plant.market.universe.find(symbol)]
 
 
 @pytest.mark.asyncio
@@ -349,19 +353,19 @@ async def test_a_cursor_of_lines_is_an_id_of_events() -> None:
             await sse.event()
             event = await sse.event()
             trades = [i for i in event.objects if i["type"] == "trade"]
-            assert len(trades) == server.market.sequences()[0].sum()
+            assert len(trades) == server.plant.market.sequences()[0].sum()
 
 
 @pytest.mark.asyncio
 async def test_an_id_of_another_run_gives_gaps_and_snapshots() -> None:
     async with running(rate=50.0) as server:
         await step(server, S)
-        for header in (f"0123456789abcdef-{server.market.now_us}", "an id of another server"):
+        for header in (f"0123456789abcdef-{server.plant.market.now_us}", "an id of another server"):
             async with StreamClient(server, "/sse?symbols=AAPL", Last_Event_ID=header) as sse:
                 await sse.event()
                 event = await sse.event()
                 assert [i["type"] for i in event.objects] == ["subscribed", "gap", "snapshot"]
-                newest = int(server.market.sequences()[0, 0])
+                newest = int(server.plant.market.sequences()[0, 0])
                 assert event.objects[1] == {
                     "type": "gap", "symbol": "AAPL", "channel": "trades", "to": newest, "reason": "epoch",
                 }  # fmt: skip
@@ -417,21 +421,21 @@ async def test_a_slow_client_is_conflated_and_catches_up() -> None:
         try:
             for _ in range(3):
                 slow.pause()
-                await eventually(lambda: server.hub.slow.laggards, "it is conflated")
-                published = server.hub.stats.events
+                await eventually(lambda: server.plant.hub.slow.laggards, "it is conflated")
+                published = server.plant.hub.stats.events
                 await eventually(
-                    lambda then=published: server.hub.stats.events > then + 300, "events"
+                    lambda then=published: server.plant.hub.stats.events > then + 300, "events"
                 )
                 slow.resume()
                 merged = follower.merged
-                while follower.merged == merged or server.hub.slow.laggards:
+                while follower.merged == merged or server.plant.hub.slow.laggards:
                     follower.feed((await slow.event()).objects)
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
         assert reading.cancelled()
         assert healthy.events > follower.events
-        assert server.hub.stats.evicted[Eviction.NO_PROGRESS] == 0
+        assert server.plant.hub.stats.evicted[Eviction.NO_PROGRESS] == 0
 
 
 @on_both_loops
@@ -442,9 +446,11 @@ async def test_who_never_reads_is_evicted() -> None:
         StreamClient(server, f"/stream?{ALL}", receive_buffer=4096) as slow,
     ):
         slow.pause()
-        await eventually(lambda: server.hub.stats.evicted[Eviction.NO_PROGRESS], "it is evicted")
-        await eventually(lambda: not server.streams.open, "nothing is left of it")
-        assert server.hub.roster.groups == {}
+        await eventually(
+            lambda: server.plant.hub.stats.evicted[Eviction.NO_PROGRESS], "it is evicted"
+        )
+        await eventually(lambda: not server.plant.streams.open, "nothing is left of it")
+        assert server.plant.hub.roster.groups == {}
         slow.resume()
         assert not await slow.ended(), "no last chunk: this was not the end"
 
@@ -457,9 +463,11 @@ async def test_who_asks_for_much_and_never_reads_is_bounded_too() -> None:
     async with running(**options, backlog=policy) as server:
         async with StreamClient(server, "/sse?symbols=*", receive_buffer=4096) as slow:
             slow.pause()
-            await eventually(lambda: server.hub.stats.evicted[Eviction.NO_PROGRESS], "evicted")
-            await eventually(lambda: not server.streams.open, "nothing is left of it")
-        assert server.hub.roster.groups == {}
+            await eventually(
+                lambda: server.plant.hub.stats.evicted[Eviction.NO_PROGRESS], "evicted"
+            )
+            await eventually(lambda: not server.plant.streams.open, "nothing is left of it")
+        assert server.plant.hub.roster.groups == {}
 
 
 @on_both_loops
@@ -480,8 +488,8 @@ async def test_who_vanishes_is_noticed_though_nothing_is_written(how: str) -> No
             client.writer.close()
         else:
             client.writer.write_eof()
-        await eventually(lambda: not server.streams.open, "it is noticed")
-        assert server.hub.roster.groups == {}
+        await eventually(lambda: not server.plant.streams.open, "it is noticed")
+        assert server.plant.hub.roster.groups == {}
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system hasn't the option")
@@ -514,11 +522,11 @@ async def test_who_vanishes_with_much_unread_is_let_go() -> None:
     async with running(**FAST, backlog=policy) as server:
         async with StreamClient(server, f"/sse?{ALL}", receive_buffer=4096) as client:
             client.pause()
-            await eventually(lambda: server.hub.slow.laggards, "it is conflated")
+            await eventually(lambda: server.plant.hub.slow.laggards, "it is conflated")
             client.vanish()
-            await eventually(lambda: not server.streams.open, "it is noticed")
-        assert not server.hub.slow.laggards
-        assert server.hub.roster.groups == {}
+            await eventually(lambda: not server.plant.streams.open, "it is noticed")
+        assert not server.plant.hub.slow.laggards
+        assert server.plant.hub.roster.groups == {}
 
 
 @on_both_loops
@@ -534,7 +542,7 @@ async def test_a_server_that_stops_ends_its_streams_with_the_last_chunk() -> Non
     finally:
         for client in clients:
             await client.__aexit__()
-    assert not server.streams.open
+    assert not server.plant.streams.open
 
 
 @pytest.mark.asyncio
@@ -545,9 +553,9 @@ async def test_a_server_stops_though_somebody_never_reads(monkeypatch: pytest.Mo
         client = StreamClient(server, f"/sse?{ALL}", receive_buffer=4096)
         async with client:
             client.pause()
-            await eventually(lambda: server.hub.slow.laggards, "it is conflated")
+            await eventually(lambda: server.plant.hub.slow.laggards, "it is conflated")
             await server.stop()
-            assert not server.streams.open
+            assert not server.plant.streams.open
             assert server.doors is not None
             await eventually(lambda: not server.doors.open, "nothing is left of it")
             client.resume()
@@ -561,7 +569,7 @@ async def test_streams_come_and_go_for_ever() -> None:
         for _ in range(3):
             async with StreamClient(server, "/sse?symbols=*") as client:
                 await client.until("subscribed")
-            await eventually(lambda: not server.streams.open, "it is noticed")
-            looking = server.streams._reaper._task
+            await eventually(lambda: not server.plant.streams.open, "it is noticed")
+            looking = server.plant.streams._reaper._task
             assert looking is not None
             await eventually(looking.done, "nothing to look at")

@@ -210,12 +210,14 @@ async def test_who_pauses_is_conflated_and_told_so() -> None:
     async with running(**FAST) as server:
         reader, writer = await connected(server)
         writer.write(request(**STREAM))
-        await eventually(lambda: server.hub.slow.laggards, "it is conflated, as it reads nothing")
+        await eventually(
+            lambda: server.plant.hub.slow.laggards, "it is conflated, as it reads nothing"
+        )
         follower = Follower()
         async with asyncio.timeout(TIMEOUT_S):
             while not follower.merged:
                 follower.feed(await messages(reader))
-        assert server.hub.stats.evicted == dict.fromkeys(Eviction, 0)
+        assert server.plant.hub.stats.evicted == dict.fromkeys(Eviction, 0)
         writer.transport.abort()
 
 
@@ -225,8 +227,10 @@ async def test_who_never_reads_is_evicted() -> None:
     async with running(**FAST, backlog=policy) as server:
         _, writer = await connected(server)
         writer.write(request(**STREAM))
-        await eventually(lambda: server.hub.stats.evicted[Eviction.NO_PROGRESS] == 1, "an eviction")
-        await eventually(lambda: not server.websockets.open, "it is gone")
+        await eventually(
+            lambda: server.plant.hub.stats.evicted[Eviction.NO_PROGRESS] == 1, "an eviction"
+        )
+        await eventually(lambda: not server.plant.websockets.open, "it is gone")
         writer.transport.abort()
 
 

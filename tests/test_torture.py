@@ -43,7 +43,7 @@ class Truth:
     """The market's own tape: by symbol and channel, price and size of every event."""
 
     def __init__(self, server: FeedServer) -> None:
-        market, config = server.market, server.config
+        market, config = server.plant.market, server.config
         self.names = market.universe.symbols
         self._market = Market(
             market.universe, seed=config.seed, rate=config.rate, start_us=market.now_us
@@ -209,7 +209,7 @@ async def settle(server: FeedServer, clients: list[Client]) -> None:
             # Whatever waited for its window goes out before the first of everything.
             await client.subscribe("*", [*CHANNELS], snapshot=False, mode="all")
             await client.send(action="ping", id=1)
-            while client.pongs == 0 or server.hub.slow.laggards:
+            while client.pongs == 0 or server.plant.hub.slow.laggards:
                 await step(server, 0)
                 if client.gone:  # evicted, before it could read
                     await client.come()
@@ -232,7 +232,7 @@ async def test_nothing_is_lost_and_nothing_comes_twice(
         truth = Truth(server)
         if staggered:
             monkeypatch.setattr(stagger, "_FEWEST", 0)
-            server.pump.stagger = stagger.Stagger(server.hub.roster, 1e-9)
+            server.plant.pump.stagger = stagger.Stagger(server.plant.hub.roster, 1e-9)
         clients = [Client(server, truth) for _ in range(CLIENTS)]
         first = {}
         for client in clients:
@@ -259,4 +259,4 @@ async def test_nothing_is_lost_and_nothing_comes_twice(
         assert sent > 1_000
         assert merged > 1_000
         assert (skipped > 0) == (slow is Slow.DROP)
-        assert (server.pump.stagger.phase is not None) == staggered
+        assert (server.plant.pump.stagger.phase is not None) == staggered

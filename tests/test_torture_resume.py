@@ -126,7 +126,7 @@ class ByCursor(Ledger):
 
 
 def caught_up(server: FeedServer, client: Ledger) -> bool:
-    names, seq = server.market.universe.symbols, server.market.sequences()
+    names, seq = server.plant.market.universe.symbols, server.plant.market.sequences()
     newest = {
         (names[i], channel_name(c)): int(seq[c, i])
         for c in range(CHANNELS)
@@ -174,5 +174,5 @@ async def test_whoever_comes_back_is_told_every_event_or_a_gap(seed: int) -> Non
             assert client.kinds["status"] > 0
             assert client.books.kinds["change"] > client.books.kinds["snapshot"] > 0
         assert sse.cuts > 0
-        assert server.hub.history.length <= LENGTH
-        assert server.feed.stats.resumed["replayed"] > 0
+        assert server.plant.hub.history.length <= LENGTH
+        assert server.plant.feed.stats.resumed["replayed"] > 0

@@ -137,7 +137,7 @@ async def test_streams_and_websockets_are_left_to_the_rules_of_slow_consumers() 
         try:
             writer.write(b"GET /stream?symbols=* HTTP/1.1\r\nHost: localhost\r\n\r\n")
             await reader.readuntil(b"\r\n\r\n")
-            (stream,) = server.streams.open
+            (stream,) = server.plant.streams.open
             await eventually(lambda: stream.transport.unread() > 100_000, "it is behind")
             assert waiting(server) == 0
         finally:

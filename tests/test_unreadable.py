@@ -199,7 +199,7 @@ async def test_who_goes_away_before_a_stream_begins_is_nothing_to_talk_about(pat
             await eventually(lambda: not turnstile.inside, "it is gone")
             gone.set()
             await eventually(lambda: len(asyncio.all_tasks()) == before, "it is over")
-        assert not server.feed.stats.accepted
+        assert not server.plant.feed.stats.accepted
         assert not server.access.stats.errors
 
 

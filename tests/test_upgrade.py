@@ -51,7 +51,7 @@ async def test_another_version_gets_426_with_the_one_that_is_spoken(
         assert answer.headers["sec-websocket-version"] == "13"
         assert answer.headers["upgrade"] == "websocket"
         assert answer.json() == {"type": "error", "code": "upgrade_required", "message": message}
-        assert server.feed.stats.refused == {"upgrade_required": 1}
+        assert server.plant.feed.stats.refused == {"upgrade_required": 1}
 
 
 KEYS = {
@@ -118,8 +118,8 @@ async def test_what_isnt_a_get_of_http_1_1_without_a_body_is_no_upgrade(
         await http.push(b"5\r\nhello\r\n0\r\n\r\n" if "Transfer" in str(more) else b"hello")
         head = await http.read(until=b"\r\n\r\n")
         assert head.startswith(f"HTTP/1.{first[-1]} {status} ".encode())
-        assert server.feed.stats.refused == {code: 1}
-        assert not server.websockets.open
+        assert server.plant.feed.stats.refused == {code: 1}
+        assert not server.plant.websockets.open
 
 
 @pytest.mark.asyncio
@@ -143,7 +143,7 @@ async def test_an_upgrade_while_the_server_stops_gets_503() -> None:
             holding.polite = False
             await holding.message()
             stopping = asyncio.create_task(server.stop())
-            await eventually(lambda: server.websockets.farewell.goodbye, "it says goodbye")
+            await eventually(lambda: server.plant.websockets.farewell.goodbye, "it says goodbye")
             http.send(*LINES)
             data = await http.read(until=b'"}')
             assert data.startswith(b"HTTP/1.1 503 ")
@@ -175,12 +175,16 @@ async def test_a_reset_during_the_upgrade_is_nothing_to_talk_about() -> None:
         for sock in socks:
             reset(sock)
         await eventually(lambda: doors.turnstile.inside == 0, "all are gone")
-        server.websockets.faults.clear()
+        server.plant.websockets.faults.clear()
         async with RawClient(server) as client:
             assert (await client.message())[0]["type"] == "hello"
-            assert len(server.websockets.open) == len(server.websockets.keepalive.peers) == 1
-            assert server.feed.stats.accepted == {"websocket": 1}
-            (group,) = server.hub.roster.groups.values()
+            assert (
+                len(server.plant.websockets.open)
+                == len(server.plant.websockets.keepalive.peers)
+                == 1
+            )
+            assert server.plant.feed.stats.accepted == {"websocket": 1}
+            (group,) = server.plant.hub.roster.groups.values()
             assert group.members == 1
 
 
@@ -196,7 +200,7 @@ async def test_a_reset_at_any_moment_of_the_upgrade_is_nothing_to_talk_about() -
         async with RawClient(server) as client:
             assert (await client.message())[0]["type"] == "hello"
             await eventually(lambda: doors.turnstile.inside == 1, "all others are gone")
-            await eventually(lambda: len(server.websockets.open) == 1, "and forgotten")
+            await eventually(lambda: len(server.plant.websockets.open) == 1, "and forgotten")
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="reads /proc")

@@ -115,9 +115,9 @@ async def eventually(condition: Callable[[], object], what: str) -> None:
 
 async def step(server: FeedServer, microseconds: int) -> None:
     """Move a manual clock, and wait until the turn is done."""
-    turns = server.pump.turns
-    server.clock.advance(microseconds)  # type: ignore[attr-defined]
-    await eventually(lambda: server.pump.turns > turns, "a turn")
+    turns = server.plant.pump.turns
+    server.plant.clock.advance(microseconds)  # type: ignore[attr-defined]
+    await eventually(lambda: server.plant.pump.turns > turns, "a turn")
 
 
 def text(**request: Any) -> bytes:

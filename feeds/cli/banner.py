@@ -31,7 +31,7 @@ def ready_line(server: FeedServer) -> str:
 
 def banner(server: FeedServer) -> str:
     """Give the same for people."""
-    config, symbols = server.config, len(server.market.universe)
+    config, symbols = server.config, len(server.plant.market.universe)
     page = server.url + "/" if config.web_root else "(not installed)"
     fingerprint = server.tls and server.tls.fingerprint
     made = f"  certificate of this run, SHA-256\n    {fingerprint}\n" if fingerprint else ""
@@ -47,7 +47,7 @@ def banner(server: FeedServer) -> str:
         else f"{symbols} {noun} of {config.replay.path}"
     )
     return (
-        f"tickerplant {__version__}: {what}, clock {server.clock.name}\n"
+        f"tickerplant {__version__}: {what}, clock {server.plant.clock.name}\n"
         f"{_session(server)}"
         f"  page       {page}\n"
         f"  websocket  {server.ws_url}\n{driven}{reached}{made}"
@@ -57,9 +57,9 @@ def banner(server: FeedServer) -> str:
 
 def _session(server: FeedServer) -> str:
     """Tell the session that is, and until when, of a market that has them: who starts one at night sees nothing move."""
-    if server.market.rules == "open":
+    if server.plant.market.rules == "open":
         return ""
-    session = session_at(server.market.now_us // 1_000_000)
+    session = session_at(server.plant.market.now_us // 1_000_000)
     until = datetime.fromtimestamp(session.end_s, UTC)
     local = until + timedelta(seconds=new_york_offset_s(session.end_s))
     return (

@@ -241,12 +241,12 @@ async def run_feed(server: FeedServer, *, ready_json: bool, parent: int | None =
             click.echo(ready_line(server) if ready_json else banner(server))
             sys.stdout.flush()
             await first(stop.wait(), server.wait())
-    stats = server.hub.stats
+    stats = server.plant.hub.stats
     log.info(
         "stopped: %d turns, %d events, %d deliveries, %d evicted",
-        server.pump.turns,
-        server.pump.events,
-        server.hub.deliveries(),
+        server.plant.pump.turns,
+        server.plant.pump.events,
+        server.plant.hub.deliveries(),
         sum(stats.evicted.values()),
     )
-    return 0 if server.pump.failure is None else 1
+    return 0 if server.plant.pump.failure is None else 1
