@@ -20,6 +20,8 @@ LIMITS = {
     "requests a second": "limits::one_request_too_many_gets_an_error_with_its_id"
     " limits::who_goes_on_and_on_is_sent_away_and_others_dont_notice"
     " limits::requests_of_http_have_the_same_rate",
+    "requests a second of one address": "address_rates::many_connections_have_no_more_than_their_address"
+    " address_rates::a_connection_for_each_request_is_no_way_around_it",
     "symbols a second that the answers to one connection": "budget::who_owes_is_told_how_long_to_wait_and_may_still_ping",
     "symbols a second that the answers to one address": "budget::coming_anew_doesnt_help",
     "frames of the WebSocket": "inbound::pings_without_end_are_closed_and_nobody_waits_for_them"

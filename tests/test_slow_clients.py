@@ -450,7 +450,7 @@ async def test_a_pause_of_the_server_is_not_held_against_its_clients() -> None:
         slow.pause()
         await eventually(lambda: server.plant.hub.slow.laggards, "it is conflated")
         assert server.doors is not None
-        patience = server.doors.patience
+        patience = server.doors.unread_answers
         for _ in range(10):
             plain.send("GET /api/snapshot HTTP/1.1", "Host: localhost")
         await eventually(lambda: patience._waiting, "it has an answer unread")
