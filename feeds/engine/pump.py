@@ -9,7 +9,7 @@ import orjson
 
 from feeds.clock import Clock
 from feeds.counters.timing import Timing
-from feeds.engine.throttle import Pauses, Throttle
+from feeds.engine.throttle import Gathering, Pauses, Throttle
 from feeds.engine.underway import MOST_OVERLAPS, Underway
 from feeds.fanout.cursor import Place, parts
 from feeds.fanout.hub import Hub
@@ -63,6 +63,7 @@ class Pump:
         self._heartbeat_s = heartbeat_s
         self._next_beat = clock.seconds() + heartbeat_s / 4
         self._pacing, self._tending, self._pauses = Throttle(clock), Throttle(clock), Pauses()
+        self._gathering = Gathering(hub.stats, clock.speed)
         self._idle = asyncio.Event()
         self._idle.set()
         self.answers = Underway(MOST_OVERLAPS if clock.drains else math.inf)
@@ -119,8 +120,10 @@ class Pump:
         """Give the market's time from which on a turn has something for somebody; None: as far as that matters, never."""
         if self.stagger.waiting:
             return self._market.now_us
-        members = self._hub.roster.deliveries.members
-        return self._market.next_us(members) if self._clock.speed else None
+        if not self._clock.speed:
+            return None
+        next_us = self._market.next_us(self._hub.roster.deliveries.members)
+        return self._gathering.due_us(next_us, self._market.now_us)
 
     async def _run_as_fast_as_drained(self) -> None:
         """With no time to wait for, the event loop is let run after some work, not after each small turn."""
