@@ -1,5 +1,6 @@
 """The prelude: trades and quotes from before the market started, which the market's own follow on."""
 
+from collections import Counter
 from itertools import pairwise
 
 import numpy as np
@@ -9,6 +10,7 @@ from markets import SECOND, START, UNIVERSES, Event, digest, events, naive_bars,
 from ticker.backfill.prelude import MOST_EVENTS, MOST_SECONDS, seconds_of
 from ticker.batch import BARS, INTERVALS, QUOTES, TRADES, TickBatch
 from ticker.instruments import Instrument
+from ticker.ladder import Ladders
 from ticker.market import Market
 from ticker.universe import Universe
 
@@ -110,6 +112,70 @@ def test_bars_of_the_past_are_those_of_its_trades(interval: str, rate: float) ->
         assert len(m.bars(1, interval, 300)[0]) > 250
 
 
+def best(state: Event | None, universe: Universe, symbol: int) -> list[list[tuple[int, int]]]:
+    """The first two levels of each side of the book of a quote."""
+    assert state is not None
+    quote = (np.array([n]) for n in (symbol, 1, state.price, state.size, state.ask, state.ask_size))
+    book = Ladders(7, universe).at(*quote)
+    return [
+        list(zip(book.price[0, side, :2].tolist(), book.size[0, side, :2].tolist(), strict=True))
+        for side in (0, 1)
+    ]
+
+
+@pytest.mark.parametrize("symbol", range(len(EVERYTHING)), ids=[i.symbol for i in EVERYTHING])
+def test_trades_take_their_shares_off_the_book(symbol: int) -> None:
+    """As live ones: no larger than what is shown, and the next event is the quote that each leaves, at its time."""
+    m = market(EVERYTHING, rate=20.0)
+    lot = m.universe[symbol].round_lot
+    found = events(m.recent(symbol))
+    kinds: Counter[str] = Counter()
+    for standing, trade, behind in zip(found, found[1:], found[2:], strict=False):
+        if trade.channel != TRADES:
+            continue
+        assert (standing.channel, behind.channel, behind.time) == (QUOTES, QUOTES, trade.time)
+        sides = best(standing, m.universe, symbol)
+        expected = [side[0] for side in sides]
+        hit = [n for n in (0, 1) if sides[n][0][0] == trade.price]
+        kind = "inside" if not hit else "block" if trade.size >= 20 * lot else "taken"
+        if kind == "taken":
+            price, size = sides[hit[0]][0]
+            assert trade.size <= size, "more than is shown"
+            left = (size - trade.size) // lot * lot
+            kind = "left" if left else "gone"
+            # The lowest price never runs out.
+            lowest = hit == [0] and price == 1
+            expected[hit[0]] = (
+                (price, size if lowest else left) if left or lowest else sides[hit[0]][1]
+            )
+        told = [(behind.price, behind.size), (behind.ask, behind.ask_size)]
+        last = behind is found[-1]
+        for (price, size), (wanted, left) in zip(told, expected, strict=True):
+            assert price == wanted or not wanted or last
+            assert size == left or kind == "gone" or last
+        kinds[kind] += 1
+    if len(found) > 1_000:
+        assert kinds["left"] > 50
+        assert kinds["gone"] > 50
+
+
+@pytest.mark.parametrize("share", [0.45, 0.7])
+def test_where_there_is_no_room_for_a_quote_behind_each_trade_none_is_larger_than_what_is_shown(
+    share: float,
+) -> None:
+    m = market(3, trade_share=share, rate=20.0)
+    for symbol in range(3):
+        standing, taken = None, 0
+        for event in events(m.recent(symbol)):
+            if event.channel == QUOTES:
+                standing = event
+            elif standing is not None and event.size < 20 * m.universe[symbol].round_lot:
+                shown = {standing.price: standing.size, standing.ask: standing.ask_size}
+                assert event.size <= shown.get(event.price, event.size)
+                taken += event.price in shown
+        assert taken > 100
+
+
 def test_how_far_back_depends_on_the_rate() -> None:
     """About two thousand events; at least a second, at most an hour; nothing where a second would be too many."""
     assert seconds_of(0.0) == MOST_SECONDS
@@ -137,7 +203,7 @@ def test_the_last_event_alone_is_a_trade() -> None:
     for n in range(40):
         m = market([Instrument(f"S{n}", 10.0, activity=0.0001)], rate=4.0)
         kinds = m.recent(0).channel.tolist()
-        assert kinds[-2:] in ([], [QUOTES, TRADES])
+        assert kinds[-3:] in ([], [QUOTES, TRADES, QUOTES])
 
 
 def test_the_prelude_depends_on_seed_and_symbol_alone() -> None:
@@ -149,6 +215,6 @@ def test_the_prelude_depends_on_seed_and_symbol_alone() -> None:
     other = Market(Universe.of_size(3), seed=8).recent(2)
     assert events(other) != events(among.recent(2))
     assert digest(market(30).recent(7)) == (
-        "13090ef5caaf5b1dbe2e7240e34f0e65fa98fa2c271b06b206d556c18fb65ec4"
+        "611d2912a9b5102b92c0675f96fc303b1c43def29bbfe945782d2a4a8dece253"
     )
     assert BARS not in among.recent(2).channel

@@ -9,11 +9,11 @@ import pytest
 from markets import SECOND, START, UNIVERSES, run
 
 from ticker.batch import QUOTES, TRADES, TickBatch
-from ticker.generator.mix import MOST_FOLLOWED, mix_of
 from ticker.generator.touch import Points, Touch, remaining
 from ticker.instruments import Instrument
 from ticker.ladder import Ladders
 from ticker.market import Market
+from ticker.processes.mix import MOST_FOLLOWED, mix_of
 from ticker.script import ScriptedQuote, ScriptedTrade
 from ticker.staging.taking import Shown, Taking
 from ticker.universe import Universe

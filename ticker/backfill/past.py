@@ -22,6 +22,7 @@ from ticker.backfill.shorter import MINUTE_S, Shorter
 from ticker.backfill.sizes import Movers
 from ticker.backfill.spans import Spans, gathered
 from ticker.batch import INTERVALS, BarTable, TickBatch
+from ticker.ladder import Ladders
 from ticker.model import Model
 from ticker.randomness.noise import Stream
 from ticker.universe import Universe
@@ -63,6 +64,7 @@ class Past:
         flow: events a second and symbol, before each instrument's activity, and the fraction of them that are trades.
         model: what the market is made of: the past has its shape of the day, and is as wild.
         movers: which trades these are, where not all of them move prices; volume is in round lots then.
+        cents: whether prices from a dollar on are whole cents.
     """
 
     def __init__(
@@ -75,9 +77,11 @@ class Past:
         flow: tuple[float, float],
         model: Model,
         movers: Movers | None = None,
+        cents: bool = False,
     ) -> None:
         self._seed, self._universe, self._start = seed, universe, start_us // 1_000_000
         self._standing = standing
+        self._ladders = Ladders(seed, universe, cents=cents)
         self._rate, self._trade_share = rate, trade_share = flow
         # Where nothing trades, the quotes take the place of the trades on the way of the price.
         self._days = Days(
@@ -135,6 +139,7 @@ class Past:
             (seconds * 1_000_000, self._start * 1_000_000),
             trade_share=self._trade_share,
             standing=Standing(bid, ask),
+            ladders=self._ladders,
         )
 
     def bars(self, symbol: int, interval: str, limit: int) -> BarTable:

@@ -3,20 +3,26 @@ The prelude: the last trades and quotes from before the market started, of one s
 
 The trades are those of the seconds of the :class:`~ticker.backfill.past.Past`: the first, highest, lowest and last price of each second,
 its number of trades and its volume are known, and the trades are made to fit. Quotes are then put around them, so that each trade
-prints at the standing bid, at the standing ask, or between them. The last quote is the one that stands at the start, the last trade
-is at the first price, and sequences end with 0, so that the market's own events follow on.
+prints at the standing bid, at the standing ask, or between them, and behind them, so that each takes its shares off the standing quote
+(:mod:`ticker.backfill.leaving`). The last quote is the one that stands at the start, the last trade is at the first price, and sequences
+end with 0, so that the market's own events follow on.
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ticker.backfill.quoting import PLACE_BITS, Hours, Standing, Traded, quotes_around
+from ticker.backfill.leaving import leaving, shown
+from ticker.backfill.quoting import PLACE_BITS, Hours, Quotes, Standing, Traded, quotes_around
 from ticker.backfill.refine import refine
 from ticker.backfill.spans import Spans, halved
 from ticker.batch import QUOTES, TRADES, TickBatch
+from ticker.cents import rounded
 from ticker.instruments import Instrument
+from ticker.ladder import Ladders
+from ticker.processes.mix import mix_of
 from ticker.randomness.draws import trade_sizes
 from ticker.randomness.noise import Stream, bits
 
@@ -106,10 +112,11 @@ def prelude(
     *,
     trade_share: float,
     standing: Standing,
+    ladders: Ladders,
     hours: Hours | None = None,
 ) -> TickBatch:
     """
-    Put quotes around trades, and give all of them in the order of time.
+    Put quotes around trades and behind them, and give all of them in the order of time.
 
     Args:
         stream: the symbol's.
@@ -119,28 +126,42 @@ def prelude(
         window: from when to when, in microseconds.
         trade_share: the fraction of events that are trades; with 0, each trade is a quote instead.
         standing: what stands at the end.
+        ladders: tells which price is behind the best one.
         hours: those in which the market was open; None: always.
 
     Cost: about a microsecond an event.
     """
     quotes = quotes_around(stream, trades, window[0], instrument, trade_share, standing, hours)
+    if hours is not None:
+        trades = replace(trades, price=rounded(trades.price, np.int64(hours.cent)))
+    left = Quotes.none()
     if not trade_share:
         trades = Traded.none()
-    count, quoted = len(trades.time), len(quotes.time)
-    # A quote comes before the trade that it is put around.
-    order = np.argsort(np.concatenate((2 * quotes.before, 2 * np.arange(count) + 1)), kind="stable")
+    elif len(quotes.time):
+        takes, lot = mix_of(trade_share).followed, instrument.round_lot
+        quotes, taken = shown(trades, quotes, lot, takes=takes)
+        if takes:
+            left = leaving(stream, symbol, quotes, taken, trades.time, standing, lot, ladders)
+    return _in_order(symbol, quotes, trades, left)
+
+
+def _in_order(symbol: int, quotes: Quotes, trades: Traded, left: Quotes) -> TickBatch:
+    """Put quotes before the trades that they are around, and those that trades leave behind them."""
+    count = len(trades.time)
     nothing = np.zeros(count, dtype=np.int64)
+    parts = 2 * quotes.before, 2 * np.arange(count) + 1, 2 * left.before + 1
+    order = np.argsort(np.concatenate(parts), kind="stable")
+    mark = nothing if trades.mark is None else trades.mark
+    channel = np.repeat([QUOTES, TRADES, QUOTES], [len(part) for part in parts])[order]
+    quoted = channel == QUOTES
+    seq = np.where(quoted, np.cumsum(quoted) - quoted.sum(), np.cumsum(~quoted) - count)
     columns = (
-        (np.full(quoted, QUOTES), np.full(count, TRADES)),
-        (np.arange(1 - quoted, 1), np.arange(1 - count, 1)),
-        (quotes.time, trades.time),
-        (quotes.bid, trades.price),
-        (quotes.size[0], trades.size),
-        (quotes.ask, nothing if trades.mark is None else trades.mark),
-        (quotes.size[1], nothing),
+        (quotes.time, trades.time, left.time),
+        (quotes.bid, trades.price, left.bid),
+        (quotes.size[0], trades.size, left.size[0]),
+        (quotes.ask, mark, left.ask),
+        (quotes.size[1], nothing, left.size[1]),
     )
-    channel, seq, time, price, size, ask, ask_size = (
-        np.concatenate(column)[order] for column in columns
-    )
+    time, price, size, ask, ask_size = (np.concatenate(column)[order] for column in columns)
     symbols = np.full(len(order), symbol, dtype=np.int32)
     return TickBatch(symbols, channel.astype(np.uint8), seq, time, price, size, ask, ask_size)

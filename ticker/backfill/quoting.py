@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 
 from ticker.backfill.spans import halved
 from ticker.instruments import Instrument
+from ticker.processes.mix import mix_of
 from ticker.randomness.draws import lots, poisson
 from ticker.randomness.noise import EXPONENTIAL_ONE, Stream, bits, exponentials, halves
 from ticker.trading_day.calendar import TradingDays
 
-__all__ = ["PLACE_BITS", "Hours", "Quotes", "Standing", "Traded", "quotes_around"]
+__all__ = ["PLACE_BITS", "RUNS", "Hours", "Quotes", "Standing", "Traded", "quotes_around"]
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
@@ -20,6 +21,9 @@ Draws = NDArray[np.uint16]
 
 PLACE_BITS = 20
 """Bits of the number of a trade in its second."""
+
+RUNS = np.uint64(1 << 62)
+"""The counter of the draws of the last run of trades; those of earlier ones count on from there."""
 
 _INSIDE = np.uint16(0x00F0)
 _LEAST = 0.05  # ticks above one that even the tightest symbol has where spreads are wide
@@ -75,7 +79,8 @@ class Hours(NamedTuple):
         return low, high
 
 
-class Quotes(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Quotes:
     """Quotes, in the order of time."""
 
     before: I64
@@ -85,6 +90,12 @@ class Quotes(NamedTuple):
     ask: I64
     size: I64
     """Of bids and asks, shape (2, quotes)."""
+
+    @classmethod
+    def none(cls) -> "Quotes":
+        """Give no quotes."""
+        none = np.empty(0, np.int64)
+        return cls(none, none, none, none, np.empty((2, 0), np.int64))
 
 
 def quotes_around(
@@ -97,7 +108,7 @@ def quotes_around(
     hours: Hours | None = None,
 ) -> Quotes:
     """
-    Make quotes: one around each run of trades, and others on the way there from the one before.
+    Make quotes: one around each run of trades, and others on the way there from the one before; those behind trades come on top.
 
     Args:
         stream: the symbol's.
@@ -110,13 +121,13 @@ def quotes_around(
     """
     count = len(trades.time)
     share = trade_share or 0.5  # one a trade, where the trades stand for quotes
+    behind = trade_share > 0 and mix_of(trade_share).followed
     if not count or share == 1:
-        none = np.empty(0, np.int64)
-        return Quotes(none, none, none, none, np.empty((2, 0), np.int64))
+        return Quotes.none()
     starts, length = _runs(trades, max(1, round(share / (1 - share))))
     run = np.arange(len(starts))[::-1]
-    uniform = halves(bits(stream.keys, np.uint64(1 << 62) + run.astype(np.uint64)))[:, 0]
-    wanted = np.maximum(0.0, length * (1 - share) / share - 1)
+    uniform = halves(bits(stream.keys, RUNS + run.astype(np.uint64)))[:, 0]
+    wanted = np.maximum(0.0, length * (1 - share) / share - 1 - behind)
     others = poisson(wanted, (uniform + 0.5) / 65536)
     row = np.repeat(np.arange(len(starts)), others + 1)
     number = np.arange(len(row)) - np.repeat(np.cumsum(others + 1) - others - 1, others + 1)

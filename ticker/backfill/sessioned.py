@@ -73,7 +73,9 @@ class SessionPast(Past):
         if not share:  # the quotes take the place of all trades
             sizes = sizes.unbroken()
         movers = sizes.movers
-        super().__init__(seed, universe, start_us, standing, flow=flow, model=model, movers=movers)
+        super().__init__(
+            seed, universe, start_us, standing, flow=flow, model=model, movers=movers, cents=True
+        )
         self._off_walk = OffWalk(
             seed,
             universe,
@@ -107,7 +109,7 @@ class SessionPast(Past):
         """Give the trades and quotes of a symbol just before the start; of the trades, only prints are marked as such."""
         known, instrument = self._known(symbol), self._universe[symbol]
         bid, ask = self._standing[1:, symbol].tolist()
-        batch = prelude(
+        return prelude(
             Stream(self._seed, "prelude", [instrument.symbol]),
             symbol,
             instrument,
@@ -115,11 +117,9 @@ class SessionPast(Past):
             (known.since * _SECOND_US, self._start * _SECOND_US),
             trade_share=self._trade_share,
             standing=Standing(bid, ask),
+            ladders=self._ladders,
             hours=self._hours[symbol],
         )
-        trades = batch.channel == 0
-        batch.price[trades] = rounded(batch.price[trades], self._cent[symbol])
-        return batch
 
     def _seconds(self, symbol: int) -> int:
         rate = self._rate * self._universe[symbol].activity

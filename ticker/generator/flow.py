@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from ticker.batch import QUOTES, TRADES, TickBatch
 from ticker.cents import Rungs, ticks_in_a_cent, widened
-from ticker.generator.mix import mix_of
 from ticker.generator.ordering import MAX_BLOCK_EVENTS, Places, Trades, in_time_order
 from ticker.generator.touch import Points, Touch
 from ticker.ladder import Ladders
 from ticker.model import GBM, Model
 from ticker.processes.arrivals import Arrivals, PoissonArrivals, event_counter
 from ticker.processes.grid import CELL_US, Grid
+from ticker.processes.mix import mix_of
 from ticker.processes.spreads import Spreads
 from ticker.randomness.draws import lots
 from ticker.randomness.noise import NORMAL_ONE, Stream, bits, halves, normals

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ticker.batch import QUOTES, TRADES, TickBatch
-from ticker.generator.mix import Mix, mix_of
 from ticker.processes.grid import CELL_US
+from ticker.processes.mix import Mix, mix_of
 from ticker.randomness.draws import lots, trade_sizes
 from ticker.randomness.noise import bits, halves
 from ticker.reference.marks import with_conditions

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ticker.batch import QUOTES, TickBatch
-from ticker.generator.mix import mix_of
 from ticker.generator.touch import latest
 from ticker.ladder import Ladders
+from ticker.processes.mix import mix_of
 from ticker.randomness.draws import BLOCK_LOTS
 from ticker.rows import SCRIPT, WALK, grouped
 from ticker.script import MAX_SIZE
