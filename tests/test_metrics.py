@@ -136,6 +136,16 @@ async def test_every_error_is_counted_by_its_code() -> None:
         assert found["requests_total{subscribe}"] == 1, "well-formed, though it couldn't be done"
 
 
+@pytest.mark.asyncio
+async def test_a_subscription_to_the_latest_is_one_too() -> None:
+    async with running() as server, RawClient(server) as client:
+        asked = {"symbols": ["AAPL", "MSFT"], "channels": ["trades", "quotes"]}
+        await client.ask(action="subscribe", **asked, mode="latest")
+        await client.ask(action="subscribe", symbols=["AAPL"])
+        found = await values(server)
+        assert (found["groups"], found["subscriptions"], found["slots_wanted"]) == (1, 4, 4)
+
+
 @on_both_loops
 async def test_the_end_of_too_many_errors_is_counted() -> None:
     async with running() as server, RawClient(server) as client:

@@ -108,13 +108,14 @@ class Metrics(Collector):
         yield gauges("clients", "Open connections.", "transport", self._clients())
         yield gauge(
             "groups",
-            "Different sets of symbols and channels that clients are subscribed to.",
+            "Different sets of symbols and channels that clients get in full.",
             len({interest for interest, _, _ in groups if interest}),
         )
         yield gauge(
             "subscriptions",
             "Subscriptions to a symbol on a channel, of all clients together.",
-            sum(len(group.interest) * group.members for group in groups.values()),
+            sum(len(group.interest) * group.members for group in groups.values())
+            + hub.roster.lanes.slots,
         )
         yield gauge(
             "slots_wanted",
