@@ -112,8 +112,10 @@ export class CandleChart {
     for (let i = 1; i < shown.length; i++) {
       if (slot(shown[i].time) === slot(shown[i - 1].time)) continue;
       rule(context, x(i), AXIS.top, x(i), bottom);
-      const at = Math.min(Math.max(x(i), 22), right - 16);
-      context.fillText(this.#timeLabel(shown[i].time, shown[i - 1].time), at, bottom + 12);
+      const label = this.#timeLabel(shown[i].time, shown[i - 1].time);
+      const half = context.measureText(label).width / 2;
+      const at = Math.min(Math.max(x(i), half), this.#size.width - half);
+      context.fillText(label, at, bottom + 12);
     }
   }
 

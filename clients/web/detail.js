@@ -3,6 +3,7 @@ import { Bars } from "./bars.js";
 import { CandleChart } from "./chart.js";
 import { clock, direction, percent, price, signed, whole } from "./format.js";
 import { Ladder } from "./ladder.js";
+import { showBadge } from "./row.js";
 
 const HISTORY = 1_000; // bars
 const TAPE = 22; // trades, as high as the book
@@ -170,8 +171,7 @@ export class Detail {
     write("d-last", price(row.last, decimals));
     write("d-change", `${signed(row.change, decimals)} (${percent(row.percent)})`);
     find("d-change").parentElement.dataset.way = direction(row.change);
-    find("d-halt").hidden = !row.badge;
-    find("d-halt").textContent = row.badge;
+    showBadge(find("d-halt"), row);
     for (const name of ["open", "high", "low"]) write(`d-${name}`, price(row[name], decimals));
     write("d-prev", price(row.prevClose, decimals));
     write("d-bid", `${price(row.bid, decimals)} × ${whole(row.bidSize)}`);
@@ -191,13 +191,17 @@ export class Detail {
     while (body.rows.length < this.#tape.length) {
       const line = body.insertRow();
       for (let i = 0; i < 3; i++) line.insertCell().className = i ? "num" : "";
+      line.cells[0].append("", document.createElement("small"));
     }
     while (body.rows.length > this.#tape.length) body.deleteRow(-1);
     this.#tape.forEach((trade, i) => {
       const line = body.rows[i];
       const before = this.#tape[i + 1];
       line.dataset.way = direction(before ? trade.price - before.price : 0);
-      setText(line.cells[0], clock(trade.time, { millis: true }));
+      const [second, millis] = clock(trade.time, { millis: true }).split(".");
+      const [first, rest] = line.cells[0].childNodes;
+      setText(first, second);
+      setText(rest, `.${millis}`);
       setText(line.cells[1], price(trade.price, decimals));
       setText(line.cells[2], whole(trade.size));
     });

@@ -62,3 +62,12 @@ export function day(time) {
 }
 
 export const direction = (value) => (value > 0 ? "up" : value < 0 ? "down" : "flat");
+
+/** A part of an address as it is meant; one that means nothing stays as it is. */
+export function unescaped(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

@@ -138,6 +138,8 @@ function paint(row, tile) {
     button.dataset.way = shade > 0 ? "up" : shade < 0 ? "down" : "flat";
     button.style.setProperty("--heat", `${Math.round((100 * Math.abs(shade)) / STEPS)}%`);
   }
+  if ((button.dataset.badge ?? "") !== row.badge) button.dataset.badge = row.badge;
+  button.classList.toggle("stopped", row.badge !== "" && !row.calm);
   const title = `${row.symbol} ${row.name}\n${price(row.last, row.decimals)}  ${percent(row.percent)}\nVolume ${compact(row.volume)}${row.badge && `\n${row.badge}`}`;
   if (button.title !== title) button.title = title;
 }

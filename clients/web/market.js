@@ -3,14 +3,8 @@ import { moves } from "./conditions.js";
 import { decimalsOf } from "./format.js";
 import { Series } from "./sparkline.js";
 
-const BADGES = {
-  trading: "",
-  limit_state: "Limit",
-  straddle_state: "Straddle",
-  closed: "Closed",
-  pre_market: "Pre",
-  post_market: "Post",
-};
+const SESSIONS = { closed: "Closed", pre_market: "Pre", post_market: "Post" };
+const BADGES = { trading: "", limit_state: "Limit", straddle_state: "Straddle", ...SESSIONS };
 
 export class Row {
   name = "";
@@ -27,6 +21,7 @@ export class Row {
   prevClose = null;
   volume = null;
   badge = ""; // what its status is, where it isn't simply trading
+  calm = false; // whether that is only the session of all
   version = 0; // goes up with every change, so that a view knows whether to draw
   series = new Series();
 
@@ -111,6 +106,7 @@ export class Market {
   /** The sessions of a market are those of all of its symbols, but for those that are halted. */
   #status(row, { status, opens }) {
     row.badge = BADGES[status] ?? "Halt";
+    row.calm = status in SESSIONS;
     if (opens !== undefined) this.session = { status, opens };
     else if (status === "trading") this.session = null;
   }

@@ -1,6 +1,6 @@
 /** The live price wall: puts the parts together. Everything that arrives is drawn once a frame. */
 import { Detail } from "./detail.js";
-import { percent, price, whole } from "./format.js";
+import { percent, price, unescaped, whole } from "./format.js";
 import { History, SparkLoader } from "./history.js";
 import { MarketMap } from "./map.js";
 import { Market } from "./market.js";
@@ -222,13 +222,21 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   find("filter").focus();
 });
+/** Opens the symbol after the #, if there is such a one. */
+function openNamed() {
+  const symbol = unescaped(location.hash.slice(1));
+  if (symbol && (epoch === null || market.rows.has(symbol))) detail.open(symbol);
+  else detail.close();
+}
+
 followTheme(() => {
   table.invalidate();
   schedule();
 });
 
 if (options.get("view") === "map") show("map");
-if (location.hash.length > 1) detail.open(decodeURIComponent(location.hash.slice(1)));
+openNamed();
+addEventListener("hashchange", openNamed); // another symbol, typed or from a bookmark; ours makes no event
 setInterval(tick, TICK_MS);
 setInterval(() => status.countDown(), COUNT_MS);
 addEventListener("online", () => client.state.state === "waiting" && client.reconnect());

@@ -59,7 +59,7 @@ export class Play {
 
   #tell(text) {
     clearTimeout(this.#timer);
-    find("played").textContent = text;
+    find("played").textContent = find("played").title = text;
     this.#timer = setTimeout(() => { find("played").textContent = ""; }, TOLD_MS);
   }
 }

@@ -5,6 +5,13 @@ import { colours } from "./theme.js";
 
 const SPARK_MS = 250; // between two drawings of a line: the last price moves it by a pixel or two
 
+/** Says why a symbol doesn't simply trade; quietly, where it is only the session of all. */
+export function showBadge(element, { badge, calm }) {
+  element.hidden = !badge;
+  element.classList.toggle("calm", calm);
+  if (element.textContent !== badge) element.textContent = badge;
+}
+
 export class RowView {
   /** @type {import("./market.js").Row | null} */
   row = null;
@@ -81,8 +88,7 @@ export class RowView {
     const { decimals } = row;
     const way = /[1-9]/.test(percent(row.percent)) ? direction(row.change) : "flat"; // no red 0.00%
     if (this.element.dataset.way !== way) this.element.dataset.way = way;
-    this.#parts.halt.hidden = !row.badge;
-    this.#write("halt", row.badge);
+    showBadge(this.#parts.halt, row);
     this.#write("name", row.name);
     this.#write("sub", row.name);
     this.#write("last", price(row.last, decimals));
