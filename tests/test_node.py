@@ -438,6 +438,22 @@ def test_watch_usage() -> None:
     )
 
 
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_watch_help(option: str) -> None:
+    """Who asks how to use it gets that, and no error."""
+    code, out, err = watch(option).finish()
+    assert (code, err) == (0, "")
+    assert out.startswith("usage: node watch.mjs [--url URL]")
+
+
+def test_watch_names_the_address_that_doesnt_answer() -> None:
+    """A feed that isn't there, or an address with a slip in it: which one was tried says more than that a fetch failed."""
+    script = watch("--url", "ws://127.0.0.1:1/ws")
+    assert re.fullmatch(
+        r"ws://127\.0\.0\.1:1/ws: .+; trying again in \d+\.\d s", script.error_line()
+    )
+
+
 def test_watch_without_a_websocket() -> None:
     """Where Node has none it reads Server-Sent Events."""
     flags()

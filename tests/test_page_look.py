@@ -94,7 +94,7 @@ def test_text_can_be_read(visit: Callable[..., Page], feed: FakeFeed, scheme: st
     page.get_by_role("button", name="Map").click()
     expect(tile(page, "MSFT")).to_contain_text("−10.00%")
     expect(tile(page, "AAPL")).to_have_attribute("data-badge", "Halt")
-    page.wait_for_function("!document.getAnimations().some((a) => a.playState === 'running')")
+    page.wait_for_function("() => !document.getAnimations().some((a) => a.playState === 'running')")
     assert hard_to_read(page) == []
 
 
@@ -114,15 +114,16 @@ def test_a_session_is_said_more_quietly_than_a_halt(
     assert loud.evaluate(colour) == warning != quiet.evaluate(colour)
     page.get_by_role("button", name="Map").click()
     expect(tile(page, "MSFT")).to_be_visible()
-    mark = "e => getComputedStyle(e, '::after').content"
-    page.wait_for_function(f"({mark})({tile_of('MSFT')}) === '\"Halt\"'")
-    assert tile(page, "AAPL").evaluate(mark) == "none"
+    wait_for_mark(page, "MSFT", '"Halt"')
+    wait_for_mark(page, "AAPL", "none")
     feed.event("status", "status", "MSFT", status="trading", reason=None)
-    page.wait_for_function(f"({mark})({tile_of('MSFT')}) === 'none'")
+    wait_for_mark(page, "MSFT", "none")
 
 
-def tile_of(symbol: str) -> str:
-    return f"document.querySelector(\"#map [data-symbol='{symbol}']\")"
+def wait_for_mark(page: Page, symbol: str, content: str) -> None:
+    """Waits until this stands on a symbol's tile beside its name and change."""
+    script = "([tile, content]) => getComputedStyle(document.querySelector(tile), '::after').content === content"
+    page.wait_for_function(script, arg=[f"#map [data-symbol='{symbol}']", content])
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,19 @@ def test_who_cant_keep_up_is_told_how_far_behind_the_market_is_and_what_would_he
     )
 
 
+def test_a_pause_is_no_reason_to_have_fewer_events(caplog: pytest.LogCaptureFixture) -> None:
+    """After a laptop's sleep, or a container's pause, the market is behind by as much as the loop was late."""
+    pulse = Pulse(Timing(1.0), slow_s=0.25, behind=lambda: 121.4)
+    pulse.look(lag=133.0, now=0.0)
+    (told,) = texts(caplog)
+    assert told.endswith(
+        "up to 133000 ms late; the market is 121.4 s behind its clock, "
+        "which it makes up for: this process stood still, or others had its CPU time"
+    )
+    pulse.look(lag=0.1, now=QUIET_S)
+    assert "lower --rate" in texts(caplog)[0], "the pause is over, and it is still as far behind"
+
+
 def test_a_market_that_is_far_behind_is_told_of_though_turns_are_short(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

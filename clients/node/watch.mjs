@@ -28,9 +28,14 @@ function readOptions() {
   const url = { type: "string", default: process.env.TICKERPLANT_URL ?? "ws://127.0.0.1:8765/ws" };
   const count = { type: "string", default: "Infinity" };
   const token = { type: "string", default: process.env.TICKERPLANT_TOKEN };
+  const help = { type: "boolean", short: "h" };
   try {
-    const options = { url, token, count };
+    const options = { url, token, count, help };
     const { values, positionals } = parseArgs({ options, allowPositionals: true });
+    if (values.help) {
+      console.log(USAGE);
+      process.exit(0);
+    }
     if (!(Number(values.count) > 0)) throw new TypeError(`--count must be above 0: ${values.count}`);
     return { ...values, count: Number(values.count), symbols: positionals };
   } catch (error) {
@@ -58,7 +63,8 @@ client.addEventListener("state", ({ detail: { state, retryAt, reason, code } }) 
   if (state === "live") console.error(`connected to ${url}${client.transport === "sse" ? ", without WebSocket" : ""}`);
   if (state === "waiting") {
     const seconds = ((retryAt - Date.now()) / 1000).toFixed(1);
-    console.error(`${reason || `closed with code ${code}`}; trying again in ${seconds} s`);
+    const why = reason || (code === 1006 ? "no connection" : `closed with code ${code}`);
+    console.error(`${url}: ${why}; trying again in ${seconds} s`);
   }
   if (state === "closed" && code !== 1000) fail(1, `closed by the server: ${reason || code}`);
 });

@@ -80,11 +80,16 @@ class Pulse:
         return max(self._turn, self._late) > self._slow_s or self._behind() > FAR_BEHIND_S
 
     def _advice(self) -> str:
-        """Tell who can't keep up what would help; a hiccup is over by itself."""
+        """Tell who can't keep up what would help; a hiccup is over by itself, and so is what a pause has left to do."""
         behind = self._behind()
         if behind <= FAR_BEHIND_S:
             return ""
+        told = f"; the market is {behind:.1f} s behind its clock, "
+        if self._late > behind / 2:
+            return (
+                f"{told}which it makes up for: this process stood still, or others had its CPU time"
+            )
         return (
-            f"; the market is {behind:.1f} s behind its clock, as it makes more events than there is CPU time for: "
+            f"{told}as it makes more events than there is CPU time for: "
             "lower --rate or --symbols, or slow --clock down"
         )
