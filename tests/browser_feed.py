@@ -36,7 +36,7 @@ CSP = (
 CHANNELS = ["trades", "quotes", "bars", "status"]
 MINUTE = 60_000
 PIECE = 1000  # symbols in one part of a long answer
-TIMEOUT_S = 20
+TIMEOUT_S = 60
 
 
 Book = dict[int, int]
@@ -327,14 +327,13 @@ class FakeFeed:
         replies = self._replies(client, asked)
         if replies[0][0]["type"] == "error":
             return web.json_response(replies[0][0], status=404)
-        self._note(lambda: self.requests.append({**asked, "action": "sse", "query": dict(query)}))
         await response.prepare(request)
         for items in [[self._hello()], *replies]:
             for item in items:
                 item.pop("id", None)
             await client.send(json.dumps(items), self._cursor())
         self._clients.add(client)
-        self._note(lambda: None)
+        self._note(lambda: self.requests.append({**asked, "action": "sse", "query": dict(query)}))
         try:
             await client.over.wait()
         finally:

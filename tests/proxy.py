@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ProxiedFeed"]
 
-TIMEOUT_S = 20
+TIMEOUT_S = 60
 T = TypeVar("T")
 
 

@@ -304,7 +304,7 @@ def test_silence(run) -> None:
         reason = script.said()
         assert isinstance(reason, str)
         assert re.fullmatch(r"nothing was read for \d+ ms", reason)
-        feed.wait_for("a second connection", lambda: feed.connections == 2)
+        feed.wait_for("a second connection", lambda: feed.connections >= 2)
         script.ends_well()
 
 

@@ -20,6 +20,7 @@ export class Row {
   low = null;
   prevClose = null;
   volume = null;
+  time = 0; // of the newest trade or quote
   badge = ""; // what its status is, where it isn't simply trading
   calm = false; // whether that is only the session of all
   version = 0; // goes up with every change, so that a view knows whether to draw
@@ -79,9 +80,11 @@ export class Market {
       row.version++;
       switch (event.type) {
         case "trade":
+          row.time = event.time;
           this.#trade(row, event);
           break;
         case "quote":
+          row.time = event.time;
           this.#quote(row, event);
           break;
         case "status":
@@ -147,6 +150,7 @@ export class Market {
   }
 
   #snapshot(row, event) {
+    if (event.time < row.time) return; // of several streams of events, one may be behind another
     this.#quote(row, event);
     row.last = event.last;
     row.open = event.open;
