@@ -208,9 +208,9 @@ async def test_an_event_that_somebody_gets_has_a_turn_as_soon_as_it_is_due() -> 
     assert rig.pump.turns == pytest.approx(50 * 3, abs=2), "two at their pace, one for the event"
 
 
-@pytest.mark.parametrize(("clients", "apart_s"), [(1, 0.001), (15, 0.001), (16, 0.000_5)])
+@pytest.mark.parametrize(("clients", "apart_s"), [(1, 0.001_25), (15, 0.001_25), (16, 0.000_5)])
 async def test_many_events_share_turns(clients: int, apart_s: float) -> None:
-    """Turns begin a tenth of the pace apart at least; with few to write to, a millisecond."""
+    """Turns begin a tenth of the pace apart at least; with few to write to, they are 800 a second."""
     hands = Hands()
     rig = paced(hands, every_us=20)
     transports = [RecordingTransport() for _ in range(clients)]
@@ -221,7 +221,7 @@ async def test_many_events_share_turns(clients: int, apart_s: float) -> None:
     for transport in transports:
         got = seqs(transport)
         assert got == [*range(1, len(got) + 1)]
-    assert hands.now == pytest.approx(200 * apart_s, rel=0.02)
+    assert hands.now == pytest.approx(200 * apart_s, rel=0.05)
 
 
 async def test_a_turn_that_takes_long_is_followed_at_once() -> None:
@@ -237,14 +237,14 @@ async def test_a_turn_that_takes_long_is_followed_at_once() -> None:
 
 
 async def test_few_writes_gather_in_the_markets_time() -> None:
-    """At ten times the speed, a real millisecond is ten of the market's."""
+    """At ten times the speed, a real second is ten of the market's."""
     hands = Hands()
     clock = ScaledClock(0, turn_s=0.005, speed=10.0, monotonic=hands, sleep=hands.sleep)
     rig = Rig(clock, every_us=20, timer=hands)
     rig.join(RecordingTransport())
     async with rig.running():
-        await spin(lambda: rig.pump.turns == 201)
-    assert hands.now == pytest.approx(0.2, rel=0.02)
+        await spin(lambda: rig.pump.turns == 801)
+    assert hands.now == pytest.approx(1.0, rel=0.02)
 
 
 @pytest.mark.parametrize("whose", ["nobody's", "another's"])
@@ -282,7 +282,7 @@ async def test_those_that_are_behind_are_looked_after_at_the_pace_of_turns() -> 
     async with rig.running():
         await spin(lambda: hands.now >= 0.5)
     assert rig.hub.slow.laggards
-    assert rig.pump.turns > 450
+    assert rig.pump.turns > 390
     assert 90 <= looks <= 210
 
 

@@ -9,7 +9,8 @@ __all__ = ["Gathering", "Pauses", "Throttle"]
 
 _FEW = 16
 """Writes that cost less than everything else in a turn."""
-_GATHERED_S = 0.001
+_APART_S = 1 / 800
+_AT_ONCE = 8  # turns that may be closer together, after a time with few
 
 
 class Throttle:
@@ -35,7 +36,10 @@ class Throttle:
 
 class Gathering:
     """
-    Gathers the events of a millisecond in one turn where few connections get them: what each turn costs is most of it then.
+    Lets turns that write to few connections be 800 a second at most, on average, so that more events share one.
+
+    What every turn costs is most of what such a turn costs. Some may come one right after the other: the generic cell rate
+    algorithm, ITU-T I.371.
 
     Args:
         stats: counts writes.
@@ -44,7 +48,8 @@ class Gathering:
 
     def __init__(self, stats: HubStats, speed: float) -> None:
         self._stats, self._seen = stats, 0
-        self._gathered_us = int(_GATHERED_S * speed * 1e6)
+        self._apart_us = _APART_S * speed * 1e6
+        self._expected_us = 0.0  # the next turn, if they were all as far apart as that
 
     def due_us(self, next_us: int, turned_us: int) -> int:
         """
@@ -55,8 +60,10 @@ class Gathering:
             turned_us: the time of the last turn.
         """
         seen, self._seen = self._seen, self._stats.writes
-        few = 0 < self._seen - seen < _FEW  # a turn without any tells nothing
-        return max(next_us, turned_us + self._gathered_us) if few else next_us
+        if not 0 < self._seen - seen < _FEW:  # one without any tells nothing
+            return next_us
+        self._expected_us = max(self._expected_us, turned_us) + self._apart_us
+        return max(next_us, int(self._expected_us - _AT_ONCE * self._apart_us))
 
 
 class Pauses:
