@@ -12,6 +12,7 @@ from feeds.admission.file_limit import fit_file_limit
 from feeds.admission.listen import everywhere, listen, stop_listening, url_host
 from feeds.admission.origins import Origins
 from feeds.admission.tls import make_tls
+from feeds.admission.unfinished import Unfinished
 from feeds.config import FeedConfig
 from feeds.control.handler import Control
 from feeds.dialects.native import NativeEncoder
@@ -126,7 +127,11 @@ class FeedServer:
         await self._runner.setup()
         assert self._runner.server is not None
         protocols = HttpProtocols(
-            self._runner.server, _KEEP_ALIVE_S, self.access.stats.errors, guarded=True
+            self._runner.server,
+            _KEEP_ALIVE_S,
+            self.access.stats.errors,
+            guarded=True,
+            unfinished=Unfinished(),
         )
         limits = fit_file_limit(self.config.limits, most_sessions(self.config))
         self.doors = Doors(protocols, limits, self.config.backlog, self.access.stats)

@@ -108,6 +108,22 @@ ANSWERED: dict[str, tuple[bytes, dict[str, Any]]] = {
         text(action="snapshot", symbols=["%*"]),
         error("unknown_symbol", "the pattern '%*' matches no symbol"),
     ),
+    "a pattern that is too long": (
+        text(action="snapshot", symbols=["?" * 65], id=2),
+        error(
+            "invalid_value",
+            "a pattern of 65 characters, '" + "?" * 56 + "...; at most 64 are allowed",
+            2,
+        ),
+    ),
+    "a pattern that is far too long": (
+        text(action="unsubscribe", symbols="*A" * 100_000, id=3),
+        error(
+            "invalid_value",
+            "a pattern of 200000 characters, '" + "*A" * 28 + "...; at most 64 are allowed",
+            3,
+        ),
+    ),
     "an unknown action": (
         text(action="by", id="a"),
         error(

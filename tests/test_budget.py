@@ -152,13 +152,13 @@ def test_who_comes_back_pays_for_what_it_says_that_it_has(shop: Shop) -> None:
 def test_a_pattern_that_wasnt_asked_for_before_is_compared_with_every_symbol(shop: Shop) -> None:
     found = len(shop.rig.market.universe.match("AB*"))
     assert shop.price(action="unsubscribe", symbols=["AB*"]) == pytest.approx(
-        (2500 + found) / 50 + found / 20
+        (2500 + 300 + found) / 50 + found / 20
     )
     assert shop.price(action="unsubscribe", symbols=["AB*"]) == pytest.approx(
         found / 50 + found / 20
     )
     patterns = [f"%{n}*" for n in range(1000)]
-    assert shop.price(action="snapshot", symbols=patterns) == 50, "the first one matches nothing"
+    assert shop.price(action="snapshot", symbols=patterns) == 56, "the first one matches nothing"
 
 
 # What a client sees.
@@ -228,10 +228,11 @@ async def test_coming_anew_doesnt_help(small: None) -> None:
 
 COSTLY = {
     "/api/snapshot": 5 + (5 + 5) / 50,
-    "/api/snapshot?symbols=A*": 4 + (5 + 4) / 50,
+    "/api/snapshot?symbols=A*": 4 + (5 + 200 + 4) / 50,
     "/api/symbols": 5 / 20,
     "/api/bars?symbol=AAPL&limit=10": 102,
     "/api/depth?symbol=AAPL": 1,
+    "/api/depth?symbol=AAP*": 1 + (5 + 400 + 1) / 50,
     "/api/history?symbol=AAPL&since=0": 10,
     "/api/history?symbol=AAPL": 410,
     "/api/history?symbol=AAPL&since=-9000": 410,

@@ -24,11 +24,19 @@ from feeds.admission.budget import (
 from feeds.admission.inbound import FRAMES_BURST, FRAMES_S
 from feeds.admission.limits import Limits
 from feeds.admission.quota import ADDRESS_PACED, MOST_RATES
+from feeds.admission.unfinished import MOST_UNFINISHED
 from feeds.admission.unread_answers import MOST_UNREAD
+from feeds.dialects.patterns import LONGEST
 from feeds.dialects.requests import CHANNEL_NAMES, MAX_REQUEST_BYTES, MAX_REQUEST_SYMBOLS
 from feeds.errors import CloseCode, Code, HttpCode, RequestError
 from feeds.fanout.paced import MOST_SLOTS
-from feeds.http.unreadable import MAX_FIELD_BYTES, MAX_HEADERS, MAX_URL_BYTES
+from feeds.http.access import MAX_QUERY_BYTES
+from feeds.http.unreadable import (
+    MAX_FIELD_BYTES,
+    MAX_HEADERS,
+    MAX_HEADERS_BYTES,
+    MAX_URL_BYTES,
+)
 from feeds.protocol.query import OF_EVERY_PATH, parse_query
 from feeds.wire.backlog import BacklogPolicy
 from feeds.wire.transport import SPARE_S
@@ -98,8 +106,13 @@ def test_the_fixed_limits_are_those_of_the_code() -> None:
     assert rows == {
         "pause between two requests of HTTP on one connection": "75 s",
         "URL of HTTP": f"{MAX_URL_BYTES // 1024} KiB",
-        "headers of HTTP": f"{MAX_HEADERS}, of {MAX_FIELD_BYTES:,} bytes each",
+        "headers of HTTP": f"{MAX_HEADERS}, of {MAX_FIELD_BYTES:,} bytes each,"
+        f" {MAX_HEADERS_BYTES // 1024} KiB together",
+        "parameters of an upgrade to WebSocket": f"{MAX_QUERY_BYTES // 1024} KiB",
+        "bytes of requests over WebSocket that aren't whole yet, of all connections together": ""
+        f"{MOST_UNFINISHED // 1024**2} MiB",
         "size of a request": f"{MAX_REQUEST_BYTES // 1024} KiB",
+        "characters of a pattern": f"{LONGEST}",
         "entries of one request": f"{MAX_REQUEST_SYMBOLS:,}",
         "unread bytes of plain answers over HTTP, of all connections together": f"{MOST_UNREAD // 1024**2} MiB",
         "requests a second of one address": f"{ADDRESS_REQUESTS_S * limits.max_requests_s:,g},"

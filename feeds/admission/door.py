@@ -12,8 +12,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import cast
 
-import orjson
-
 from feeds.admission.budget import Budget
 from feeds.admission.limits import MOST_OVER, Limits, Refusal, TokenBucket, too_fast
 from feeds.admission.turnstile import Turnstile, address_of
@@ -187,12 +185,7 @@ class Door(asyncio.Protocol):
         assert self._transport is not None
         self._doors.stats.errors[HttpCode.REQUEST_TIMEOUT] += 1
         text = f"no whole request within {self._doors.limits.handshake_s:g} s"
-        body = orjson.dumps({"type": "error", "code": HttpCode.REQUEST_TIMEOUT, "message": text})
-        self._transport.write(
-            b"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\n"
-            b"Cache-Control: no-store\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b"
-            % (len(body), body)
-        )
+        self._transport.write(Refusal(408, HttpCode.REQUEST_TIMEOUT, text).last_words())
         self._transport.close()
 
     # What passes through.

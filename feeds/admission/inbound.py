@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from feeds.admission.limits import TokenBucket
+from feeds.admission.unfinished import Unfinished
 from feeds.errors import CloseCode
 
 __all__ = ["FRAMES_BURST", "FRAMES_S", "Inbound", "Reader", "Verdict"]
@@ -23,7 +24,8 @@ GRACE = 1_000
 
 _CLOSE, _PONG = 0x88, 0x8A
 _FREE = frozenset((0x81, 0x82, 0xC1, 0xC2, _CLOSE))  # whole messages, compressed or not
-_MASKED = 0x80
+_MASKED = _LAST = 0x80
+_CONTROL = 0x08
 _LONGEST_CONTROL = 125
 _MARK = b"\x8a\x00"  # a pong, which may come between any two frames
 
@@ -49,15 +51,39 @@ class Inbound:
     Args:
         reader: gets what is let pass; after what isn't, a pong, so that whoever waits for messages looks at ``refused``.
         seconds: gives real seconds, from any origin.
+        unfinished: keeps account of messages that aren't whole; None: nobody does.
+        abort: cuts the connection off.
     """
 
-    __slots__ = ("_bucket", "_grace", "_held", "_reader", "_seconds", "_skip", "pongs", "refused")
+    __slots__ = (
+        "_abort",
+        "_bucket",
+        "_grace",
+        "_held",
+        "_kept",
+        "_pieces",
+        "_reader",
+        "_seconds",
+        "_skip",
+        "_unfinished",
+        "pongs",
+        "refused",
+    )
 
-    def __init__(self, reader: Reader, seconds: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        seconds: Callable[[], float] = time.monotonic,
+        unfinished: Unfinished | None = None,
+        abort: Callable[[], object] = bool,
+    ) -> None:
         self._reader, self._seconds = reader, seconds
+        self._unfinished, self._abort = unfinished, abort
         self._bucket: TokenBucket | None = None  # full until something is counted
         self._held = b""  # a header that isn't whole yet
         self._skip = 0  # bytes to come of the frame that is under way
+        self._pieces = False  # whether a message in several frames is under way
+        self._kept = 0  # bytes of the message under way
         self._grace = GRACE
         self.pongs = 0
         """Pongs that the server has asked for in numbers, and that don't count."""
@@ -79,11 +105,13 @@ class Inbound:
         return over, rest
 
     def feed_eof(self) -> None:
+        self._keep(0)
         self._reader.feed_eof()
 
     def _look(self, data: bytes) -> int:
         """Give how many of some bytes may be read."""
         at, size = self._skip, len(data)
+        begun = -self._kept  # where the message under way begins, seen from here
         while at + 2 <= size:
             end = _end(data, at)
             if not end:
@@ -94,11 +122,25 @@ class Inbound:
                 self.refused = (CloseCode.POLICY_VIOLATION, TOO_MANY)
             if self.refused is not None:
                 self._skip = 0
+                self._keep(0)
                 return at
+            if not self._pieces:
+                begun = at
+            if data[at] not in _FREE and not data[at] & _CONTROL:
+                self._pieces = not data[at] & _LAST
             at = end
         self._skip = max(0, at - size)
         self._held = data[at:]
+        if self._kept or self._skip or self._pieces:
+            whole = not (self._skip or self._pieces)
+            self._keep(0 if whole else size - begun - len(self._held))
         return min(at, size)
+
+    def _keep(self, size: int) -> None:
+        """Note how many bytes are kept of a message that isn't whole."""
+        if self._unfinished is not None and size != self._kept:
+            self._kept = size
+            self._unfinished.note(self._abort, size)
 
     def _too_many(self, first: int) -> bool:
         if first == _PONG and self.pongs:

@@ -3,8 +3,11 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from numbers import Real
 from typing import Any
+
+import orjson
 
 from feeds.errors import ConfigError, HttpCode
 
@@ -148,6 +151,15 @@ class Refusal:
     def rated(cls, text: str, wait_s: float) -> "Refusal":
         """Refuse a request because of those before it."""
         return cls(429, HttpCode.RATE_LIMITED, text, math.ceil(wait_s))
+
+    def last_words(self) -> bytes:
+        """Give the whole answer, for a connection on which nothing else was or will be said to a request."""
+        body = orjson.dumps({"type": "error", "code": self.code, "message": self.message})
+        return (
+            b"HTTP/1.1 %d %b\r\nContent-Type: application/json\r\n"
+            b"Cache-Control: no-store\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b"
+            % (self.status, HTTPStatus(self.status).phrase.encode(), len(body), body)
+        )
 
 
 def too_fast(bucket: TokenBucket, whose: str, wait_s: float) -> str:

@@ -5,13 +5,23 @@ from collections.abc import Collection, Sequence
 
 from ticker.universe import Universe
 
-__all__ = ["MOST_KEPT", "WORK", "Patterns"]
+__all__ = ["LONGEST", "MOST_KEPT", "WORK", "Patterns"]
+
+LONGEST = 64
+"""
+Characters of a pattern. A symbol has 20, so that no pattern needs more than 41.
+
+It takes some 20 µs a character to make of a pattern what compares, and quadratically more with very long ones.
+"""
 
 WORK = 50_000
 """How many symbols to look at before pausing, while resolving a list: about 10 ms."""
 
 MOST_KEPT = 1_000_000
 """Symbol ids kept of patterns that were asked for, 4 bytes each; beyond them the oldest pattern is forgotten."""
+
+_CHARACTER = 100
+"""As how many symbols looked at a character of a pattern counts that isn't known yet."""
 
 _ENTRY = 100
 """What the entry of a pattern itself counts for."""
@@ -27,7 +37,7 @@ class Patterns:
 
     def __init__(self, universe: Universe) -> None:
         self.work = 0
-        """How many symbols were looked at, since the start."""
+        """How many symbols were looked at, since the start; what else there was to do counts likewise."""
         self._universe = universe
         # So that whoever keeps some doesn't keep numbers of his own.
         self._ids = tuple(range(len(universe)))
@@ -40,6 +50,8 @@ class Patterns:
         if found is None:
             found = array("I", self._universe.match(pattern))
             self.work += len(self._universe)
+            if pattern != "*":
+                self.work += _CHARACTER * len(pattern)
             self._known[pattern] = found
             self._kept += len(found) + _ENTRY
             while self._kept > MOST_KEPT and len(self._known) > 1:

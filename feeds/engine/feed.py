@@ -10,7 +10,7 @@ from feeds.admission.budget import COMPARED
 from feeds.counters.stats import FeedStats
 from feeds.dialects.fields import CHANNEL_NAMES, Id, show
 from feeds.dialects.native import NativeEncoder
-from feeds.dialects.patterns import WORK, Patterns
+from feeds.dialects.patterns import LONGEST, WORK, Patterns
 from feeds.dialects.requests import Subscribe
 from feeds.errors import Code, RequestError
 from feeds.fanout.cursor import Cursor, Place, Since
@@ -68,14 +68,19 @@ class Feed:
             hello["rules"] = self.market.rules
         return orjson.dumps([hello])
 
-    def resolve(self, names: Iterable[str], request_id: Id = None) -> Sequence[int]:
+    def resolve(
+        self,
+        names: Iterable[str],
+        request_id: Id = None,
+        spend: Callable[[float], object] = bool,
+    ) -> Sequence[int]:
         """
-        Turn symbols and patterns into symbol ids, each once, in the order asked for.
+        Turn symbols and patterns into symbol ids, each once, in the order asked for; spends as :meth:`resolving` does.
 
         Raises:
             RequestError: one of them is no symbol, or matches none.
         """
-        steps = self.resolving(names, None, request_id)
+        steps = self.resolving(names, None, request_id, spend)
         while True:
             try:
                 next(steps)
@@ -106,8 +111,11 @@ class Feed:
             if (number := universe.find(name)) is not None:
                 found[number] = None
                 continue
-            before = patterns.work
-            matches = patterns.match(name) if "*" in name or "?" in name else ()
+            before, pattern = patterns.work, "*" in name or "?" in name
+            if pattern and len(name) > LONGEST:
+                text = f"a pattern of {len(name)} characters, {show(name)}; at most {LONGEST} are allowed"
+                raise RequestError(Code.INVALID_VALUE, text, request_id)
+            matches = patterns.match(name) if pattern else ()
             spend((patterns.work - before) * COMPARED)
             if not matches:
                 raise RequestError(Code.UNKNOWN_SYMBOL, self._unknown(name), request_id)

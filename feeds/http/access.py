@@ -13,7 +13,7 @@ from feeds.errors import HttpCode
 from feeds.http.answers import SERVER, Answerable, error_answer, refusal_answer
 from feeds.protocol.gate import Gate
 
-__all__ = ["OPEN_PATHS", "WATCH_PATHS", "Access", "spend"]
+__all__ = ["MAX_QUERY_BYTES", "OPEN_PATHS", "WATCH_PATHS", "Access", "spend"]
 
 OPEN_PATHS = ("/", "/health")
 """What is answered without a token, beside ``/static/`` and ``/ws``, which asks for one itself."""
@@ -26,6 +26,13 @@ _CONTROL = "/control/"
 _SITE = "Sec-Fetch-Site"
 _COSTLY = ("/sse", "/stream")
 _API = "/api/"
+MAX_QUERY_BYTES = 4 * 1024
+"""Of the URL of an upgrade: it is kept for as long as the WebSocket is, and needs to hold a session and a token at most."""
+_LONG_QUERY = Refusal(
+    414,
+    HttpCode.URI_TOO_LONG,
+    f"parameters of more than {MAX_QUERY_BYTES} bytes; no more are allowed for a WebSocket",
+)
 _OWN_SITES = ("none", "same-origin")
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
@@ -82,6 +89,9 @@ class Access:
         refusal = None if door is None else door.arrived(counted=not control, shared=not watched)
         if door is not None and refusal is door.refusal and watched:
             refusal = None
+        if refusal is None and request.path == _WEBSOCKET:
+            long = len(request.rel_url.raw_query_string) > MAX_QUERY_BYTES
+            refusal = _LONG_QUERY if long else None
         if refusal is None:
             # Whatever pages may read, none from elsewhere may drive: not even one that only sends, and can't see the answer.
             origins = self._own if self._own is not None and control else self._origins

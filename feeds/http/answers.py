@@ -23,6 +23,9 @@ __all__ = [
 SERVER = f"tickerplant/{__version__}"
 """What answers call the server."""
 
+_LAST = (HttpCode.TOO_MANY_CONNECTIONS, HttpCode.TOO_MANY_FROM_ADDRESS, HttpCode.URI_TOO_LONG)
+"""Nothing else is answered on the connection."""
+
 Answerable = RequestError | UnknownSession | web.HTTPNotFound | web.HTTPMethodNotAllowed
 """What :func:`error_answer` answers."""
 
@@ -87,6 +90,6 @@ def refusal_answer(refusal: Refusal) -> web.Response:
         response.headers["WWW-Authenticate"] = f'Bearer realm="tickerplant"{wrong}'
     if refusal.retry_after_s is not None:
         response.headers["Retry-After"] = str(refusal.retry_after_s)
-    if refusal.code in (HttpCode.TOO_MANY_CONNECTIONS, HttpCode.TOO_MANY_FROM_ADDRESS):
+    if refusal.code in _LAST:
         response.force_close()
     return response

@@ -195,7 +195,7 @@ class Api:
         name = request.query.get("symbol", "")
         if not name:
             raise RequestError(Code.MISSING_FIELD, "the parameter 'symbol' is missing")
-        (symbol, *others) = self._feed.resolve([name])
+        (symbol, *others) = self._feed.resolve([name], spend=partial(spend, request))
         if others:
             raise RequestError(
                 Code.INVALID_VALUE, f"'symbol' must be one symbol, and {name!r} matches several"

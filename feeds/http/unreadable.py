@@ -11,15 +11,23 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from aiohttp import HttpVersion11, web
+from aiohttp import EMPTY_PAYLOAD, HttpVersion11, StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from feeds.admission.inbound import Inbound
 from feeds.admission.limits import Refusal
+from feeds.admission.unfinished import Unfinished
 from feeds.errors import HttpCode
 from feeds.http.answers import SERVER, refusal_answer
 
-__all__ = ["MAX_FIELD_BYTES", "MAX_HEADERS", "MAX_URL_BYTES", "GuardedProtocol", "HttpProtocols"]
+__all__ = [
+    "MAX_FIELD_BYTES",
+    "MAX_HEADERS",
+    "MAX_HEADERS_BYTES",
+    "MAX_URL_BYTES",
+    "GuardedProtocol",
+    "HttpProtocols",
+]
 
 log = logging.getLogger("feeds")
 
@@ -30,6 +38,8 @@ MAX_URL_BYTES = 64 * 1024
 MAX_FIELD_BYTES = 8_190
 """Of a header's name and value together."""
 MAX_HEADERS = 128
+MAX_HEADERS_BYTES = 32 * 1024
+"""Of all headers together. They are kept for as long as a request is answered: for ever, if it became a WebSocket."""
 
 _NOT_HTTP = Refusal(400, HttpCode.INVALID_REQUEST, "what came is no request of HTTP/1.1")
 _NO_PATH = Refusal(
@@ -45,6 +55,11 @@ _FIELD = Refusal(
 )
 _HEADERS = Refusal(
     431, HttpCode.HEADERS_TOO_LARGE, f"more than {MAX_HEADERS} headers; no more are allowed"
+)
+_TOGETHER = Refusal(
+    431,
+    HttpCode.HEADERS_TOO_LARGE,
+    f"headers of more than {MAX_HEADERS_BYTES} bytes together; no more are allowed",
 )
 _FAILED = Refusal(
     500,
@@ -65,6 +80,7 @@ class HttpProtocols:
         keep_alive_s: how long a connection may be silent between two requests, in seconds.
         refused: counts what is answered here, by the error's code.
         guarded: whether the frames of WebSockets pass through :class:`feeds.admission.inbound.Inbound`.
+        unfinished: keeps account of messages of WebSockets that aren't whole.
     """
 
     def __init__(
@@ -74,9 +90,10 @@ class HttpProtocols:
         refused: Counter[str],
         *,
         guarded: bool = False,
+        unfinished: Unfinished | None = None,
     ) -> None:
-        self._server, self._refused = server, refused
-        server.request_handler = _paths_only(server.request_handler, refused)
+        self._server, self._refused, self._unfinished = server, refused, unfinished
+        server.request_handler = _readable(server.request_handler, refused)
         self._kind = GuardedProtocol if guarded else _HttpProtocol
         self._options: dict[str, Any] = {
             "loop": asyncio.get_running_loop(),
@@ -90,16 +107,45 @@ class HttpProtocols:
 
     def __call__(self) -> web.RequestHandler:
         protocol = self._kind(self._server, **self._options)
-        protocol.refused = self._refused
+        protocol.refused, protocol.unfinished = self._refused, self._unfinished
         return protocol
 
 
 class _HttpProtocol(web.RequestHandler):
     """aiohttp's protocol of one connection, with our answers to requests that never reach one of our handlers."""
 
-    __slots__ = ("refused",)
+    __slots__ = ("_body", "_head", "refused", "unfinished")
 
     refused: Counter[str]
+    unfinished: Unfinished | None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._body: StreamReader = EMPTY_PAYLOAD  # of the newest request
+        self._head = 0  # bytes of a request that isn't whole
+
+    def data_received(self, data: bytes) -> None:
+        if self._payload_parser is not None:  # a WebSocket
+            super().data_received(data)
+            return
+        before = len(self._messages)
+        super().data_received(data)
+        if len(self._messages) > before:
+            self._body, self._head = self._messages[-1][1], 0
+        elif self._body.is_eof():
+            self._head += len(data)
+            if self._head > MAX_URL_BYTES + MAX_HEADERS_BYTES:
+                self._give_up()
+
+    def _give_up(self) -> None:
+        """Refuse a request before it is whole, as what has come of it is kept until then."""
+        self._head = 0
+        self.refused[_TOGETHER.code] += 1
+        if self._waiter is None or self.transport is None:  # something else is being answered
+            self.close()
+            return
+        self.transport.write(_TOGETHER.last_words())
+        self.force_close()
 
     def handle_error(
         self,
@@ -134,7 +180,10 @@ class GuardedProtocol(_HttpProtocol):
     inbound: Inbound
 
     def set_parser(self, parser: Any, data_received_cb: Callable[[], None] | None = None) -> None:
-        self.inbound = Inbound(parser)
+        assert self.transport is not None
+        self.inbound = Inbound(
+            parser, unfinished=self.unfinished, abort=cast(Any, self.transport).abort
+        )
         super().set_parser(cast(Any, self.inbound), data_received_cb)
         # No further request comes on this connection. What aiohttp keeps to read one is 2.5 KB of each that is open.
         self._parser = None
@@ -146,21 +195,24 @@ def _is_gone(request: web.BaseRequest) -> bool:
     return request.transport is None or request.transport.is_closing()
 
 
-def _paths_only(handler: Handler, refused: Counter[str]) -> Handler:
+def _readable(handler: Handler, refused: Counter[str]) -> Handler:
     """
-    Keep from the routes what asks for no path, as ``CONNECT`` and ``OPTIONS *`` do: none of them is for that.
+    Keep from the routes what asks for no path, as ``CONNECT`` and ``OPTIONS *`` do, and what has too much in its head.
 
-    aiohttp would answer it by itself, past the rules of access. No coroutine stands between, as it would stay as long as a
-    connection does.
+    aiohttp would answer the former by itself, past the rules of access. No coroutine stands between, as it would stay as
+    long as a connection does.
     """
 
-    async def refuse(_: web.BaseRequest) -> web.StreamResponse:
-        refused[_NO_PATH.code] += 1
-        return _last_answer(_NO_PATH)
+    async def refuse(refusal: Refusal) -> web.StreamResponse:
+        refused[refusal.code] += 1
+        return _last_answer(refusal)
 
     def handle(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
-        named = request.rel_url.raw_path.startswith("/")
-        return handler(request) if named else refuse(request)
+        if not request.rel_url.raw_path.startswith("/"):
+            return refuse(_NO_PATH)
+        if sum([len(name) + len(value) for name, value in request.raw_headers]) > MAX_HEADERS_BYTES:
+            return refuse(_TOGETHER)
+        return handler(request)
 
     return handle
 
