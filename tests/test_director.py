@@ -551,7 +551,7 @@ async def test_with_max_steps_are_events_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("clock", "start"), [("manual", "8fe27d8db0954acf"), ("max", "6aa51cc26efc5bbd")]
+    ("clock", "start"), [("manual", "f53db265132f3d46"), ("max", "d845e2e52ce00269")]
 )
 @pytest.mark.asyncio
 async def test_the_bytes_are_those_of_every_python(clock: str, start: str) -> None:

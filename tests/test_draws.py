@@ -115,7 +115,7 @@ def test_no_draws_give_no_numbers() -> None:
 
 def test_the_tables_of_sizes_are_pinned() -> None:
     """Change them only together with the golden tape of test_market.py."""
-    assert sha(trade_sizes()) == "dc4c2469a050af294a2a7601f8f52307"
+    assert sha(trade_sizes()) == "2c2282c1bcd1377bdd3095b291e761ce"
     assert sha(lots()) == "42da9999124868404ede42089f75e2b8"
 
 
@@ -141,6 +141,18 @@ def test_half_of_the_trades_are_odd_lots_and_few_are_blocks() -> None:
     assert (sizes >= 2_000).mean() == pytest.approx(1 / 500, rel=0.01)
     assert np.median(whole) == 100
     assert sizes.max() < 100_000
+
+
+def test_round_numbers_are_more_frequent() -> None:
+    """Of shares among odd lots, where 1 and 50 are the most frequent ones, and of 5 and 10 lots; blocks are of whole fives."""
+    sizes = trade_sizes()
+    count = np.bincount(sizes, minlength=2_000)
+    for size in (5, 10, 20, 25, 50, 75, 500, 1_000):
+        step = 1 if size < 100 else 100
+        assert count[size] > 1.5 * count[[size - step, size + step]].mean()
+    assert set(np.argsort(count[:100])[-2:]) == {1, 50}
+    assert (np.diff(sizes) >= 0).all(), "a larger draw never gives a smaller trade"
+    assert not (sizes[sizes >= 2_000] % 500).any()
 
 
 def test_the_mean_trade_is_told_in_round_lots() -> None:

@@ -215,6 +215,6 @@ def test_the_prelude_depends_on_seed_and_symbol_alone() -> None:
     other = Market(Universe.of_size(3), seed=8).recent(2)
     assert events(other) != events(among.recent(2))
     assert digest(market(30).recent(7)) == (
-        "611d2912a9b5102b92c0675f96fc303b1c43def29bbfe945782d2a4a8dece253"
+        "8a4c95563d9ae4c7e31982a8335e2eacf1ca9b997cd3f9528adfa2e79ab05260"
     )
     assert BARS not in among.recent(2).channel

@@ -38,7 +38,7 @@ from ticker.universe import Universe
 
 __all__ = ["DEFAULT_START_US", "MAX_RATE", "MAX_TOTAL_RATE", "TAPE", "Market"]
 
-TAPE = 3
+TAPE = 4
 """Goes up by 1 with every change after which the same arguments give other events; it is part of the epoch."""
 
 DEFAULT_START_US = 1_767_623_400_000_000

@@ -24,6 +24,13 @@ F64 = NDArray[np.float64]
 BLOCK_LOTS = 20
 """From so many round lots on, a trade is a block: what two parties agreed on elsewhere than on the book."""
 
+_HALF = 1 << 15
+_BLOCKS = 131  # draws of 65,536: one in 500
+_ODD_ROUND = {1: 0.08, 2: 0.03, 3: 0.01, 5: 0.04, 10: 0.06, 15: 0.01, 20: 0.03, 25: 0.04}
+_ODD_ROUND |= {30: 0.015, 40: 0.01, 50: 0.07, 60: 0.005, 75: 0.015, 80: 0.005}
+_LOTS_ROUND = {5: 0.03, 10: 0.015}
+"""How much more frequent round numbers of shares are among odd lots, and of lots among others."""
+
 _POISSON_EXACT = 64.0
 _E16 = 8886110.520507872
 """e**16."""
@@ -87,17 +94,30 @@ def trade_sizes() -> I64:
     """
     Trade sizes in hundredths of a round lot, one for each 16-bit draw.
 
-    Half of the prints are odd lots, most of the rest one or a few round lots, one in 500 a block.
+    Half of the prints are odd lots, most of the rest one or a few round lots, one in 500 a block; round numbers are more frequent
+    (Alexander, Peterson: "An analysis of trade-size clustering and its relation to stealth trading", J. Financial Economics 84, 2007).
     """
+    odd, whole = np.arange(1.0, 100.0), np.arange(1.0, BLOCK_LOTS)
+    parts = [
+        (odd, _share(np.power(odd, -1 / 3), _ODD_ROUND), _HALF),
+        (100 * whole, _share(np.power(0.45, whole), _LOTS_ROUND), _HALF - _BLOCKS),
+    ]
+    few = [np.repeat(sizes, np.diff(_edges(share, draws))) for sizes, share, draws in parts]
+    tail = (np.arange(_BLOCKS)[::-1] + 0.5) / _BLOCKS
+    blocks = 500 * np.floor(BLOCK_LOTS / 5 * np.power(tail, -0.7))
+    return np.concatenate((*few, blocks)).astype(np.int64)
 
-    def inverse(u: F64) -> F64:
-        odd = 1 + np.floor(98 * (2 * u) ** 1.5)
-        lots = 100 * (1 + np.floor(np.log1p(-np.minimum(2 * u - 1, 1 - 1e-9)) / np.log(0.45)))
-        block = 100 * np.floor(BLOCK_LOTS * ((1 - u) / 0.002) ** -0.7)
-        return np.where(u < 0.5, odd, np.where(u < 0.998, lots, block))
 
-    with np.errstate(invalid="ignore"):
-        return quantiles(inverse).astype(np.int64)
+def _share(plain: F64, round_numbers: dict[int, float]) -> F64:
+    """Give the shares of sizes 1, 2, ...: some are more frequent than others around them."""
+    share: F64 = plain / plain.sum() * (1 - sum(round_numbers.values()))
+    share[np.array(list(round_numbers)) - 1] += list(round_numbers.values())
+    return share
+
+
+def _edges(share: F64, draws: int) -> I64:
+    """Give where the draws of each begin, and the end."""
+    return np.concatenate(([0], np.rint(np.cumsum(share) * draws))).astype(np.int64)
 
 
 @cache

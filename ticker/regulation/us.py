@@ -31,7 +31,7 @@ I64 = NDArray[np.int64]
 RULES = ("open", "us")
 """The rules that a market may have: none, and it is always open; or those of the US market."""
 
-TAPE = 3
+TAPE = 4
 """Goes up by 1 with every change after which they give other events; it is part of the epoch of a market that has them."""
 
 _MINUTE_US = 60_000_000
