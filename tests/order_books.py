@@ -17,7 +17,8 @@ class OrderBooks:
     """
     The books of one connection. Give it all objects in order, with `feed`.
 
-    Each checksum must be right, each change must follow on, and where the quote of a book came, it is the best level.
+    Each checksum must be right, each change must follow on, and where the quote of a book came, it is the best level, and of
+    the same time.
     """
 
     def __init__(self) -> None:
@@ -51,3 +52,4 @@ class OrderBooks:
             self.checked += 1
             assert book.bids[0] == (quote["bid"], quote["bid_size"])
             assert book.asks[0] == (quote["ask"], quote["ask_size"])
+            assert kind == "snapshot" or item["time"] == quote["time"]

@@ -77,13 +77,13 @@ class Depth:
         quotes = np.flatnonzero(batch.channel == QUOTES)
         symbol = batch.symbol[quotes]
         told = batch.seq, batch.price, batch.size, batch.ask, batch.ask_size
-        columns = np.stack([column[quotes] for column in told])
+        columns, time = np.stack([column[quotes] for column in told]), batch.time[quotes]
         wanting = np.flatnonzero(wanted[symbol])
         if len(wanting):
             table, places = self._table(symbol[wanting], columns[:, wanting])
             batch = _with_books(batch, quotes[wanting], table, places)
         self._standing[:, symbol] = columns  # where a symbol repeats, the last one stays
-        self._time[symbol] = batch.time[quotes]
+        self._time[symbol] = time
         return batch
 
     def _table(self, symbol: NDArray[np.int32], quotes: I64) -> tuple[DepthTable, NDArray[np.intp]]:
