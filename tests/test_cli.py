@@ -451,7 +451,13 @@ def test_symbols_are_listed_in_a_form_that_can_be_read_back(tmp_path: Path) -> N
     assert Universe.parse(str(path)).instruments == Universe.parse("AAPL,BRK.B,7203").instruments
 
 
-def test_bench_starts_a_server_of_its_own_and_stops_it(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("each", "told"), [("0", "3 clients on all 12"), ("5", "3 clients on 5 each of 12")]
+)
+def test_bench_starts_a_server_of_its_own_and_stops_it(
+    each: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says first what it measures."""
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     seen: list[Any] = []
 
@@ -463,13 +469,14 @@ def test_bench_starts_a_server_of_its_own_and_stops_it(monkeypatch: pytest.Monke
 
     monkeypatch.setattr("clients.load.run_load", run_load)
     try:
-        run("bench", "--symbols", "12", "--clients", "3", "--symbols-each", "0")
+        _, err = run("bench", "--symbols", "12", "--clients", "3", "--symbols-each", each)
     finally:
         if cores:
             os.sched_setaffinity(0, cores)
     ((url, options, health),) = seen
     assert (health["symbols"], health["clock"]) == (12, "max")
-    assert options["symbols_each"] is None
+    assert err == f"{told} symbols, as fast as they read\n"
+    assert options["symbols_each"] == (int(each) or None)
     assert options["clients"] == 3
     assert options["timed"] is False, "on that clock there is no latency to miss"
     with pytest.raises(OSError):  # noqa: PT011

@@ -85,6 +85,14 @@ def test_a_late_load_generator_warns_that_latencies_are_partly_its_own() -> None
     assert not merge([result(late_ms=9.0, histogram=b"")], clients=50).warnings
 
 
+def test_rates_of_a_machine_that_others_keep_busy_are_doubted() -> None:
+    """Where nothing has a latency: late with a core of its own left over, the load generator didn't get that core."""
+    starved = {"late_ms": 94.7, "histogram": b""}
+    (warning,) = merge([result(**starved, cpu_percent=8.0)], clients=50, timed=False).warnings
+    assert warning.startswith("the load generator was 94.7 ms late at p99, with 8 % of a core: ")
+    assert not merge([result(**starved, cpu_percent=60.0)], clients=50, timed=False).warnings
+
+
 def test_without_a_wall_clock_there_is_no_latency() -> None:
     """A scaled or manual clock is told by what the samples say."""
     report = merge([result(insane=5000)], clients=50)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from browser_feed import FakeFeed
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
+from terminal import served
 from test_page import NARROW, browser, inevitable, row, settle, visit
 from test_page_map import tile
 
@@ -188,3 +189,43 @@ def test_an_address_that_means_nothing(visit: Callable[..., Page], feed: FakeFee
     page = visit(feed, "#100%")
     settle(page, feed)
     expect(page.get_by_role("complementary")).to_be_hidden()
+
+
+BLOCKED = "Object.defineProperty(window, 'sessionStorage', { get() { throw new DOMException('', 'SecurityError'); } });"
+
+
+@pytest.mark.parametrize("script", ["", BLOCKED], ids=["kept", "in the address"])
+def test_a_token_is_asked_for(browser: Browser, script: str) -> None:
+    """By a server that wants one; kept in the tab, so that a reload doesn't ask again, and out of the address if the browser lets it."""
+    with served("--symbols", "AAPL", "--token", "sesame") as ready:
+        page = browser.new_page()
+        page.add_init_script(script)
+        page.goto(f"{ready['url']}/?token=wrong#AAPL")
+        banner, field = page.locator("#banner"), page.get_by_label("Token")
+        expect(banner).to_contain_text("the token is wrong")
+        expect(page.get_by_role("button", name="Retry now")).to_be_hidden()
+        field.fill("sesame")
+        field.press("Enter")
+        expect(page.locator("#state")).to_have_text("Live")
+        expect(page.locator("#d-tape tr").first).to_be_visible()
+        expect(banner).to_be_hidden()
+        address = "" if not script else "/?token=sesame"
+        expect(page).to_have_url(f"{ready['url']}{address or '/'}#AAPL")
+        page.reload()
+        expect(page.locator("#state")).to_have_text("Live")
+        page.close()
+
+
+def test_who_has_no_token_is_told(browser: Browser) -> None:
+    """And what else the page could do without one isn't offered."""
+    with served("--symbols", "AAPL", "--token", "sesame") as ready:
+        page = browser.new_page(viewport=NARROW)
+        page.goto(ready["url"])
+        expect(page.locator("#banner")).to_contain_text("the server wants a token")
+        page.get_by_label("Token").fill("open")
+        page.get_by_role("button", name="Connect").click()
+        expect(page.locator("#banner")).to_contain_text("the token is wrong")
+        assert page.evaluate(
+            "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+        )
+        page.close()

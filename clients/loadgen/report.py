@@ -16,6 +16,8 @@ BUSY_PERCENT = 90.0
 """Of one core; above, the load generator and not the server sets the pace."""
 LATE_SHARE = 0.25
 """Of a latency; above, too much of it may be the load generator's own."""
+STARVED_MS = 20.0
+"""So late with little to do, the load generator is kept from its core by others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,7 @@ def merge(results: Iterable[Result], clients: int, *, timed: bool = True) -> Rep
         cpu_percent=cpu,
         late_ms=late_ms,
         processes=len(results),
-        warnings=(*_warnings(cpu, clock=clock), *_doubts(late_ms, latency)),
+        warnings=(*_warnings(cpu, clock=clock), *_doubts(cpu, late_ms, latency)),
     )
 
 
@@ -184,9 +186,14 @@ def _warnings(cpu: float, *, clock: bool) -> Iterable[str]:
         yield "no latency: the feed does not run on the wall clock, or this machine's clock is off"
 
 
-def _doubts(late_ms: float, latency: Latency | None) -> Iterable[str]:
+def _doubts(cpu: float, late_ms: float, latency: Latency | None) -> Iterable[str]:
     if latency is not None and late_ms > LATE_SHARE * latency.p99 / 1000:
         yield (
             f"the load generator was {late_ms:,.1f} ms late itself at p99, and so much of the latencies may be its own;"
             " give it a core, or more processes"
+        )
+    if latency is None and late_ms > STARVED_MS and cpu < BUSY_PERCENT / 2:
+        yield (
+            f"the load generator was {late_ms:,.1f} ms late at p99, with {cpu:.0f} % of a core: something else keeps this"
+            " machine busy, and so the rates are too low; measure on a quiet one"
         )

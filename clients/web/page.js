@@ -10,6 +10,7 @@ import { Status } from "./status.js";
 import { WallTable } from "./table.js";
 import { followTheme } from "./theme.js";
 import { TickerClient } from "./ticker-client.js";
+import { tokenFor } from "./token.js";
 
 const TICK_MS = 1_000;
 const COUNT_MS = 250;
@@ -23,7 +24,7 @@ const find = (id) => document.getElementById(id);
 const options = new URLSearchParams(location.search);
 const feed = new URL(options.get("ws") ?? "/ws", location.href);
 if (feed.protocol.startsWith("http")) feed.protocol = feed.protocol.replace("http", "ws");
-const token = options.get("token") ?? undefined;
+const token = tokenFor(feed.host);
 
 let scheduled = false;
 let revision = -1; // of the market, as it is arranged

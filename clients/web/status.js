@@ -9,8 +9,8 @@ const NEAR_MS = 5_000; // events further from now than this are not on the wall 
 
 const find = (id) => document.getElementById(id);
 
-/** What somebody who looks at the page can do about a refusal. */
-const help = (reason) => (/token/.test(reason) ? "Open this page with ?token=… in its address." : "");
+/** Whether it is a token that somebody who looks at the page can do something about a refusal with. */
+const wantsToken = ({ state, reason }) => state === "closed" && /token/.test(reason);
 
 export class Status {
   #client;
@@ -132,7 +132,8 @@ export class Status {
     this.countDown();
   }
 
-  #showBanner({ state, attempt, code, reason }) {
+  #showBanner(detail) {
+    const { state, attempt, code, reason } = detail;
     const titles = {
       waiting: this.#client.hello ? "The connection was lost." : "The server doesn't answer.",
       closed: `The server closed the connection: ${reason || `code ${code}`}.`,
@@ -140,8 +141,9 @@ export class Status {
     };
     // While it connects again the banner stays as it is, or it would flicker at every attempt.
     if (state === "connecting" && attempt > 0) find("banner-text").textContent = "Connecting…";
-    else this.#setBanner(titles[state] ?? "", state === "closed" ? help(reason) : "");
-    find("retry").hidden = state === "live" || state === "connecting";
+    else this.#setBanner(titles[state] ?? "", "");
+    find("token-form").hidden = !wantsToken(detail);
+    find("retry").hidden = state === "live" || state === "connecting" || wantsToken(detail);
   }
 
   #setBanner(title, text) {

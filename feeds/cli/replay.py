@@ -25,13 +25,18 @@ replay_options = together(
     click.option(
         "--replay-map",
         default="",
+        show_default=False,
         metavar="FIELD=COLUMN,...",
         help="The file's columns for time, symbol, price, size, bid, bid_size, ask, ask_size,"
         " exchange, conditions.",
     ),
     click.option("--replay-loop", is_flag=True, help="Begin the tape anew at its end."),
     click.option(
-        "--replay-rename", default="", metavar="OLD=NEW,...", help="Other names for symbols."
+        "--replay-rename",
+        default="",
+        show_default=False,
+        metavar="OLD=NEW,...",
+        help="Other names for symbols.",
     ),
     click.option("--replay-scale", type=float, default=1.0, help="Multiplies prices."),
     click.option("--replay-size-scale", type=float, default=1.0, help="Multiplies sizes."),

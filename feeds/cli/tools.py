@@ -173,8 +173,15 @@ def bench(symbols: int, symbols_each: int, **options: Any) -> int:
     Measure what this machine delivers.
 
     A server with --clock max and a load, on a core each where there are two. It takes some ten seconds.
+
+    \b
+    The README's table, by a C client instead of this one, is about:
+      --symbols 100 --symbols-each 0   100 clients on everything
+      --clients 1000                   1,000 clients on 20 of 500 symbols
     """
     from clients.load import run_load
+
+    each = f"{symbols_each:,} each of" if 0 < symbols_each < symbols else "all"
 
     command = [
         sys.executable,
@@ -191,6 +198,8 @@ def bench(symbols: int, symbols_each: int, **options: Any) -> int:
             if "ws" not in ready:
                 raise click.ClickException("the server didn't start; its reason is above")
             _pin(ready["pid"])
+            about = f"{options['clients']:,} clients on {each} {symbols:,} symbols"
+            click.echo(f"{about}, as fast as they read", err=True)
             return run_load(ready["ws"], symbols_each=symbols_each or None, timed=False, **options)
         finally:
             server.terminate()

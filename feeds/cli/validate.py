@@ -63,12 +63,14 @@ _WORDS = {True: "[green]pass", False: "[red]FAIL", None: "[dim]not judged"}
 @click.option(
     "--input-map",
     default="",
+    show_default=False,
     metavar="FIELD=COLUMN,...",
     help="The tape's columns for time, symbol, price, size, bid, bid_size, ask, ask_size.",
 )
 @click.option(
     "--input-hours",
     default="",
+    show_default=False,
     metavar="FROM-TO[@ZONE]",
     help="The tape's sessions, such as 9:30-16:00@America/New_York; else from night to night.",
 )
