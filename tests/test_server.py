@@ -331,7 +331,11 @@ async def test_the_rule_holds_for_clients_that_come_and_go_under_load(
             assert follower.merged == 0
         return events
 
-    async with running(clock="wall", rate=400, symbols="10", turn_ms=2) as server:
+    policy = BacklogPolicy(
+        soft_limit=10**9, hard_limit=10**9
+    )  # nobody is too slow, however busy it is here
+    options: dict[str, Any] = {"clock": "wall", "rate": 400, "symbols": "10", "turn_ms": 2}
+    async with running(**options, backlog=policy) as server:
         events = await asyncio.gather(*(client(server, n) for n in range(12)))
         assert min(events) > 100
         await eventually(lambda: not server.plant.hub.roster.groups, "everybody has left")
