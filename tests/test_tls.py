@@ -33,6 +33,7 @@ from feeds.config import FeedConfig
 from feeds.errors import ConfigError
 from feeds.server import FeedServer
 from feeds.wire.backlog import BacklogPolicy, Eviction
+from feeds.wire.transport import SocketTransport, buffered
 
 S = 1_000_000
 
@@ -232,6 +233,24 @@ async def test_who_never_reads_is_evicted() -> None:
         )
         await eventually(lambda: not server.plant.websockets.open, "it is gone")
         writer.transport.abort()
+
+
+@on_both_loops
+async def test_a_connection_that_is_closed_twice_is_no_ones_error() -> None:
+    """Then asyncio's transports can't be asked any more what they hold; who is over meanwhile is in the hub for a while."""
+    async with running(**FAST) as server:
+        _, writer = await connected(server)
+        writer.write(request(**STREAM))
+        await eventually(lambda: server.plant.hub.deliveries() > 100, "events")
+        (line,) = server.plant.websockets.open.values()
+        assert isinstance(line, SocketTransport)
+        for _ in range(2):
+            line._transport.close()
+        assert line.unread() == buffered(line._transport) == 0
+        turns = server.plant.pump.turns
+        await eventually(lambda: server.plant.pump.turns > turns + 5, "the market goes on")
+        writer.transport.abort()
+        await eventually(lambda: not server.plant.websockets.open, "it is gone")
 
 
 # Options that don't fit, and files that can't be used.

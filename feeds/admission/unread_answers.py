@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from feeds.clock import Awake
 from feeds.wire.backlog import MOST_BYTES, Backlog, BacklogPolicy, Eviction
+from feeds.wire.transport import buffered
 
 __all__ = ["MOST_UNREAD", "UnreadAnswers"]
 
@@ -59,7 +60,7 @@ class UnreadAnswers:
         self._timer = None
         now, total = self._seconds(), 0
         for transport, backlog in list(self._waiting.items()):
-            unread = transport.get_write_buffer_size()
+            unread = buffered(transport)
             reason = backlog.admit(unread, now)
             if reason is None:
                 total += unread
@@ -68,7 +69,7 @@ class UnreadAnswers:
         for transport in list(self._waiting):
             if total <= MOST_UNREAD:
                 break
-            total -= transport.get_write_buffer_size()
+            total -= buffered(transport)
             self._cut_off(transport, Eviction.HARD_LIMIT)
         if self._waiting:
             self._wait()

@@ -7,7 +7,16 @@ import sys
 from collections import deque
 from typing import Protocol
 
-__all__ = ["NOTSENT_LOWAT", "SPARE_S", "Data", "Line", "SocketTransport", "Transport", "tune"]
+__all__ = [
+    "NOTSENT_LOWAT",
+    "SPARE_S",
+    "Data",
+    "Line",
+    "SocketTransport",
+    "Transport",
+    "buffered",
+    "tune",
+]
 
 Data = bytes | bytearray
 """Whole frames, never changed once they were handed over."""
@@ -111,7 +120,10 @@ class SocketTransport:
 
     def unread(self) -> int:
         """Give the backlog in bytes."""
-        return self._size + self._transport.get_write_buffer_size()
+        try:
+            return self._size + self._transport.get_write_buffer_size()
+        except AttributeError:  # see buffered()
+            return 0
 
     def write(self, data: Data) -> None:
         """Take whole frames, in order, behind what is unread."""
@@ -200,6 +212,14 @@ class SocketTransport:
     def _write_all(self, data: Data) -> int:
         self._hand_over(data)
         return -1 if self._transport.get_write_buffer_size() else len(data)
+
+
+def buffered(transport: asyncio.Transport) -> int:
+    """Tell how many bytes a transport holds: of one of asyncio's over TLS that was closed twice, none, where that fails."""
+    try:
+        return transport.get_write_buffer_size()
+    except AttributeError:
+        return 0
 
 
 def tune(transport: asyncio.Transport, patience_s: float) -> None:
