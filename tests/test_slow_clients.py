@@ -190,7 +190,7 @@ async def test_who_asks_and_reads_slowly_is_answered_in_full() -> None:
 
 @on_both_loops
 async def test_who_pauses_gets_the_newest_of_each_with_what_was_merged_and_is_live_again() -> None:
-    policy = BacklogPolicy(soft_limit=64_000)
+    policy = BacklogPolicy(soft_limit=64_000, no_progress_s=1_000, soft_seconds=0)
     async with (
         running(**FAST, backlog=policy) as server,
         reading(server) as other,
@@ -222,7 +222,7 @@ async def test_who_pauses_gets_the_newest_of_each_with_what_was_merged_and_is_li
 @on_both_loops
 async def test_who_is_conflated_can_ask_and_change_its_subscription() -> None:
     """The rule holds from then on as well, for what is new and for what stays."""
-    policy = BacklogPolicy(soft_limit=64_000)
+    policy = BacklogPolicy(soft_limit=64_000, no_progress_s=1_000, soft_seconds=0)
     async with (
         running(**FAST, backlog=policy) as server,
         RawClient(server, receive_buffer=65_536) as client,
@@ -255,7 +255,7 @@ async def test_who_is_conflated_can_ask_and_change_its_subscription() -> None:
 
 @on_both_loops
 async def test_many_that_fall_behind_together_catch_up_each_for_itself() -> None:
-    policy = BacklogPolicy(soft_limit=32_000)
+    policy = BacklogPolicy(soft_limit=32_000, no_progress_s=1_000, soft_seconds=0)
     async with running(**FAST, backlog=policy) as server:
         clients = [RawClient(server, receive_buffer=65_536) for _ in range(20)]
         followers = [Follower() for _ in clients]
@@ -280,7 +280,7 @@ async def test_many_that_fall_behind_together_catch_up_each_for_itself() -> None
 
 @on_both_loops
 async def test_who_vanishes_while_conflated_hurts_nobody() -> None:
-    policy = BacklogPolicy(soft_limit=20_000)
+    policy = BacklogPolicy(soft_limit=20_000, no_progress_s=1_000, soft_seconds=0)
     async with running(**FAST, backlog=policy) as server, reading(server) as other:
         for _ in range(5):
             async with RawClient(server, receive_buffer=4096) as slow:
@@ -317,7 +317,7 @@ async def test_with_max_who_is_closed_and_does_not_answer_that_is_not_waited_for
 
 @on_both_loops
 async def test_with_max_everybody_gets_everything_however_slowly_they_read() -> None:
-    policy = BacklogPolicy(soft_limit=20_000, low_water=1_000)
+    policy = BacklogPolicy(soft_limit=20_000, low_water=1_000, no_progress_s=1_000, soft_seconds=0)
     async with (
         running(clock="max", symbols="20", backlog=policy) as server,
         reading(server) as quick,

@@ -74,7 +74,7 @@ async def test_who_sips_is_cut_off_when_the_time_is_up() -> None:
 
 @on_both_loops
 async def test_who_comes_round_gets_all_of_it() -> None:
-    policy = BacklogPolicy(no_progress_s=60)
+    policy = BacklogPolicy(no_progress_s=1_000)
     async with running(symbols=SYMBOLS, backlog=policy) as server, Stubborn(server) as client:
         await client.ask()
         await eventually(lambda: waiting(server), "it waits")
@@ -100,8 +100,9 @@ async def test_of_too_much_that_is_unread_who_has_waited_longest_goes_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "MOST_UNREAD", 600_000)
+    policy = BacklogPolicy(no_progress_s=1_000, soft_seconds=0)
     async with (
-        running(symbols=SYMBOLS) as server,
+        running(symbols=SYMBOLS, backlog=policy) as server,
         Stubborn(server) as first,
         Stubborn(server) as second,
         RawClient(server) as witness,
