@@ -81,6 +81,7 @@ def _choose(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol 
 @asynccontextmanager
 async def asking(url: str, *requests: str, **options: Any) -> AsyncIterator[ClientConnection]:
     """Connect, and say something."""
+    options = {"open_timeout": TIMEOUT_S} | options
     async with asyncio.timeout(TIMEOUT_S), connect(url, **options) as ws:
         for request in requests:
             await ws.send(request)

@@ -44,11 +44,11 @@ def test_it_serves_the_page_from_any_directory(installed: Terminal, tmp_path: Pa
     found = installed.start("python -c 'import feeds; print(feeds.__file__)'").end()
     assert found.out.startswith(str(tmp_path)), found
     installed.serve("python -m feeds serve")
-    page = httpx.get(installed.ready["url"]).text
+    page = httpx.get(installed.ready["url"], timeout=60).text
     needed = re.findall(r'(?:src|href)="(/[^"#:]+\.(?:js|css))"', page)
     assert len(needed) >= 2
     for path in needed:
-        assert httpx.get(installed.ready["url"] + path).status_code == 200
+        assert httpx.get(installed.ready["url"] + path, timeout=60).status_code == 200
     installed.stop_server()
 
 
