@@ -242,8 +242,11 @@ def book(seq: int, bid: int, *, whole: bool = True, symbol: str = "AAPL", **more
     return item | ({"snapshot": True, "tick_size": 0.01} if whole else {})
 
 
-def test_in_a_pipe_books_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+def test_in_a_pipe_books_are_shown_as_they_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All that were asked for, once, and that is all."""
+    monkeypatch.setenv("COLUMNS", "80")  # as much as two books beside each other need
 
     async def script(peer: Peer) -> None:
         await peer.hello()
