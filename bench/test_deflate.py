@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from bench.figures import Benchmark, note_cost
 from bench.test_hub import NullTransport
 from feeds.dialects.native import NativeEncoder
 from feeds.fanout.hub import Hub
@@ -13,8 +14,6 @@ from feeds.wire.envelope import WEBSOCKET, Envelope
 from ticker.batch import CHANNELS, QUOTES, TRADES, TickBatch
 from ticker.market import Market
 from ticker.universe import Universe
-
-Benchmark = Any
 
 SYMBOLS = 500
 TURNS = 20
@@ -43,4 +42,4 @@ def test_everything_to_all(benchmark: Benchmark, events: int, compress: bool, cl
 
     benchmark.pedantic(turns, setup=a_while_later, rounds=20)
     benchmark.extra_info["bytes_an_event"] = round(hub.stats.bytes / hub.deliveries(), 1)
-    benchmark.extra_info["ns_an_event"] = round(benchmark.stats["median"] / TURNS / events * 1e9)
+    note_cost(benchmark, "ns_an_event", TURNS * events)

@@ -1,10 +1,9 @@
 """What books cost: made, changed, encoded; what they cost where nobody wants them, and others where somebody does."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 
+from bench.figures import Benchmark, note_cost
 from feeds.dialects.native import NativeEncoder
 from feeds.fanout.depth import Depth
 from feeds.fanout.hub import Hub
@@ -12,8 +11,6 @@ from feeds.fanout.interest import Interest
 from ticker.batch import CHANNELS, DEPTH, QUOTES, TRADES
 from ticker.market import Market
 from ticker.universe import Universe
-
-Benchmark = Any
 
 UNIVERSE = Universe.of_size(500)
 
@@ -57,7 +54,7 @@ def test_turn_with_books(benchmark: Benchmark, events: int, wanted: str) -> None
     benchmark(one_turn)
     quotes = batch.symbol[batch.channel == QUOTES]
     books = np.count_nonzero(quotes < int(wanted)) if wanted.isdecimal() else 0
-    benchmark.extra_info["us_an_event"] = round(benchmark.stats["median"] / events * 1e6, 2)
+    note_cost(benchmark, "us_an_event", events, digits=2)
     benchmark.extra_info["books"] = int(books)
 
 
@@ -84,4 +81,4 @@ def test_a_thousand_clients_and_books(benchmark: Benchmark, events: int, books: 
             pass
 
     benchmark(one_turn)
-    benchmark.extra_info["us_an_event"] = round(benchmark.stats["median"] / events * 1e6, 2)
+    note_cost(benchmark, "us_an_event", events, digits=2)

@@ -1,16 +1,13 @@
 """What encoding costs: column by column, against one `orjson.dumps` an event; and generator and encoder together."""
 
-from typing import Any
-
 import numpy as np
 import orjson
 
+from bench.figures import Benchmark, note_cost, note_rate
 from feeds.dialects.native import NativeEncoder
 from ticker.batch import TRADES, TickBatch
 from ticker.market import Market
 from ticker.universe import Universe
-
-Benchmark = Any
 
 UNIVERSE = Universe.of_size(500)
 
@@ -21,16 +18,11 @@ def a_batch() -> TickBatch:
     return market.step(market.now_us + 990_000)
 
 
-def note(benchmark: Benchmark, events: int) -> None:
-    """Add the cost an event to the report."""
-    benchmark.extra_info["ns_an_event"] = round(benchmark.stats["median"] / events * 1e9)
-
-
 def test_by_columns(benchmark: Benchmark) -> None:
     """The encoder as it is."""
     batch = a_batch()
     benchmark(NativeEncoder(UNIVERSE).encode, batch)
-    note(benchmark, len(batch))
+    note_cost(benchmark, "ns_an_event", len(batch))
 
 
 def test_by_objects(benchmark: Benchmark) -> None:
@@ -72,7 +64,7 @@ def test_by_objects(benchmark: Benchmark) -> None:
         ]
 
     benchmark(encode)
-    note(benchmark, len(batch))
+    note_cost(benchmark, "ns_an_event", len(batch))
 
 
 def test_one_event(benchmark: Benchmark) -> None:
@@ -90,5 +82,5 @@ def test_generated_and_encoded(benchmark: Benchmark) -> None:
 
     benchmark.pedantic(turn, rounds=40, warmup_rounds=4)
     events = float(np.mean(counts))
-    note(benchmark, round(events))
-    benchmark.extra_info["millions_a_second"] = round(events / benchmark.stats["mean"] / 1e6, 2)
+    note_cost(benchmark, "ns_an_event", round(events))
+    note_rate(benchmark, events, of="mean", digits=2)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bench.figures import Benchmark, note_cost
 from bench.load import SCENARIOS
 from bench.ours import ReadyMadeEncoder, ReadyMadeMarket
 from feeds.dialects.native import NativeEncoder
@@ -14,8 +15,6 @@ from feeds.fanout.interest import Interest
 from ticker.batch import CHANNELS, QUOTES, TRADES
 from ticker.market import Market
 from ticker.universe import Universe
-
-Benchmark = Any
 
 
 class NullTransport:
@@ -51,10 +50,8 @@ def test_turn(benchmark: Benchmark, name: str) -> None:
             pass
 
     benchmark(one_turn)
-    benchmark.extra_info["ns_a_delivery"] = round(
-        benchmark.stats["median"] / scenario.deliveries * 1e9, 1
-    )
-    benchmark.extra_info["ns_a_write"] = round(benchmark.stats["median"] / scenario.clients * 1e9)
+    note_cost(benchmark, "ns_a_delivery", scenario.deliveries, digits=1)
+    note_cost(benchmark, "ns_a_write", scenario.clients)
 
 
 @pytest.mark.parametrize("events", [1, 3, 12])

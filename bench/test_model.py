@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
+from bench.figures import Benchmark, note_cost, note_rate
 from ticker.generator.prices import Prices
 from ticker.market import Market
 from ticker.model import FULL, GBM, Model
@@ -13,8 +13,6 @@ from ticker.scenario import Scenario
 from ticker.scenarios import scenario_named
 from ticker.script import ScriptedTrade
 from ticker.universe import Universe
-
-Benchmark = Any
 
 PARTS = ("volatility", "shape", "tails", "jumps", "lags", "arrivals", "signs", "spread")
 
@@ -35,9 +33,9 @@ def cost(
     step_us = round(events / (rate * symbols) * 1e6)
     sizes: list[int] = []
     benchmark(lambda: sizes.append(len(market.step(market.now_us + step_us))))
-    each = benchmark.stats["min"] / (sum(sizes) / len(sizes))
-    benchmark.extra_info["ns_an_event"] = round(each * 1e9)
-    benchmark.extra_info["millions_a_second"] = round(1e-6 / each, 2)
+    mean = sum(sizes) / len(sizes)
+    note_cost(benchmark, "ns_an_event", mean, of="min")
+    note_rate(benchmark, mean, of="min", digits=2)
 
 
 @pytest.mark.parametrize("model", [GBM, FULL], ids=lambda m: m.name)
@@ -82,5 +80,4 @@ def test_prices(benchmark: Benchmark, model: Model) -> None:
         universe.column("volatility"),
     )
     benchmark(walk.seconds, 10)
-    each = benchmark.stats["min"] / (1_000 * 100)
-    benchmark.extra_info["ns_a_cell"] = round(each * 1e9, 1)
+    note_cost(benchmark, "ns_a_cell", 1_000 * 100, of="min", digits=1)

@@ -1,16 +1,14 @@
 """What the market costs: the plain walk, the whole generator, and the generator's cost by the number of symbols."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
 
+from bench.figures import Benchmark, note_cost, note_rate
 from ticker.market import Market
 from ticker.processes.walk import RandomWalk
 from ticker.universe import Universe
-
-Benchmark = Any
 
 
 def test_plain_walk(benchmark: Benchmark) -> None:
@@ -21,17 +19,13 @@ def test_plain_walk(benchmark: Benchmark) -> None:
         7, universe.symbols, sectors, universe.column("price"), universe.column("volatility")
     )
     benchmark(walk.advance, 64)
-    benchmark.extra_info["millions_a_second"] = round(
-        10_000 * 64 / benchmark.stats["median"] / 1e6, 1
-    )
+    note_rate(benchmark, 10_000 * 64)
 
 
 def test_numpy_generator_as_baseline(benchmark: Benchmark) -> None:
     """What as many normal numbers cost from numpy's own generator, without any walk."""
     benchmark(np.random.default_rng(7).standard_normal, (10_000, 64))
-    benchmark.extra_info["millions_a_second"] = round(
-        10_000 * 64 / benchmark.stats["median"] / 1e6, 1
-    )
+    note_rate(benchmark, 10_000 * 64)
 
 
 def market_of(symbols: int, events: int) -> Callable[[], int]:
@@ -47,7 +41,7 @@ def test_generator_by_symbols(benchmark: Benchmark, symbols: int) -> None:
     step = market_of(symbols, 20_000)
     events = step()
     benchmark(step)
-    benchmark.extra_info["ns_an_event"] = round(benchmark.stats["median"] / events * 1e9)
+    note_cost(benchmark, "ns_an_event", events)
 
 
 def test_step_of_one_event(benchmark: Benchmark) -> None:

@@ -16,14 +16,19 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from feeds.awake import PAUSE_S, Awake
 from feeds.errors import ConfigError
 from feeds.timer import Timer
 from ticker.market import DEFAULT_START_US
 
-__all__ = ["PAUSE_S", "Awake", "Clock", "ManualClock", "MaxClock", "ScaledClock", "parse_clock"]
-
-PAUSE_S = 1.0
-"""From how long on this process is taken to have been stopped, where it looks at the time far more often."""
+__all__ = [
+    "Clock",
+    "ManualClock",
+    "MaxClock",
+    "ScaledClock",
+    "parse_clock",
+    "parse_speed",
+]
 
 _TURNS = 3.0  # between two looks, where they are long
 
@@ -67,41 +72,6 @@ class Clock(Protocol):
     def close(self) -> None:
         """Give back what waiting needs; called when nobody waits."""
         ...
-
-
-class Awake:
-    """
-    Real seconds in which this process runs, from any origin; it must look at them often.
-
-    A process may be stopped for a while, as by ``SIGSTOP``, ``docker pause``, a debugger, or a virtual machine that stands
-    still. Then it has not read what its clients sent, nor seen what they took, and must not hold that against them.
-
-    Args:
-        monotonic: gives all real seconds.
-        longest_s: between two looks; what is longer was a pause, and doesn't count.
-        usual_s: between two looks, where that is long: a pause counts as that much, so that time goes on, if slowly, where
-            somebody looks late each time because there is so much else to do.
-    """
-
-    __slots__ = ("_longest_s", "_lost", "_monotonic", "_seen", "_usual_s")
-
-    def __init__(
-        self,
-        monotonic: Callable[[], float],
-        longest_s: float = PAUSE_S,
-        usual_s: float = 0.0,
-    ) -> None:
-        self._monotonic, self._usual_s = monotonic, usual_s
-        self._longest_s = longest_s + usual_s
-        self._seen, self._lost = monotonic(), 0.0
-
-    def __call__(self) -> float:
-        now = self._monotonic()
-        passed = now - self._seen
-        if passed > self._longest_s:
-            self._lost += passed - self._usual_s
-        self._seen = now
-        return now - self._lost
 
 
 class ScaledClock:
@@ -230,6 +200,12 @@ class ManualClock:
         pass
 
 
+def parse_speed(text: str) -> float | None:
+    """Give the factor that ``xN`` is, with N up to 100,000, such as 10 for ``x10``; None: it isn't one."""
+    match = re.fullmatch(r"x(\d+(?:\.\d+)?)", text)
+    return float(match[1]) if match and 0 < float(match[1]) <= 100_000 else None
+
+
 def parse_clock(text: str, start_us: int | None, turn_s: float) -> Clock:
     """
     Make the clock that a user asked for.
@@ -249,9 +225,8 @@ def parse_clock(text: str, start_us: int | None, turn_s: float) -> Clock:
         return MaxClock(DEFAULT_START_US if start_us is None else start_us)
     if text == "manual":
         return ManualClock(DEFAULT_START_US if start_us is None else start_us)
-    match = re.fullmatch(r"x(\d+(?:\.\d+)?)", text)
-    if match and 0 < float(match[1]) <= 100_000:
-        return ScaledClock(start_us, turn_s=turn_s, speed=float(match[1]))
+    if (speed := parse_speed(text)) is not None:
+        return ScaledClock(start_us, turn_s=turn_s, speed=speed)
     raise ConfigError(
         f"unknown clock {text!r}; the clocks are wall, manual, max, and xN with N up to 100000, such as x10"
     )

@@ -20,7 +20,7 @@ FUNCTION_LINES = 50
 # Inside a package, a folder or module imports only from floors below its own.
 FLOORS = {
     "feeds": (
-        {"errors", "timer"},
+        {"awake", "errors", "timer"},
         {"clock", "dialects", "replay", "wire"},
         {"counters"},
         {"admission", "fanout"},

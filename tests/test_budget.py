@@ -11,8 +11,8 @@ import orjson
 import pytest
 import websockets
 from raw_http import RawHttp
+from session_rig import Rig
 from test_limits import freeze
-from test_session import Rig
 from wire import TIMEOUT_S, RawClient, on_both_loops, running, text
 
 from clients.client import TickerClient

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from command_line import run
 from taping import Exchange, asking, lines_of, received, write_tape
 from terminal import process
-from test_cli import run
 
 from feeds.cassette.lines import Message, Opened
 from feeds.cassette.proxy import Recorder

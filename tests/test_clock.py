@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from feeds.clock import PAUSE_S, Awake, Clock, ManualClock, MaxClock, ScaledClock, parse_clock
+from feeds.awake import PAUSE_S
+from feeds.clock import Clock, ManualClock, MaxClock, ScaledClock, parse_clock, parse_speed
 from feeds.config import FeedConfig
 from feeds.errors import ConfigError
 from ticker.market import DEFAULT_START_US
@@ -75,27 +76,6 @@ def test_where_turns_are_long_a_pause_is_longer() -> None:
         hands.now += passed
         clock.seconds()
     assert clock.seconds() == 105.5
-
-
-def test_who_looks_rarely_and_late_each_time_still_sees_time_go_on() -> None:
-    """A pause counts as the usual time between two looks; what is as late as that alone isn't one."""
-    hands = Hands()
-    awake = Awake(hands, usual_s=0.5)
-    seen = []
-    for passed in (0.5, 1.25, 1.5, 1.75, 1.75, 3_600.0):
-        hands.now += passed
-        seen.append(awake())
-    assert seen == [100.5, 101.75, 103.25, 103.75, 104.25, 104.75]
-
-
-def test_a_clock_that_steps_back_is_not_taken_for_a_pause() -> None:
-    """No monotonic clock does; if one did, nobody would be evicted for it."""
-    hands = Hands()
-    awake = Awake(hands)
-    hands.now -= 50
-    assert awake() == 50.0
-    hands.now += 0.5
-    assert awake() == 50.5
 
 
 @pytest.mark.parametrize("speed", [1, 10, 0.5])
@@ -292,3 +272,18 @@ def test_with_a_start_two_runs_are_the_same_market(clock: str) -> None:
     other = replace(config, start_us=1_767_623_401_000_000)
     epochs.add(other.market(parse_clock(clock, other.start_us, 0.01).start_us).epoch)
     assert len(epochs) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "speed"),
+    [
+        ("x10", 10.0),
+        ("x0.5", 0.5),
+        ("x100000", 100_000.0),
+        ("x0", None),
+        ("x100001", None),
+        ("10", None),
+    ],
+)
+def test_a_speed_is_written_with_an_x(text: str, speed: float | None) -> None:
+    assert parse_speed(text) == speed

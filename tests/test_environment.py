@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 import pytest
-from terminal import TIMEOUT_S
-from test_cli import process, refusal, run, served
+from command_line import refusal, run, served
+from terminal import TIMEOUT_S, process
 
 from feeds.cli import cli
 from feeds.cli.environment import check_environment

@@ -101,6 +101,18 @@ async def test_who_reads_gets_everything_that_was_published_before_the_stop() ->
             assert follower.merged == 0
 
 
+async def stopping_while_behind(server: FeedServer) -> asyncio.Task[None]:
+    """Begin to stop when a client is conflated and has missed much; give what stops, which has said goodbye."""
+    hub, pump = server.plant.hub, server.plant.pump
+    await eventually(lambda: hub.slow.laggards, "it is behind")
+    behind = pump.events + 5_000
+    await eventually(lambda: pump.events > behind, "and more so")
+    stopping = asyncio.create_task(server.stop())
+    await eventually(lambda: server.plant.websockets.farewell.goodbye, "it says goodbye")
+    assert hub.slow.laggards
+    return stopping
+
+
 @on_both_loops
 async def test_who_reads_again_in_time_gets_what_it_missed() -> None:
     """A conflated client, which begins to read when the server is stopping already: the newest of each, then 1001."""
@@ -109,12 +121,7 @@ async def test_who_reads_again_in_time_gets_what_it_missed() -> None:
             slow = await stack.enter_async_context(RawClient(server, receive_buffer=4096))
             slow.send(**STREAM)
             slow.pause()
-            await eventually(lambda: server.plant.hub.slow.laggards, "it is behind")
-            behind = server.plant.pump.events + 5_000
-            await eventually(lambda: server.plant.pump.events > behind, "and more so")
-            stopping = asyncio.create_task(server.stop())
-            await eventually(lambda: server.plant.websockets.farewell.goodbye, "it says goodbye")
-            assert server.plant.hub.slow.laggards
+            stopping = await stopping_while_behind(server)
             slow.resume()
             follower = await follow(slow)
             await stopping
@@ -131,12 +138,7 @@ async def test_a_stream_that_is_read_again_in_time_gets_what_it_missed() -> None
             client = StreamClient(server, EVENTS, receive_buffer=4096)
             slow = await stack.enter_async_context(client)
             slow.pause()
-            await eventually(lambda: server.plant.hub.slow.laggards, "it is behind")
-            behind = server.plant.pump.events + 5_000
-            await eventually(lambda: server.plant.pump.events > behind, "and more so")
-            stopping = asyncio.create_task(server.stop())
-            await eventually(lambda: server.plant.websockets.farewell.goodbye, "it says goodbye")
-            assert server.plant.hub.slow.laggards
+            stopping = await stopping_while_behind(server)
             slow.resume()
             follower = await follow_stream(slow)
             await stopping

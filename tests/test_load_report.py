@@ -2,7 +2,7 @@
 
 from clients.loadgen.report import Latency, merge
 from clients.loadgen.swarm import Result
-from clients.loadgen.tally import new_histogram
+from clients.loadgen.tally import Traffic, new_histogram
 
 
 def encoded(*late_us: int) -> bytes:
@@ -12,14 +12,15 @@ def encoded(*late_us: int) -> bytes:
     return bytes(histogram.encode())
 
 
+MERGED = Traffic(1000, 20_000, 2_200_000, merged_events=3, merged=30)
+
+
 def result(**changes: object) -> Result:
     figures: dict[str, object] = {
         "connected": 50,
         "connect_s": 0.5,
         "duration_s": 10.0,
-        "frames": 1000,
-        "events": 20_000,
-        "received": 2_200_000,
+        "traffic": Traffic(1000, 20_000, 2_200_000),
         "cpu_percent": 40.0,
         "late_ms": 0.3,
         "histogram": encoded(*range(1000, 2000)),
@@ -29,7 +30,7 @@ def result(**changes: object) -> Result:
 
 def test_figures_of_processes_add_up() -> None:
     """Rates are those of all together, times those of the slowest, percentiles those of all samples."""
-    one = result(failures={"HTTP status 503": 2}, lost={"1006": 1}, merged=30, merged_events=3)
+    one = result(failures={"HTTP status 503": 2}, lost={"1006": 1}, traffic=MERGED)
     two = result(connect_s=0.8, cpu_percent=60.0, failures={"HTTP status 503": 1}, histogram=b"")
     report = merge([one, two], clients=103)
     figures = report.as_dict()
@@ -47,7 +48,7 @@ def test_figures_of_processes_add_up() -> None:
 
 def test_the_report_is_readable() -> None:
     """The whole of it, as it is printed."""
-    one = result(lost={"1006": 2}, merged=30, merged_events=3)
+    one = result(lost={"1006": 2}, traffic=MERGED)
     assert merge([one], clients=50).lines() == [
         "connections  50 of 50, 100 a second",
         "             0 failed, 2 lost",

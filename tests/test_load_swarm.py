@@ -69,7 +69,7 @@ async def test_it_connects_counts_and_leaves() -> None:
         stop.set()
         result = await swarm.measure(10.0, stop)
         await swarm.close()
-    assert (result.connected, result.events, result.histogram) == (3, 0, b"")
+    assert (result.connected, result.traffic.events, result.histogram) == (3, 0, b"")
     assert result.connect_s > 0
     symbols = [request["symbols"] for request in feed.requests]
     assert sorted(symbols) == sorted(swarm.plan.symbols(number) for number in range(3))

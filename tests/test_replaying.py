@@ -13,9 +13,9 @@ from typing import Any
 
 import aiohttp
 import pytest
+from command_line import run
 from tapes import market_tape, write
 from terminal import COMMAND, environment
-from test_cli import run
 from wire import TIMEOUT_S, Follower, RawClient, eventually, on_both_loops, running, step
 
 from clients.record import record

@@ -30,7 +30,7 @@ from wire import (
     text,
 )
 
-from feeds.clock import Awake
+from feeds.awake import Awake
 from feeds.protocol.reply import PIECE
 from feeds.server import FeedServer
 from feeds.wire.backlog import BacklogPolicy, Eviction

@@ -215,7 +215,7 @@ async def test_a_head_without_end_behind_a_stream_is_dropped_with_it() -> None:
         for line in ("GET /health HTTP/1.1", *headers(110 * 8_000, 8_000)):
             await http.push(line.encode() + b"\r\n")
         await eventually(lambda: protocol._close, "no more is read")
-        assert server.streams.open
+        assert server.plant.streams.open
 
 
 def http_protocol(server: FeedServer) -> object:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from clients.loadgen.swarm import Result
-from clients.loadgen.tally import new_histogram
+from clients.loadgen.tally import Traffic, new_histogram
 
 __all__ = ["Latency", "Report", "merge"]
 
@@ -142,6 +142,7 @@ def merge(results: Iterable[Result], clients: int, *, timed: bool = True) -> Rep
         lost.update(result.lost)
         if result.histogram:
             histogram.decode_and_add(result.histogram)
+    traffic = Traffic.total(result.traffic for result in results)
     samples = histogram.get_total_count()
     insane = sum(result.insane for result in results)
     cpu = max(result.cpu_percent for result in results)
@@ -156,11 +157,11 @@ def merge(results: Iterable[Result], clients: int, *, timed: bool = True) -> Rep
         lost=dict(lost),
         connect_s=max(result.connect_s for result in results),
         duration_s=max(result.duration_s for result in results),
-        deliveries=sum(result.events for result in results),
-        frames=sum(result.frames for result in results),
-        bytes=sum(result.received for result in results),
-        merged_events=sum(result.merged_events for result in results),
-        merged=sum(result.merged for result in results),
+        deliveries=traffic.events,
+        frames=traffic.frames,
+        bytes=traffic.received,
+        merged_events=traffic.merged_events,
+        merged=traffic.merged,
         latency_us=latency,
         cpu_percent=cpu,
         late_ms=late_ms,

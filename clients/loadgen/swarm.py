@@ -17,7 +17,7 @@ from clients.core.connection import describe
 from clients.loadgen.client import Address, LoadClient
 from clients.loadgen.frames import FrameError
 from clients.loadgen.lateness import Lateness
-from clients.loadgen.tally import Tally
+from clients.loadgen.tally import Tally, Traffic
 
 __all__ = ["Figures", "Plan", "Result", "Swarm", "raise_file_limit"]
 
@@ -87,11 +87,7 @@ class Result:
     lost: dict[str, int] = field(default_factory=dict)
     connect_s: float = 0.0
     duration_s: float = 0.0
-    frames: int = 0
-    events: int = 0
-    received: int = 0
-    merged_events: int = 0
-    merged: int = 0
+    traffic: Traffic = field(default_factory=Traffic)
     insane: int = 0
     cpu_percent: float = 0.0
     late_ms: float = 0.0
@@ -179,19 +175,13 @@ class Swarm:
             seen = tally.events
         looking.cancel()
         took = time.monotonic() - began
-        counts = [now - then for now, then in zip(tally.traffic(), before, strict=True)]
-        frames, events, received, merged_events, merged = counts
         return Result(
             connected=tally.connected,
             failures=dict(tally.failures),
             lost=dict(tally.lost),
             connect_s=self._connect_s,
             duration_s=took,
-            frames=frames,
-            events=events,
-            received=received,
-            merged_events=merged_events,
-            merged=merged,
+            traffic=tally.traffic().since(before),
             insane=tally.insane,
             cpu_percent=(time.process_time() - cpu) / took * 100 if took else 0.0,
             late_ms=lateness.p99_ms(),

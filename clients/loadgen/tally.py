@@ -16,13 +16,14 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from hdrh.histogram import HdrHistogram
 
-__all__ = ["SAMPLES_PER_S", "Tally", "new_histogram"]
+__all__ = ["SAMPLES_PER_S", "Tally", "Traffic", "new_histogram"]
 
 SAMPLES_PER_S = 2000
 MERGED = re.compile(rb'"merged":\s*(\d+)')
@@ -36,6 +37,28 @@ def new_histogram() -> Any:
     return HdrHistogram(1, LONGEST_US, 3)
 
 
+class Traffic(NamedTuple):
+    """What only ever grows."""
+
+    frames: int = 0
+    events: int = 0
+    received: int = 0
+    """Bytes, of everything after the handshake, frame headers too."""
+    merged_events: int = 0
+    """Events that replaced others."""
+    merged: int = 0
+    """How many others."""
+
+    def since(self, earlier: Traffic) -> Traffic:
+        """Return what came after an earlier moment."""
+        return Traffic(*(now - then for now, then in zip(self, earlier, strict=True)))
+
+    @classmethod
+    def total(cls, some: Iterable[Traffic]) -> Traffic:
+        """Return the sum of what several processes found."""
+        return cls(*(sum(column) for column in zip(*some, strict=True)))
+
+
 @dataclass(slots=True)
 class Tally:
     """The counts of all connections of one process."""
@@ -45,14 +68,12 @@ class Tally:
     """Connections that never became live, by reason."""
     lost: Counter[str] = field(default_factory=Counter)
     """Connections that were live and ended before we ended them, by close code."""
+    # As of Traffic, each by itself: counting is cheapest so.
     frames: int = 0
     events: int = 0
     received: int = 0
-    """Bytes, of everything after the handshake, frame headers too."""
     merged_events: int = 0
-    """Events that replaced others."""
     merged: int = 0
-    """How many others."""
     insane: int = 0
     """Samples that are no latencies, since the feed's clock is not the wall clock."""
     histogram: Any = field(default_factory=new_histogram)
@@ -98,9 +119,9 @@ class Tally:
         """Choose how many events lie between two samples, an odd number so as not to fall into step."""
         self.sample_every = int(events_per_s / SAMPLES_PER_S) | 1
 
-    def traffic(self) -> tuple[int, int, int, int, int]:
-        """Return frames, events, bytes, merged events and merged: what only ever grows."""
-        return self.frames, self.events, self.received, self.merged_events, self.merged
+    def traffic(self) -> Traffic:
+        """Return what came so far."""
+        return Traffic(self.frames, self.events, self.received, self.merged_events, self.merged)
 
     def forget_latency(self) -> None:
         """Begin to sample afresh: clients that were still connecting slowed everything down."""

@@ -10,7 +10,7 @@ import logging
 import time
 from dataclasses import replace
 
-from feeds.clock import Awake
+from feeds.awake import Awake
 from feeds.wire.backlog import MOST_BYTES, Backlog, BacklogPolicy, Eviction
 from feeds.wire.transport import buffered
 

@@ -3,13 +3,13 @@
 import asyncio
 import heapq
 import math
-import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from typing import Protocol
 
+from feeds.clock import parse_speed
 from feeds.errors import ConfigError
 
 __all__ = ["ManualPace", "MaxPace", "Pace", "ScaledPace", "parse_timing"]
@@ -178,9 +178,8 @@ def parse_timing(text: str) -> Pace:
         return MaxPace()
     if text == "manual":
         return ManualPace()
-    match = re.fullmatch(r"x(\d+(?:\.\d+)?)", text)
-    if match and 0 < float(match[1]) <= 100_000:
-        return ScaledPace(float(match[1]))
+    if (speed := parse_speed(text)) is not None:
+        return ScaledPace(speed)
     raise ConfigError(
         f"unknown timing {text!r}; original, max, manual, and xN with N up to 100000, such as x10, are allowed"
     )

@@ -80,15 +80,15 @@ class Extras:
         return batch[np.argsort(batch.time, kind="stable")] if len(batch) else None
 
     def _more(
-        self, knots: PiecewiseLinear, rates: F64, mix: Mix, begin_us: int, end_us: int
+        self, levels: PiecewiseLinear, rates: F64, mix: Mix, begin_us: int, end_us: int
     ) -> TickBatch:
         """Events at a rate, spread over the cells in which they are; behind a trade, the quote that it leaves."""
-        begin, end = max(begin_us, knots.start_us), min(end_us, knots.end_us)
+        begin, end = max(begin_us, levels.start_us), min(end_us, levels.end_us)
         if begin >= end:
             return TickBatch.empty()
         inner = np.arange(begin // CELL_US + 1, -(-end // CELL_US)) * CELL_US
         edges = np.concatenate(([begin], inner, [end]))
-        made = np.floor(rates[:, None] * knots.area(edges) + 1e-9).astype(np.int64)
+        made = np.floor(rates[:, None] * levels.area(edges) + 1e-9).astype(np.int64)
         column, cell = np.nonzero(np.diff(made, axis=1))
         count = np.diff(made, axis=1)[column, cell]
         column, cell = np.repeat(column, count), np.repeat(cell, count)

@@ -66,13 +66,15 @@ class Play:
         self._first = -(-at_us // CELL_US)  # the first cell that is wholly in it
         moved = symbols if scenario.path and not scenario.alike else symbols[:1]
         self._reach = reach(universe, moved, seed, purpose)
-        self._path = self._knots(levels(scenario.path, self._reach), 0.0, stays=True)
-        self._volatility = self._knots(scenario.volatility, 1.0)
-        self._spread = self._knots(scenario.spread, 1.0)
+        self._path = self._piecewise(levels(scenario.path, self._reach), 0.0, stays=True)
+        self._volatility = self._piecewise(scenario.volatility, 1.0)
+        self._spread = self._piecewise(scenario.spread, 1.0)
         self.extras = Extras(staged, Stream(seed, f"{purpose}.event", names).keys)
         """The events that come on top."""
 
-    def _knots(self, points: Points, rest: float, *, stays: bool = False) -> PiecewiseLinear | None:
+    def _piecewise(
+        self, points: Points, rest: float, *, stays: bool = False
+    ) -> PiecewiseLinear | None:
         if not points:
             return None
         return PiecewiseLinear(points, self.at_us, before=rest, after=None if stays else rest)
