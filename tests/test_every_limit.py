@@ -27,7 +27,8 @@ LIMITS = {
     "frames of the WebSocket": "inbound::pings_without_end_are_closed_and_nobody_waits_for_them"
     " inbound::what_gets_no_answer_counts_as_well",
     "URL of HTTP": "unreadable::an_http_client_sees_a_long_url_refused",
-    "parameters of an upgrade": "unfinished::an_upgrade_has_parameters_of_a_few_kilobytes_and_no_more",
+    "parameters in a URL": "unfinished::a_url_has_so_many_parameters_and_no_more",
+    "bytes of the parameters": "unfinished::an_upgrade_has_parameters_of_a_few_kilobytes_and_no_more",
     "headers of HTTP": "unreadable::it_is_answered_in_json_and_neither_repeated_nor_logged"
     " unfinished::headers_that_are_too_long_together_get_431_and_the_connection_ends"
     " unfinished::a_head_without_end_is_refused_before_it_is_whole",
