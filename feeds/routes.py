@@ -64,7 +64,7 @@ def application(
     if web_root is not None:
         page = _Page(web_root)
         routes.add("/", page.index)
-        routes.add(r"/static/{name:[\w-]+\.(?:js|css)}", page.asset)
+        routes.add(r"/static/{name:[A-Za-z0-9_-]{1,64}\.(?:js|css)}", page.asset)
     if control is not None:
         control.add_routes(routes)
     routes.end()

@@ -27,13 +27,19 @@ LIMITS = {
     "frames of the WebSocket": "inbound::pings_without_end_are_closed_and_nobody_waits_for_them"
     " inbound::what_gets_no_answer_counts_as_well",
     "URL of HTTP": "unreadable::an_http_client_sees_a_long_url_refused",
-    "headers of HTTP": "unreadable::it_is_answered_in_json_and_neither_repeated_nor_logged",
+    "parameters in a URL": "unfinished::a_url_has_so_many_parameters_and_no_more",
+    "bytes of the parameters": "unfinished::an_upgrade_has_parameters_of_a_few_kilobytes_and_no_more",
+    "headers of HTTP": "unreadable::it_is_answered_in_json_and_neither_repeated_nor_logged"
+    " unfinished::headers_that_are_too_long_together_get_431_and_the_connection_ends"
+    " unfinished::a_head_without_end_is_refused_before_it_is_whole",
     "size of a request": "limits::a_message_too_big_is_refused_and_one_far_too_big_ends_the_connection"
     " inbound::a_compressed_message_that_unfolds_beyond_the_limit_is_closed_with_1009",
+    "bytes of requests over WebSocket": "unfinished::requests_without_end_are_bounded_and_nobody_else_notices",
     "symbols of one connection": "limits::a_subscription_that_comes_to_too_many_symbols_changes_nothing",
     "different rates of": "paced::a_connection_has_so_many_different_rates",
     "symbols times channels with `latest`, of all connections of one address": "paced::one_address_cant_have_all_of_it",
     "symbols times channels with": "paced::there_is_a_limit_to_what_all_have_at_a_pace",
+    "characters of a pattern": "bad_input::a_request_that_cant_be_done_is_answered_and_nothing_changes",
     "entries of one request": "bad_input::a_request_that_cant_be_done_is_answered_and_nothing_changes",
     "unread bytes of plain answers": "unread_answers::of_too_much_that_is_unread_who_has_waited_longest_goes_first",
     "unread bytes": "slow_clients::over_the_hard_limit_or_behind_for_too_long_a_client_is_evicted",

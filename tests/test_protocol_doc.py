@@ -30,7 +30,7 @@ from feeds.dialects.patterns import LONGEST
 from feeds.dialects.requests import CHANNEL_NAMES, MAX_REQUEST_BYTES, MAX_REQUEST_SYMBOLS
 from feeds.errors import CloseCode, Code, HttpCode, RequestError
 from feeds.fanout.paced import MOST_SLOTS
-from feeds.http.access import MAX_QUERY_BYTES
+from feeds.http.access import MAX_PARAMETERS, MAX_QUERY_BYTES
 from feeds.http.unreadable import (
     MAX_FIELD_BYTES,
     MAX_HEADERS,
@@ -108,7 +108,8 @@ def test_the_fixed_limits_are_those_of_the_code() -> None:
         "URL of HTTP": f"{MAX_URL_BYTES // 1024} KiB",
         "headers of HTTP": f"{MAX_HEADERS}, of {MAX_FIELD_BYTES:,} bytes each,"
         f" {MAX_HEADERS_BYTES // 1024} KiB together",
-        "parameters of an upgrade to WebSocket": f"{MAX_QUERY_BYTES // 1024} KiB",
+        "parameters in a URL": f"{MAX_PARAMETERS}",
+        "bytes of the parameters of an upgrade to WebSocket": f"{MAX_QUERY_BYTES // 1024} KiB",
         "bytes of requests over WebSocket that aren't whole yet, of all connections together": ""
         f"{MOST_UNFINISHED // 1024**2} MiB",
         "size of a request": f"{MAX_REQUEST_BYTES // 1024} KiB",

@@ -13,7 +13,7 @@ from feeds.errors import HttpCode
 from feeds.http.answers import SERVER, Answerable, error_answer, refusal_answer
 from feeds.protocol.gate import Gate
 
-__all__ = ["MAX_QUERY_BYTES", "OPEN_PATHS", "WATCH_PATHS", "Access", "spend"]
+__all__ = ["MAX_PARAMETERS", "MAX_QUERY_BYTES", "OPEN_PATHS", "WATCH_PATHS", "Access", "spend"]
 
 OPEN_PATHS = ("/", "/health")
 """What is answered without a token, beside ``/static/`` and ``/ws``, which asks for one itself."""
@@ -28,6 +28,13 @@ _COSTLY = ("/sse", "/stream")
 _API = "/api/"
 MAX_QUERY_BYTES = 4 * 1024
 """Of the URL of an upgrade: it is kept for as long as the WebSocket is, and needs to hold a session and a token at most."""
+MAX_PARAMETERS = 100
+"""Of a URL. Ten thousand take milliseconds to read, and no path has more than a dozen."""
+_MANY_PARAMETERS = Refusal(
+    414,
+    HttpCode.URI_TOO_LONG,
+    f"more than {MAX_PARAMETERS} parameters in a URL; no more are allowed",
+)
 _LONG_QUERY = Refusal(
     414,
     HttpCode.URI_TOO_LONG,
@@ -89,9 +96,8 @@ class Access:
         refusal = None if door is None else door.arrived(counted=not control, shared=not watched)
         if door is not None and refusal is door.refusal and watched:
             refusal = None
-        if refusal is None and request.path == _WEBSOCKET:
-            long = len(request.rel_url.raw_query_string) > MAX_QUERY_BYTES
-            refusal = _LONG_QUERY if long else None
+        if refusal is None:
+            refusal = _too_long(request)
         if refusal is None:
             # Whatever pages may read, none from elsewhere may drive: not even one that only sends, and can't see the answer.
             origins = self._own if self._own is not None and control else self._origins
@@ -157,6 +163,13 @@ def _door(request: web.Request) -> Door | None:
 def _origin(request: web.Request) -> str | None:
     """Give the origin of the page that asks; where there are several, all of them, which is one that nobody knows."""
     return ", ".join(request.headers.getall(hdrs.ORIGIN, ())) or None
+
+
+def _too_long(request: web.Request) -> Refusal | None:
+    query = request.rel_url.raw_query_string
+    if query.count("&") >= MAX_PARAMETERS:
+        return _MANY_PARAMETERS
+    return _LONG_QUERY if len(query) > MAX_QUERY_BYTES and request.path == _WEBSOCKET else None
 
 
 def _owed(door: Door) -> Refusal | None:

@@ -6,6 +6,7 @@ import orjson
 from aiohttp import web
 
 from feeds.admission.limits import Refusal
+from feeds.dialects.fields import show
 from feeds.errors import Code, HttpCode, RequestError, UnknownSession
 from ticker import __version__
 
@@ -72,7 +73,7 @@ def error_answer(request: web.Request, error: Answerable) -> tuple[str, web.Resp
     elif isinstance(error, web.HTTPNotFound):
         near = error.near if isinstance(error, NoSuchPath) else []
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        code, message = HttpCode.NOT_FOUND, f"no such path: {request.path!r}{hint}"
+        code, message = HttpCode.NOT_FOUND, f"no such path: {show(request.path)}{hint}"
     else:
         status, headers["Allow"] = 405, ", ".join(sorted(error.allowed_methods))
         code = HttpCode.METHOD_NOT_ALLOWED

@@ -75,4 +75,6 @@ class Guarded:
             paths = [route.canonical for route in routes]
             raise NoSuchPath(get_close_matches(request.path[:_COMPARED], paths, 1, _NEAR))
 
-        self.add("/{path:.*}", nothing, "*")
+        self.add(
+            r"/{path:[\s\S]*}", nothing, "*"
+        )  # a dot is no line break, which may be in a path, too

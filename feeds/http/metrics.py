@@ -71,7 +71,10 @@ class Metrics(Collector):
         Args:
             accept: the request's ``Accept``, which chooses between Prometheus's text and OpenMetrics.
         """
-        encode, content_type = choose_encoder(accept)
+        try:
+            encode, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # a version that is none
+            encode, content_type = choose_encoder("")
         return encode(self._registry), content_type
 
     def collect(self) -> Iterator[Metric]:

@@ -21,6 +21,7 @@ from feeds.errors import HttpCode
 from feeds.http.answers import SERVER, refusal_answer
 
 __all__ = [
+    "LINGER_S",
     "MAX_FIELD_BYTES",
     "MAX_HEADERS",
     "MAX_HEADERS_BYTES",
@@ -40,6 +41,9 @@ MAX_FIELD_BYTES = 8_190
 MAX_HEADERS = 128
 MAX_HEADERS_BYTES = 32 * 1024
 """Of all headers together. They are kept for as long as a request is answered: for ever, if it became a WebSocket."""
+
+LINGER_S = 2.0
+"""For how long the rest of a body is read that nobody wants, so that its sender sees the answer."""
 
 _NOT_HTTP = Refusal(400, HttpCode.INVALID_REQUEST, "what came is no request of HTTP/1.1")
 _NO_PATH = Refusal(
@@ -102,6 +106,7 @@ class HttpProtocols:
             "max_line_size": MAX_URL_BYTES,
             "max_field_size": MAX_FIELD_BYTES,
             "max_headers": MAX_HEADERS,
+            "lingering_time": LINGER_S,
             "auto_decompress": False,  # nothing that we read is compressed, and what isn't either would be logged
         }
 
