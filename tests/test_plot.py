@@ -52,7 +52,7 @@ def test_a_crash_has_its_limit_state_its_pause_and_its_trades(tmp_path: Path) ->
     assert run("crash", str(path), "--symbols", "MSFT", "--seed", "3") == 0
     text = path.read_text(encoding="utf-8")
     words = re.findall(r"<!-- (.+?) -->", text)
-    assert any(word.startswith("MSFT: a fall of 20 %") for word in words)
+    assert any(word.startswith("MSFT: a fall that runs into") for word in words)
     assert {"limit state", "trades", "bid and ask", "the limit state"} <= set(words)
     assert [word for word in words if word in ("paused", "LUDP")]
 
@@ -63,6 +63,7 @@ def test_a_crash_has_its_limit_state_its_pause_and_its_trades(tmp_path: Path) ->
         (("day", "day.gif"), "plot 'day.gif' doesn't end in .png, .svg or .pdf"),
         (("night", "x.png"), "Invalid value for '{day|crash|verdicts}': 'night' is not one of"),
         (("day", "x.png", "--symbols", "7"), "7 symbols; at most 6 can be told apart"),
+        (("crash", "x.png", "--symbols", "7"), "7 symbols; at most 6 can be told apart"),
         (("crash", "x.png", "--symbols", "none.csv"), "none.csv"),
         (("crash", "nowhere/x.png"), "can't write 'nowhere/x.png': No such file or directory"),
     ],

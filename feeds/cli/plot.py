@@ -5,13 +5,14 @@ from pathlib import Path
 import click
 
 from feeds.cli.options import CONTEXT
-from feeds.cli.pictures.style import can_draw
+from feeds.cli.pictures.style import COLOURS, can_draw
 from ticker.instruments import UniverseError
 from ticker.universe import Universe
 
 __all__ = ["plot"]
 
 _DAY = "AAPL,MSFT,NVDA,JPM,BAC,GS"
+_CRASH = "AAPL,NVDA,TSLA,JPM,XOM,KO"
 
 
 @click.command(context_settings=CONTEXT)
@@ -21,7 +22,7 @@ _DAY = "AAPL,MSFT,NVDA,JPM,BAC,GS"
 @click.option(
     "--symbols",
     metavar="N|A,B|FILE",
-    show_default="six for a day, AAPL for a crash, 50 for verdicts",
+    show_default="six for a day and for a crash, 50 for verdicts",
     help="A number, symbols, or a CSV or TOML file.",
 )
 @click.option(
@@ -36,11 +37,13 @@ def plot(*, what: str, file: Path, seed: int, symbols: str | None, sessions: int
     can_draw(file)
     try:
         if what == "day":
-            _day(Universe.parse(symbols or _DAY), seed, file)
+            from feeds.cli.pictures import day
+
+            day.draw(_told_apart(symbols or _DAY), seed, file)
         elif what == "crash":
             from feeds.cli.pictures import crash
 
-            crash.draw(Universe.parse(symbols or "AAPL"), seed, file)
+            crash.draw(_told_apart(symbols or _CRASH), seed, file)
         else:
             from feeds.cli.pictures import verdicts
             from feeds.cli.validate import simulated
@@ -52,11 +55,14 @@ def plot(*, what: str, file: Path, seed: int, symbols: str | None, sessions: int
         raise click.UsageError(str(error)) from error
 
 
-def _day(universe: Universe, seed: int, file: Path) -> None:
-    from feeds.cli.pictures import day
+def _told_apart(symbols: str) -> Universe:
+    """
+    Give some symbols, no more than there are colours.
 
-    if len(universe) > day.MOST_SYMBOLS:
-        raise UniverseError(
-            f"{len(universe)} symbols; at most {day.MOST_SYMBOLS} can be told apart"
-        )
-    day.draw(universe, seed, file)
+    Raises:
+        UniverseError: they are too many, or can't be read.
+    """
+    universe = Universe.parse(symbols)
+    if len(universe) > len(COLOURS):
+        raise UniverseError(f"{len(universe)} symbols; at most {len(COLOURS)} can be told apart")
+    return universe

@@ -26,21 +26,23 @@ _SHADES = {"limit_state": ("#e69f00", "limit state"), "paused": (QUIET, "paused"
 
 
 def draw(universe: Universe, seed: int, path: Path) -> None:
-    """Draw a flash crash of the first symbol into a file."""
+    """Draw a flash crash of some symbols into a file, of which the first is shown closer."""
     market = Market(universe, seed=seed, rate=_RATE)
     begin_us = market.now_us
     scenario = replace(
         scenario_named("flash_crash", size=_SIZE, duration_s=_CRASH_S, volatility=4.0), bands=1
     )
-    market.play(scenario, begin_us + _BEFORE_S * 1_000_000, [0])
+    market.play(scenario, begin_us + _BEFORE_S * 1_000_000)
     length_s = _BEFORE_S + _CRASH_S + _AFTER_S
     batch = market.step(begin_us + length_s * 1_000_000)
     batch.time -= begin_us + _BEFORE_S * 1_000_000
-    made, (price, spread, volume) = figure((9, 7.6), 3, sharex=True, height_ratios=[4, 1.2, 1.6])
+    made, panels = figure((9, 9.6), 4, sharex=True, height_ratios=[4, 2.4, 1.2, 1.6])
+    price, others, spread, volume = panels
     _price(price, batch, universe)
+    _others(others, batch, universe)
     _spread(spread, batch)
     _volume(volume, batch)
-    for axes in (price, spread, volume):
+    for axes in panels:
         axes.set_xlim(-_BEFORE_S / 60, (length_s - _BEFORE_S) / 60)
         _shade(axes, batch, named=axes is price)
     volume.set_xlabel("minutes since the crash began")
@@ -54,12 +56,8 @@ def _minutes(time: NDArray[np.int64]) -> F64:
 
 
 def _price(axes: Axes, batch: TickBatch, universe: Universe) -> None:
-    quotes, trades = only(batch, 0, "quotes"), only(batch, 0, "trades")
-    at = _minutes(quotes.time)
-    bid, ask = (universe.prices(quotes.symbol, side) for side in (quotes.price, quotes.ask))
-    # What wasn't quoted for some time isn't joined.
-    gap = np.flatnonzero(np.diff(quotes.time) > 30_000_000) + 1
-    at, bid, ask = (np.insert(column, gap, np.nan) for column in (at, bid, ask))
+    trades = only(batch, 0, "trades")
+    at, bid, ask = _quoted(batch, universe, 0)
     price = universe.prices(trades.symbol, trades.price)
     zoomed = [(b, e) for status, _, b, e in _stretches(batch) if status == "limit_state"][-1:]
     views = [(axes, 1.5)]
@@ -81,11 +79,31 @@ def _price(axes: Axes, batch: TickBatch, universe: Universe) -> None:
         view.scatter(_minutes(trades.time), price, s=dot, color=DOWN, linewidths=0, zorder=3)
     axes.plot([], [], color=COLOURS[0], linewidth=2, label="bid and ask")
     axes.scatter([], [], s=20, color=DOWN, linewidths=0, label="trades")
+    axes.set_title(f"{universe.symbols[0]}: a fall that runs into limit up, limit down", loc="left")
+    axes.legend(loc="upper right", ncols=2, frameon=False)
+
+
+def _quoted(batch: TickBatch, universe: Universe, symbol: int) -> tuple[F64, F64, F64]:
+    """Give minutes, bids and asks of a symbol; what wasn't quoted for some time isn't joined."""
+    quotes = only(batch, symbol, "quotes")
+    bid, ask = (universe.prices(quotes.symbol, side) for side in (quotes.price, quotes.ask))
+    gap = np.flatnonzero(np.diff(quotes.time) > 30_000_000) + 1
+    at, bid, ask = (np.insert(column, gap, np.nan) for column in (_minutes(quotes.time), bid, ask))
+    return at, bid, ask
+
+
+def _others(axes: Axes, batch: TickBatch, universe: Universe) -> None:
+    """Draw how far each symbol goes, whose mean is the size."""
+    for symbol, name in enumerate(universe.symbols):
+        at, bid, ask = _quoted(batch, universe, symbol)
+        middle = (bid + ask) / 2
+        change = 100 * (middle / middle[0] - 1)
+        axes.plot(at, change, color=COLOURS[symbol], linewidth=1.0, label=name)
     axes.set_title(
-        f"{universe.symbols[0]}: a fall of {-100 * _SIZE:.0f} % runs into limit up, limit down",
+        f"Per cent: told to fall by {-100 * _SIZE:.0f} % on average, each pauses at its own band",
         loc="left",
     )
-    axes.legend(loc="upper right", ncols=2, frameon=False)
+    axes.legend(loc="lower right", ncols=len(universe), frameon=False, fontsize=8.5)
 
 
 def _spread(axes: Axes, batch: TickBatch) -> None:

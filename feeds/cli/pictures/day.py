@@ -13,12 +13,9 @@ from ticker.model import FULL, Model
 from ticker.trading_day.shape import DAY_S, DayShape
 from ticker.universe import Universe
 
-__all__ = ["MOST_SYMBOLS", "draw"]
+__all__ = ["draw"]
 
 F64 = NDArray[np.float64]
-
-MOST_SYMBOLS = len(COLOURS)
-"""As many as there are colours to tell them apart."""
 
 _RATE = 4.0  # events a second and symbol
 _MINUTES = DAY_S // 60
