@@ -15,10 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wire import Follower
 
+from feeds.dialects import trades as trades_module
 from feeds.dialects.native import NativeEncoder
 from feeds.engine.feed import Feed
 from feeds.errors import CloseCode, Code, RequestError
 from feeds.fanout.hub import Hub
+from feeds.fanout.snapshots import MarketSnapshots
 from feeds.protocol import reply as reply_module
 from feeds.protocol.reply import PIECE
 from feeds.protocol.session import MAX_ERRORS, Session
@@ -47,6 +49,7 @@ class Rig:
             encoder,
             policy=policy,
             history_bytes=history,
+            snapshots=MarketSnapshots(self.market, encoder),
         )
         self.feed = Feed(self.market, encoder, self.hub, self.market.epoch, 0)
         self.transport = FaultyTransport()
@@ -651,6 +654,28 @@ def test_what_waits_for_its_window_comes_before_a_snapshot_not_in_place_of_it(
         follower.feed([item])
     assert follower.merged > 5
     assert volume == second["volume"]
+
+
+def test_what_is_too_much_to_be_summed_up_isnt_told_as_lost_as_well(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The update counts it, and the snapshot that must follow says where things stand; a gap would count it again."""
+    monkeypatch.setattr(trades_module, "_MOST_TRADES", 16)
+    follower = Follower()
+    ask = {"action": "subscribe", "symbols": ["AAPL"], "channels": ["trades", "quotes"]}
+    rig.ask(**ask, mode="latest", max_hz=1)
+    rig.step(300)
+    rig.now += 0.5
+    rig.step(300)
+    follower.feed(rig.events())
+    rig.step(3_000)
+    rig.ask(action="snapshot", symbols=["AAPL"])
+    items = rig.events()
+    assert [i["type"] for i in items] == ["trade", "quote", "snapshot", "snapshot"]
+    assert items[0]["merged"] > 16
+    assert "volume" not in items[0]
+    follower.feed(items)
+    assert follower.last["AAPL", "trades"] == rig.market.sequences()[0, 0]
 
 
 def test_what_waits_stays_where_no_snapshot_comes(rig: Rig) -> None:
