@@ -20,6 +20,7 @@ from feeds.dialects.native import NativeEncoder
 from feeds.engine.feed import Feed
 from feeds.errors import CloseCode, Code, RequestError
 from feeds.fanout.hub import Hub
+from feeds.fanout.roster import PHASES
 from feeds.fanout.snapshots import MarketSnapshots
 from feeds.protocol import reply as reply_module
 from feeds.protocol.reply import PIECE
@@ -57,12 +58,12 @@ class Rig:
         self.session = Session(self.feed, self.member)
         self.now = 0.0
 
-    def step(self, milliseconds: int) -> None:
-        """Let the market go on, and write what there is to write."""
+    def step(self, milliseconds: int, phase: int | None = None) -> None:
+        """Let the market go on, and write what there is to write, to all or to the members of a phase."""
         batch = self.market.step(self.market.now_us + milliseconds * 1000)
         if len(batch):
             self.hub.publish(batch)
-        for _ in self.hub.flush(0.0):
+        for _ in self.hub.flush(0.0, phase):
             pass
         self.hub.slow.tend(0.0)
         if self.hub.newest.active:
@@ -676,6 +677,27 @@ def test_what_is_too_much_to_be_summed_up_isnt_told_as_lost_as_well(
     assert "volume" not in items[0]
     follower.feed(items)
     assert follower.last["AAPL", "trades"] == rig.market.sequences()[0, 0]
+
+
+def test_a_snapshot_after_what_is_too_much_comes_behind_what_is_pending_in_another_phase(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It tells of quotes that are yet to be written; these can't come after it."""
+    monkeypatch.setattr(trades_module, "_MOST_TRADES", 16)
+    follower = Follower()
+    rig.ask(action="subscribe", symbols=["AAPL"], channels=["quotes"])
+    rig.ask(action="subscribe", symbols=["AAPL"], mode="latest", max_hz=1)
+    rig.step(300)
+    assert rig.member.group is not None
+    others = (rig.member.group.phase + 1) % PHASES
+    rig.now += 5
+    rig.step(3_000, phase=others)
+    items = rig.events()
+    follower.feed(items)
+    assert [i["type"] for i in items if i["type"] != "quote"][-2:] == ["trade", "snapshot"]
+    rig.step(300)
+    follower.feed(rig.events())
+    assert follower.last["AAPL", "quotes"] == rig.market.sequences()[1, 0]
 
 
 def test_what_waits_stays_where_no_snapshot_comes(rig: Rig) -> None:

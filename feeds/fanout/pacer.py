@@ -109,6 +109,7 @@ class Pacer:
     def _restore(self, unsure: Mapping[Member, list[int]], now: float) -> None:
         """Send the snapshots that must follow."""
         for member, some in unsure.items():
+            self._delivery.settle(member, now)  # they tell of what is pending, too
             snapshots = self._slow.restore(member, some)
             if snapshots and member.group is not None:
                 payload = b"[" + b",".join(snapshots) + b"]"
