@@ -11,6 +11,7 @@ from doubles import FaultyTransport
 from feeds.dialects.native import NativeEncoder
 from feeds.engine.feed import Feed
 from feeds.fanout.hub import Hub
+from feeds.fanout.snapshots import MarketSnapshots
 from feeds.protocol.session import Session
 from feeds.wire.backlog import BacklogPolicy
 from feeds.wire.envelope import ArrayInWebSocket
@@ -39,6 +40,7 @@ class Rig:
             encoder,
             policy=policy,
             history_bytes=history,
+            snapshots=MarketSnapshots(self.market, encoder),
         )
         self.feed = Feed(self.market, encoder, self.hub, self.market.epoch, 0)
         self.transport = FaultyTransport()
@@ -46,12 +48,12 @@ class Rig:
         self.session = Session(self.feed, self.member)
         self.now = 0.0
 
-    def step(self, milliseconds: int) -> None:
-        """Let the market go on, and write what there is to write."""
+    def step(self, milliseconds: int, phase: int | None = None) -> None:
+        """Let the market go on, and write what there is to write, to all or to the members of a phase."""
         batch = self.market.step(self.market.now_us + milliseconds * 1000)
         if len(batch):
             self.hub.publish(batch)
-        for _ in self.hub.flush(0.0):
+        for _ in self.hub.flush(0.0, phase):
             pass
         self.hub.slow.tend(0.0)
         if self.hub.newest.active:

@@ -8,6 +8,9 @@ import pytest
 from session_rig import Rig
 from wire import Follower
 
+from feeds.dialects import trades as trades_module
+from feeds.fanout.roster import PHASES
+
 
 @pytest.fixture
 def rig() -> Rig:
@@ -114,6 +117,49 @@ def test_what_waits_for_its_window_comes_before_a_snapshot_not_in_place_of_it(
         follower.feed([item])
     assert follower.merged > 5
     assert volume == second["volume"]
+
+
+def test_what_is_too_much_to_be_summed_up_isnt_told_as_lost_as_well(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The update counts it, and the snapshot that must follow says where things stand; a gap would count it again."""
+    monkeypatch.setattr(trades_module, "_MOST_TRADES", 16)
+    follower = Follower()
+    ask = {"action": "subscribe", "symbols": ["AAPL"], "channels": ["trades", "quotes"]}
+    rig.ask(**ask, mode="latest", max_hz=1)
+    rig.step(300)
+    rig.now += 0.5
+    rig.step(300)
+    follower.feed(rig.events())
+    rig.step(3_000)
+    rig.ask(action="snapshot", symbols=["AAPL"])
+    items = rig.events()
+    assert [i["type"] for i in items] == ["trade", "quote", "snapshot", "snapshot"]
+    assert items[0]["merged"] > 16
+    assert "volume" not in items[0]
+    follower.feed(items)
+    assert follower.last["AAPL", "trades"] == rig.market.sequences()[0, 0]
+
+
+def test_a_snapshot_after_what_is_too_much_comes_behind_what_is_pending_in_another_phase(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It tells of quotes that are yet to be written; these can't come after it."""
+    monkeypatch.setattr(trades_module, "_MOST_TRADES", 16)
+    follower = Follower()
+    rig.ask(action="subscribe", symbols=["AAPL"], channels=["quotes"])
+    rig.ask(action="subscribe", symbols=["AAPL"], mode="latest", max_hz=1)
+    rig.step(300)
+    assert rig.member.group is not None
+    others = (rig.member.group.phase + 1) % PHASES
+    rig.now += 5
+    rig.step(3_000, phase=others)
+    items = rig.events()
+    follower.feed(items)
+    assert [i["type"] for i in items if i["type"] != "quote"][-2:] == ["trade", "snapshot"]
+    rig.step(300)
+    follower.feed(rig.events())
+    assert follower.last["AAPL", "quotes"] == rig.market.sequences()[1, 0]
 
 
 def test_what_waits_stays_where_no_snapshot_comes(rig: Rig) -> None:

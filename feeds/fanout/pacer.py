@@ -63,8 +63,11 @@ class Pacer:
         for lane in lanes:
             at = some[lane.slots] & (self._seq[lane.slots] != lane.marks)
             if at.any():
-                self._send([Lane(member, lane.slots[at], lane.marks[at], 0)], now, whole=True)
-                lane.marks[at] = self._seq[lane.slots[at]]
+                waiting = Lane(member, lane.slots[at], lane.marks[at], 0)
+                lane.marks[at] = self._seq[
+                    waiting.slots
+                ]  # else what must follow would tell of it as lost
+                self._send([waiting], now, whole=True)
 
     def hurry(self, member: Member, now: float) -> bool:
         """Write to a live member, at once, all that is dirty of a lane that is; tells whether one was."""
@@ -106,6 +109,7 @@ class Pacer:
     def _restore(self, unsure: Mapping[Member, list[int]], now: float) -> None:
         """Send the snapshots that must follow."""
         for member, some in unsure.items():
+            self._delivery.settle(member, now)  # they tell of what is pending, too
             snapshots = self._slow.restore(member, some)
             if snapshots and member.group is not None:
                 payload = b"[" + b",".join(snapshots) + b"]"
