@@ -121,7 +121,10 @@ def test_a_file_without_symbols_is_named_after_itself(tmp_path: Path) -> None:
     """One file a symbol is how many come."""
     path = write(tmp_path / "btc-usd.2023.csv", f"time,price\n{ISO},37000.5\n")
     assert rows_of(path) == [("BTC-USD", "trade", 0, 37000.5, 1)]
-    with pytest.raises(ConfigError, match="no column 'symbol', and the file's name is no symbol"):
+    with pytest.raises(
+        ConfigError,
+        match="no column 'symbol', and the file's name up to its first dot is no symbol: name it like",
+    ):
         replay_of(write(tmp_path / "a b.csv", f"time,price\n{ISO},1\n"))
 
 

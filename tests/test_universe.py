@@ -562,3 +562,12 @@ def test_a_file_without_tick_sizes_has_those_of_rule_612(write: Any) -> None:
     ]
     with pytest.raises(UniverseError, match="line 2: A: exchange 'D' lists nothing"):
         Universe.from_file(write("v.csv", "symbol,price,exchange\nA,1,D\n"))
+
+
+def test_a_file_without_round_lots_has_those_of_the_rules(tmp_path: Path) -> None:
+    """By the price, as with tick sizes: 17 CFR 242.600(b)(93)."""
+    path = tmp_path / "a.csv"
+    prices = {"250": 100, "250.01": 40, "1000": 40, "1000.01": 10, "10000": 10, "10000.01": 1}
+    rows = (f"S{n},{price}," for n, price in enumerate(prices))
+    path.write_text("\n".join(["symbol,price,round_lot", *rows, "T,5000,7"]))
+    assert [i.round_lot for i in Universe.from_file(path)] == [*prices.values(), 7]

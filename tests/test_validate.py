@@ -157,6 +157,47 @@ def test_any_file_of_trades_and_quotes_is_judged(
     assert "the column map 'x=y' is not FIELD=COLUMN" in capsys.readouterr().err
 
 
+def test_prices_in_billionths_and_fractions_of_coins_are_judged(
+    tape: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same verdicts for the same trades and quotes; a scale that would leave the grid is refused."""
+    events = [orjson.loads(line) for line in tape.read_bytes().splitlines()]
+    rows = ["time,symbol,price,size,bid,ask"]
+    for e in events:
+        if "seq" in e:
+            whole = [
+                f"{e[name] * 1e9:.0f}" if name in e else "" for name in ("price", "bid", "ask")
+            ]
+            size = e["size"] / 1000 if "size" in e else ""
+            rows.append(f"{e['time']},{e['symbol']},{whole[0]},{size},{whole[1]},{whole[2]}")
+    path = tmp_path / "real.csv"
+    path.write_text("\n".join(rows))
+    scales = ["--input-scale", "1e-9", "--input-size-scale", "1000"]
+    assert run("--input", str(path), *scales, "--json") == 0
+    found = json.loads(capsys.readouterr().out)["facts"]
+    assert run("--input", str(tape), "--json") == 0
+    assert found == json.loads(capsys.readouterr().out)["facts"]
+    assert run("--input", str(path), "--input-scale", "0.37") == 2
+    assert capsys.readouterr().err == "tickerplant: input-scale 0.37 is no power of ten\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--input", "a.csv", "--model", "gbm"], "--input judges a tape as it is: --model has no effect on it"),
+        (["--input", "a.csv", "--sessions", "5"], "--input judges a tape as it is: --sessions has no effect on it"),
+        (["--input-map", "price=px"], "--input-map needs --input PATH"),
+        (["--input-size-scale", "2"], "--input-size-scale needs --input PATH"),
+        (["--input", "a.csv", "--input-hours", "x"], "hours 'x' are not written like 9:30-16:00 or 9:30-16:00@America/New_York"),
+    ],
+)  # fmt: skip
+def test_options_that_have_no_effect_are_refused(
+    options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*options) == 2
+    assert capsys.readouterr().err == f"tickerplant: {message}\n"
+
+
 def test_a_column_of_another_name_is_told_with_the_option_that_maps_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

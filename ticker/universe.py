@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ticker.instruments import Instrument, UniverseError, tick_fraction
 from ticker.names import FAMOUS, synthetic
-from ticker.reference.rules import tick_size
+from ticker.reference.rules import round_lot, tick_size
 
 __all__ = ["MAX_SYMBOLS", "Universe"]
 
@@ -223,6 +223,7 @@ def _instrument(row: Mapping[Any, Any]) -> Instrument:
     if missing:
         raise UniverseError(f"the field {missing[0]!r} is missing")
     values.setdefault("tick_size", tick_size(values["price"]))
+    values.setdefault("round_lot", round_lot(values["price"]))
     return Instrument(**values)
 
 

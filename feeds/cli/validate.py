@@ -8,19 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from feeds.cli.judged import input_options, panel_of, take_input
 from feeds.cli.options import CONTEXT
 from feeds.cli.pictures.style import can_draw
 from feeds.errors import ConfigError
-from feeds.replay import ColumnMap, FileTape
 from ticker.facts import NothingToJudgeError, Panel, Verdict, accepted, judge, simulate
-from ticker.facts.cutting import Hours
-from ticker.facts.recorded import read_tape
 from ticker.instruments import UniverseError
 from ticker.model import MODELS
 from ticker.tape import TapeError
@@ -30,8 +27,6 @@ __all__ = ["simulated", "validate"]
 
 _MOST_SESSIONS = 1_000
 _MOST_SYMBOLS = 2_000
-_ANY_ORDER = 1 << 40  # all of it is in memory anyhow
-_MOST_NAMED = 5
 _WIDTH_WITH_SOURCES = 110
 _WORDS = {True: "[green]pass", False: "[red]FAIL", None: "[dim]not judged"}
 
@@ -53,27 +48,7 @@ _WORDS = {True: "[green]pass", False: "[red]FAIL", None: "[dim]not judged"}
 @click.option(
     "--model", type=click.Choice(list(MODELS)), default="full", help="What the market is made of."
 )
-@click.option(
-    "--input",
-    "tape",
-    envvar="TICKERPLANT_INPUT",
-    type=click.Path(path_type=Path),
-    help="Judge this tape (NDJSON, CSV, Parquet), and simulate nothing.",
-)
-@click.option(
-    "--input-map",
-    default="",
-    show_default=False,
-    metavar="FIELD=COLUMN,...",
-    help="The tape's columns for time, symbol, price, size, bid, bid_size, ask, ask_size.",
-)
-@click.option(
-    "--input-hours",
-    default="",
-    show_default=False,
-    metavar="FROM-TO[@ZONE]",
-    help="The tape's sessions, such as 9:30-16:00@America/New_York; else from night to night.",
-)
+@input_options
 @click.option(
     "--json",
     "as_json",
@@ -90,11 +65,9 @@ def validate(
     symbols: str,
     sessions: int,
     model: str,
-    tape: Path | None,
-    input_map: str,
-    input_hours: str,
     as_json: bool,
     plot: Path | None,
+    **of_input: Any,
 ) -> int:
     """
     Test a market for the stylised facts of the literature.
@@ -105,17 +78,17 @@ def validate(
         can_draw(plot)
     begun = time.perf_counter()
     try:
-        if tape:
-            panel = _of_tape(tape, input_map, input_hours)
-        else:
-            panel = simulated(seed, symbols, sessions, model)
+        tape = take_input(of_input)
+        panel = panel_of(tape) if tape else simulated(seed, symbols, sessions, model)
         verdicts = judge(panel)
     except (UniverseError, TapeError, ConfigError) as error:
         raise click.UsageError(str(error)) from error
     except NothingToJudgeError as error:
         click.echo(f"tickerplant: {error}", err=True)
         return 1
-    what: dict[str, Any] = {"input": str(tape)} if tape else {"model": model, "seed": seed}
+    what: dict[str, Any] = (
+        {"input": str(tape.options.path)} if tape else {"model": model, "seed": seed}
+    )
     what |= _counts(panel)
     if plot:
         from feeds.cli.pictures.verdicts import draw
@@ -138,39 +111,6 @@ def _counts(panel: Panel) -> dict[str, int]:
         "trades": panel.trades,
         "quotes": panel.quotes,
     }
-
-
-def _of_tape(path: Path, columns: str, hours: str) -> Panel:
-    try:
-        sessions = Hours.parse(hours) if hours else None
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-    try:
-        tape = FileTape(path, ColumnMap.parse(columns), most_late=_ANY_ORDER)
-        recording = read_tape(tape)
-        panel = recording.panel(sessions)
-    except TapeError as error:
-        text = str(error)
-        if "none was mapped to it" in text:
-            text += "; --input-map FIELD=COLUMN,... maps them"
-        raise TapeError(text if str(path) in text else f"{path}: {text}") from error
-    left_out = [f"{count} {what}" for what, count in tape.left_out.items() if count]
-    outside = len(recording.ticks) - panel.trades - panel.quotes
-    left_out += [f"{outside} events outside of the sessions"] * bool(outside)
-    names = np.array(recording.symbols)
-    useless = names[~panel.usable()].tolist()
-    if useless:
-        which = ", ".join(useless[:_MOST_NAMED]) + ", ..." * (len(useless) > _MOST_NAMED)
-        left_out.append(f"{len(useless)} symbols without a price or a move in a session: {which}")
-    for what in left_out:
-        click.echo(f"tickerplant: {path}: left out {what}", err=True)
-    by_trades = np.count_nonzero(panel.unquoted & panel.usable())
-    if by_trades:
-        click.echo(
-            f"tickerplant: {path}: {by_trades} symbols have no quotes: their prices are those of trades",
-            err=True,
-        )
-    return panel
 
 
 def simulated(seed: int, symbols: str, sessions: int, model: str) -> Panel:

@@ -104,7 +104,10 @@ class Converter:
         ids = self.ids
         if values is None:
             if not self.only_symbol:
-                raise TapeError("there is no column 'symbol', and the file's name is no symbol")
+                raise TapeError(
+                    "there is no column 'symbol', and the file's name up to its first dot is no symbol:"
+                    " name it like AAPL.csv"
+                )
             if rows:
                 ids.setdefault(self.only_symbol, len(ids))
             return np.full(len(rows), ids.get(self.only_symbol, 0), dtype=np.int32)
