@@ -25,6 +25,6 @@ async def main(url: str = "ws://127.0.0.1:8765/ws", count: str = "inf") -> None:
 
 
 if __name__ == "__main__":
-    if hasattr(signal, "SIGPIPE"):  # end quietly when `| head` has had enough, as other programs do
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    for name in {"SIGPIPE", "SIGINT"} & set(dir(signal)):  # end quietly after `| head` and Ctrl-C
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
     asyncio.run(main(*sys.argv[1:]))

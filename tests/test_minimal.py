@@ -66,3 +66,19 @@ def test_it_ends_quietly_when_its_reader_has_had_enough() -> None:
             script.stdout.close()
             assert script.stderr.read() == ""
             assert script.wait(30) == -signal.SIGPIPE
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
+def test_it_ends_quietly_when_it_is_interrupted() -> None:
+    """Without a traceback."""
+    with feed_in_thread(plays(ITEMS)) as feed:
+        command = [sys.executable, "-I", "-u", str(Path(minimal.__file__)), feed.url]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as script:
+            assert script.stdout is not None
+            assert script.stderr is not None
+            assert script.stdout.readline() == "AAPL  187.43 x 100\n"
+            script.send_signal(signal.SIGINT)
+            assert script.stderr.read() == ""
+            assert script.wait(30) == -signal.SIGINT

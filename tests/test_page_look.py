@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -228,4 +229,16 @@ def test_who_has_no_token_is_told(browser: Browser) -> None:
         assert page.evaluate(
             "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
         )
+        page.close()
+
+
+def test_of_more_symbols_than_a_connection_may_have_the_first_are_shown(browser: Browser) -> None:
+    """With prices, and with a word about the others."""
+    with served("--symbols", "10005", "--rate", "0.1") as ready:
+        page = browser.new_page()
+        page.goto(ready["url"])
+        expect(page.locator("#shown")).to_have_text("The first 10,000 of 10,005")
+        expect(row(page, "AAPL").locator(".c-volume")).to_have_text(re.compile(r"\d"))
+        expect(page.locator("#rows .c-last").first).to_have_text(re.compile(r"\d\.\d\d"))
+        expect(page.locator("#banner")).to_be_hidden()
         page.close()

@@ -101,6 +101,20 @@ def test_filter_and_address(page: Page, feed: FakeFeed) -> None:
     expect(page).to_have_url(feed.url)
 
 
+def test_a_tile_gets_its_place_as_soon_as_its_turnover_is_known(page: Page, feed: FakeFeed) -> None:
+    """Where snapshots of many symbols come after the map is drawn; later, tiles stay where they are for a while."""
+    page.evaluate("tickerplant.market.rows.get('AAPL').volume = null")
+    page.set_viewport_size({"width": 1000, "height": 800})
+    page.wait_for_function(
+        "() => document.querySelector(\"#map [data-symbol='AAPL']\").offsetHeight < 20"
+    )
+    feed.trade("AAPL", 100, 400_000)
+    page.wait_for_function(
+        "() => document.querySelector(\"#map [data-symbol='AAPL']\").offsetHeight > 100",
+        timeout=15_000,  # half of what it takes otherwise
+    )
+
+
 def test_the_largest_of_many(visit: Callable[..., Page]) -> None:
     """Of 600 symbols, those 500 have tiles that most money is in."""
     with FakeFeed([f"S{i:03d}" for i in range(600)]) as feed:

@@ -6,6 +6,7 @@ const MOST = 500; // tiles; of more symbols, those with the largest turnover
 const FULL = 3; // per cent of change at which a colour is at its strongest
 const PACE_MS = 250; // between two drawings
 const PLACING_MS = 30_000; // between two arrangements: tiles that move all the time can't be found again
+const SOON_MS = 1_000; // likewise, as long as there are symbols of which nothing is known yet
 const HEAD = 20; // the height of a sector's name
 const STEPS = 20; // shades, so that a tile is touched when it looks different, not at each trade
 
@@ -60,7 +61,7 @@ export class MarketMap {
   #place(rows, now) {
     const { clientWidth: width, clientHeight: height } = this.#element;
     if (!width || !height) return;
-    this.#placed = now;
+    this.#placed = rows.some((row) => row.volume === null) ? now - PLACING_MS + SOON_MS : now;
     const shown = rows.length > MOST ? [...rows].sort((a, b) => turnover(b) - turnover(a)).slice(0, MOST) : rows;
     const focused = document.activeElement?.dataset.symbol;
     const old = this.#tiles;

@@ -16,6 +16,7 @@ const TICK_MS = 1_000;
 const COUNT_MS = 250;
 const PRICES = ["trades", "quotes"];
 const MANY = 1_000; // symbols; of more, each one's newest price comes twice a second: nobody can read more
+const MOST = 10_000; // symbols that one connection may have, unless the server is told otherwise
 const PACED = { mode: "latest", max_hz: 2 };
 const REFRESH_TICKS = 5; // how often the symbols that we are unsure of are asked for
 
@@ -31,6 +32,7 @@ let revision = -1; // of the market, as it is arranged
 let ticks = 0;
 let epoch = null; // of the market that is shown
 let instruments; // its symbols, or the promise of them
+let offered = 0; // how many it has
 
 // Of another host there is no history and no SSE: the page's policy forbids to ask another origin.
 const ours = feed.host === location.host;
@@ -70,7 +72,8 @@ function arrange() {
   map.invalidate();
   const total = market.rows.size;
   const filtered = find("filter").value.trim() !== "";
-  find("shown").textContent = filtered ? `${table.rows.length} of ${total}` : "";
+  const few = total && total < offered ? `The first ${whole(total)} of ${whole(offered)}` : "";
+  find("shown").textContent = filtered ? `${table.rows.length} of ${total}` : few;
   find("empty").hidden = table.rows.length > 0;
   const waiting = client.state.state === "closed" ? "No prices." : "Waiting for the first prices…";
   find("empty").textContent = filtered ? "No symbol like that." : waiting;
@@ -117,7 +120,10 @@ function drawTitle() {
 /** Once it is known how many symbols there are; the client does it again on each connection. */
 function subscribe({ symbols }) {
   market.paced = symbols > MANY;
-  const ask = (channels, options) => client.subscribe("*", { channels, ...options }).catch(refused);
+  const first = (listed) => listed.slice(0, MOST).map(({ symbol }) => symbol);
+  const wanted = symbols > MOST ? client.symbols().then(first) : Promise.resolve("*");
+  const ask = (channels, options) =>
+    wanted.then((entries) => client.subscribe(entries, { channels, ...options })).catch(refused);
   if (market.paced) {
     ask(PRICES, PACED);
     ask(["status"], { snapshot: false });
@@ -141,7 +147,8 @@ async function welcome(hello) {
     status.restart();
     instruments = client.symbols();
   }
-  market.define(await instruments);
+  offered = hello.symbols;
+  market.define((await instruments).slice(0, MOST));
   play.offer();
   if (market.rows.has(detail.symbol)) detail.reload();
   else detail.close();
