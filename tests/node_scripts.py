@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from browser_feed import FakeFeed
 
-__all__ = ["CLIENTS", "Script", "flags", "run"]
+__all__ = ["CLIENTS", "Script", "flags", "run", "watch"]
 
 CLIENTS = Path(__file__).parent.parent / "clients"
 NODE = shutil.which(os.environ.get("NODE") or "node")
@@ -97,6 +97,11 @@ class Script:
             self._end = self.process.returncode, out, err
         return self._end
 
+    def end(self) -> None:
+        """Whatever it is at."""
+        self.process.kill()
+        self.finish()
+
     def ends_well(self) -> None:
         code, out, err = self.finish()
         assert not err, err
@@ -121,5 +126,18 @@ def run(tmp_path: Path) -> Iterator:
 
     yield run
     for script in started:
-        script.process.kill()
-        script.finish()
+        script.end()
+
+
+@pytest.fixture
+def watch() -> Iterator[Callable[..., Script]]:
+    """Starts the sample, and ends it."""
+    started: list[Script] = []
+
+    def watch(*arguments: str) -> Script:
+        started.append(Script([str(CLIENTS / "node" / "watch.mjs"), *arguments]))
+        return started[-1]
+
+    yield watch
+    for script in started:
+        script.end()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from node_scripts import Script, watch
 from playwright.sync_api import Browser, Page, expect
 from terminal import served
-from test_node import watch
 from test_page import browser as browser_fixture
+
+__all__ = ["watch"]  # a fixture
 
 TOKEN = "sesame"
 
@@ -69,7 +71,7 @@ def test_the_page_says_what_is_wrong_and_gives_up(
     page.goto(f"{guarded['url']}/{query}")
     expect(page.locator("#state")).to_have_text("Closed")
     expect(page.get_by_text(f"The server closed the connection: {says}.")).to_be_visible()
-    expect(page.locator("#banner")).to_contain_text("?token=…")
+    expect(page.get_by_label("Token")).to_be_visible()
     expect(page.locator("#empty")).to_have_text("No prices.")
 
 
@@ -96,7 +98,9 @@ def test_a_page_may_send_the_token_from_another_origin(page: Page, theirs: dict[
 
 
 @pytest.mark.node
-def test_the_sample_for_node_shows_its_token(guarded: dict[str, Any]) -> None:
+def test_the_sample_for_node_shows_its_token(
+    watch: Callable[..., Script], guarded: dict[str, Any]
+) -> None:
     url = ("--url", guarded["ws"])
     code, out, _ = watch(*url, "--token", TOKEN, "--count", "2").finish()
     assert (code, len(out.splitlines())) == (0, 2)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from browser_feed import FakeFeed
-from node_scripts import CLIENTS, Script, flags, run
+from node_scripts import CLIENTS, Script, flags, run, watch
 from proxy import ProxiedFeed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-__all__ = ["run"]  # a fixture
+__all__ = ["run", "watch"]  # fixtures
 
 pytestmark = pytest.mark.node
 
@@ -393,11 +393,7 @@ def test_what_is_no_message(run, feed: FakeFeed) -> None:
 # The sample.
 
 
-def watch(*arguments: str) -> Script:
-    return Script([str(CLIENTS / "node" / "watch.mjs"), *arguments])
-
-
-def test_watch(feed: FakeFeed) -> None:
+def test_watch(watch: Callable[..., Script], feed: FakeFeed) -> None:
     """It prints trades, says what happens to the connection, and ends after `--count`."""
     script = watch("--url", feed.ws_url, "--count", "2", "AAPL")
     feed.wait_for_request(action="subscribe", symbols=["AAPL"])
@@ -412,7 +408,7 @@ def test_watch(feed: FakeFeed) -> None:
     assert script.finish() == (0, "", f"connected to {feed.ws_url}\n")
 
 
-def test_watch_is_interrupted(feed: FakeFeed) -> None:
+def test_watch_is_interrupted(watch: Callable[..., Script], feed: FakeFeed) -> None:
     """Ctrl-C is no error."""
     script = watch("--url", feed.ws_url)
     feed.wait_for_request(action="subscribe", symbols=["*"])
@@ -420,13 +416,13 @@ def test_watch_is_interrupted(feed: FakeFeed) -> None:
     assert script.finish()[0] == 0
 
 
-def test_watch_is_refused(feed: FakeFeed) -> None:
+def test_watch_is_refused(watch: Callable[..., Script], feed: FakeFeed) -> None:
     """The server's words, and exit code 1."""
     code, _, err = watch("--url", feed.ws_url, "APPL").finish()
     assert (code, err.splitlines()[-1]) == (1, "unknown symbol 'APPL'")
 
 
-def test_watch_usage() -> None:
+def test_watch_usage(watch: Callable[..., Script]) -> None:
     """A wrong command line ends with 2 and says how it should be."""
     code, _, err = watch("--count", "0").finish()
     assert (code, err.splitlines()) == (
@@ -439,14 +435,14 @@ def test_watch_usage() -> None:
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])
-def test_watch_help(option: str) -> None:
+def test_watch_help(watch: Callable[..., Script], option: str) -> None:
     """Who asks how to use it gets that, and no error."""
     code, out, err = watch(option).finish()
     assert (code, err) == (0, "")
     assert out.startswith("usage: node watch.mjs [--url URL]")
 
 
-def test_watch_names_the_address_that_doesnt_answer() -> None:
+def test_watch_names_the_address_that_doesnt_answer(watch: Callable[..., Script]) -> None:
     """A feed that isn't there, or an address with a slip in it: which one was tried says more than that a fetch failed."""
     script = watch("--url", "ws://127.0.0.1:1/ws")
     assert re.fullmatch(
