@@ -84,3 +84,22 @@ async def test_one_address_is_nothing_to_talk_about() -> None:
     async with running(host="127.0.0.1") as server:
         assert server.url == f"http://127.0.0.1:{server.port}"
         assert "all addresses" not in banner(server)
+
+
+@pytest.mark.asyncio
+async def test_any_free_port_is_the_same_one_on_all_addresses_of_a_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As ``localhost`` is where there is IPv6, too."""
+    resolve = socket.getaddrinfo
+
+    def two(host: Any, port: Any, *args: Any, **terms: Any) -> Any:
+        hosts = ["127.0.0.1", "127.0.0.2"] if host == "localhost" else [host]
+        return [found for one in hosts for found in resolve(one, port, *args, **terms)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", two)
+    async with running(host="localhost", port=0) as server:
+        for host in ("127.0.0.1", "127.0.0.2"):
+            _, writer = await asyncio.open_connection(host, server.port)
+            writer.close()
+            await writer.wait_closed()

@@ -177,7 +177,7 @@ _SCENARIOS = (
     _Named(short_squeeze, 0.6, 1_800, 4.0),
     _Named(halt_and_reopen, 0.02, 300, 2.0),
     _Named(earnings_gap, -0.08, 300, 4.0),
-    _Named(market_wide_halt, -0.07, 1_200, 3.0),
+    _Named(market_wide_halt, -0.075, 1_200, 3.0),
     _Named(microburst, 20_000, 1, 1.0),
     _Named(closing_auction, 0.0, 600, 1.5),
     _Named(stale_feed, 0.0, 30, 1.0),

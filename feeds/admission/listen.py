@@ -5,8 +5,9 @@ import errno
 import ipaddress
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 from feeds.errors import ConfigError
 
@@ -44,15 +45,18 @@ async def listen(
     Raises:
         ConfigError: the port is in use, or the address isn't ours.
     """
+    bind = partial(
+        asyncio.get_running_loop().create_server,
+        protocol,
+        host,
+        backlog=_ACCEPTED,
+        ssl=context,
+        ssl_handshake_timeout=None if context is None else handshake_s,
+    )
     try:
-        server = await asyncio.get_running_loop().create_server(
-            protocol,
-            host,
-            port,
-            backlog=_ACCEPTED,
-            ssl=context,
-            ssl_handshake_timeout=None if context is None else handshake_s,
-        )
+        server = await bind(port=port)
+        if not port:
+            server = await _on_one_port(server, bind)
     except OSError as error:
         number = error.errno or 0
         if "could not bind on any address" in str(error):  # Python 3.13 leaves the number out
@@ -64,6 +68,24 @@ async def listen(
         with socket.fromfd(sock.fileno(), sock.family, sock.type) as same:
             same.listen(_BACKLOG)
     return server
+
+
+async def _on_one_port(
+    server: asyncio.Server, bind: Callable[..., Awaitable[asyncio.Server]]
+) -> asyncio.Server:
+    """
+    Have a server listen on the same port of each of its addresses.
+
+    A name such as ``localhost`` may stand for two addresses, and any free port is then another one for each.
+    """
+    ports = sorted({sock.getsockname()[1] for sock in server.sockets})
+    if len(ports) == 1:
+        return server
+    server.close()
+    for port in ports[:-1]:
+        with suppress(OSError):  # somebody else has it on another of the addresses
+            return await bind(port=port)
+    return await bind(port=ports[-1])
 
 
 def everywhere(server: asyncio.Server | None) -> str:
