@@ -176,13 +176,14 @@ async def test_libraries_read_pings_pongs_and_events_as_they_come() -> None:
             http.ws_connect(server.ws_url, autoping=False) as ws,
         ):
             await ws.send_str(text(**STREAM).decode())
-            pongs = 0
-            while pongs < 50 or follower.events < 50:
-                await ws.ping(b"%d" % pongs)
-                while True:
+            for number in range(50):
+                await ws.ping(b"%d" % number)
+                seen, answered = follower.events, False
+                while not answered or follower.events == seen:
                     message = await ws.receive(timeout=TIMEOUT_S)
                     if message.type is aiohttp.WSMsgType.PONG:
-                        assert message.data == b"%d" % pongs
-                        pongs += 1
-                        break
-                    follower.feed(orjson.loads(message.data))
+                        assert message.data == b"%d" % number
+                        answered = True
+                    else:
+                        assert message.type is aiohttp.WSMsgType.TEXT, message
+                        follower.feed(orjson.loads(message.data))
